@@ -1,0 +1,92 @@
+"""The exceptions of bbo, in one tree.
+
+BBOError
+├── SpaceError(ValueError)        parameters or a point that cannot be
+├── SpaceExhaustedError           every point of a finite space was tried
+├── ObjectiveError(ValueError)    values that do not fit the objectives
+├── TrialError(ValueError)        an unknown trial, or one that has ended
+│   └── AlreadyToldError          another value for a trial that has one
+├── WaitForTells                  the strategy has nothing to suggest before pending trials end
+├── StudyFinished                 the budget is spent
+├── StudyExistsError(ValueError)  the name is taken, by a study that is the same or another
+├── StudyNotFoundError(KeyError)  no study of that name in the storage
+├── StorageError                  the log cannot be read or written
+│   ├── ConflictError             another event has this key
+│   └── NewerFormatError          written by a later version of bbo
+├── StrategyError(ValueError)     a strategy that cannot take this study, or that cannot be rebuilt
+├── FitError                      no rung of the ladder gave a surrogate
+└── LostTrialError                the executor died under running trials
+"""
+
+
+class BBOError(Exception):
+    """Whatever bbo raises on purpose."""
+
+
+class SpaceError(BBOError, ValueError):
+    """A parameter that cannot be, or a point outside the space."""
+
+
+class SpaceExhaustedError(BBOError):
+    """Every point of a finite space was tried and none is pending."""
+
+
+class ObjectiveError(BBOError, ValueError):
+    """Values that do not fit the objectives: an unknown metric, a missing one, one that is not a finite number."""
+
+
+class TrialError(BBOError, ValueError):
+    """A trial that the study does not have, or that has ended."""
+
+
+class AlreadyToldError(TrialError):
+    """The trial has ended with something else; the first tell wins."""
+
+
+class WaitForTells(BBOError):  # noqa: N818 - a situation, not a fault
+    """Nothing to suggest until pending trials are told."""
+
+
+class StudyFinished(BBOError):  # noqa: N818 - a situation, not a fault
+    """The study's budget is spent."""
+
+
+class StudyExistsError(BBOError, ValueError):
+    """The name is taken: by this study under `if_exists="fail"`, or by one with another specification."""
+
+
+class StudyNotFoundError(BBOError, KeyError):
+    """No study of that name in the storage."""
+
+    def __str__(self) -> str:  # KeyError would print the repr
+        return str(self.args[0])
+
+
+class StorageError(BBOError):
+    """The log cannot be read or written; says where and what to do."""
+
+
+class ConflictError(StorageError):
+    """An event with this key and another body is in the log already; `key` names it, `body` is what stands there."""
+
+    def __init__(self, message: str, *, key: str, kind: str, body: str) -> None:
+        super().__init__(message)
+        self.key = key
+        self.kind = kind
+        self.body = body
+
+
+class NewerFormatError(StorageError):
+    """Written by a later version of bbo."""
+
+
+class StrategyError(BBOError, ValueError):
+    """A strategy that cannot take this study, or that cannot be rebuilt from its specification."""
+
+
+class FitError(BBOError):
+    """No rung of the ladder gave a surrogate; carries the last message."""
+
+
+class LostTrialError(BBOError):
+    """The executor died under running trials; they are logged as lost and run again on resume."""

@@ -1,0 +1,162 @@
+"""The kinds of event in a study's log, their bodies and versions.
+
+The log is the state: everything else is a fold over it. A row is `study, seq, kind, version, key, trial, at, by, body`.
+The body is canonical JSON text; the key is unique within a study, so that a retry after a lost reply is recognised (same
+key, same body) and a contradiction is refused (same key, another body).
+
+| kind | key | body |
+|---|---|---|
+| created | `created` | specification: space, objectives, strategy, seed; with its version |
+| opened | nonce | fingerprint: versions, threads, CPU, device |
+| strategy_changed | nonce | strategy |
+| enqueued | `enqueued/<hash of the point>` | params |
+| attached | `attached/<hash of the row>/<k-th such row>` | params, values, source |
+| asked | `asked/<index of the ask>` | seen, n, seed, suggestions; fixed, complete_below; meta (timing, who runs it) |
+| started, lost | `started/<trial>/<attempt>`, ... | worker |
+| reported | `reported/<trial>/<segment>/<step>` | values, cost |
+| told | `ended/<trial>` | values, sd, cost, note |
+| failed, cancelled | `ended/<trial>` | reason, message (end of the traceback) |
+
+A trial's number is its place in the log: trials are numbered from 0 in the order of their asked and attached events. So
+two writers never contend for a number. `told`, `failed` and `cancelled` share a key: the first end of a trial wins.
+`asked.seen` is the last event that the suggestion's history was folded to, which makes it re-derivable.
+
+Notes of a suggestion that others read:
+
+| key | is |
+|---|---|
+| by | who proposed it: the strategy, its first design, `enqueued` |
+| mean, sd | predicted, by metric or constraint, in the user's units where the transform allows |
+| acquisition | value of the acquisition at the point |
+| feasibility | predicted probability that all constraints hold |
+| length_scales | by parameter name, in the unit cube |
+| rung | of the ladder of the fit, when it is not the first |
+| warm | hyperparameters that the next fit starts from |
+"""
+
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bbo.errors import NewerFormatError, StorageError
+
+# The version of each body's form that this code writes. A higher one in a log may be read but not asked.
+VERSIONS: dict[str, int] = {
+    "created": 1,
+    "opened": 1,
+    "strategy_changed": 1,
+    "enqueued": 1,
+    "attached": 1,
+    "asked": 1,
+    "started": 1,
+    "lost": 1,
+    "reported": 1,
+    "told": 1,
+    "failed": 1,
+    "cancelled": 1,
+}
+MAX_BODY_BYTES = 64 * 1024
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of the log. `seq` and `at` are 0 and empty until the storage has it.
+
+    Args:
+        trial: number of the trial it is about, where it is about one.
+        at: UTC time, ISO 8601.
+        by: host, process and thread that wrote it.
+        body: canonical JSON text; `read` parses it.
+    """
+
+    kind: str
+    key: str
+    body: str
+    trial: int | None = None
+    seq: int = 0
+    version: int = 1
+    at: str = ""
+    by: str = ""
+
+    def read(self) -> dict[str, Any]:
+        """The body parsed.
+
+        Raises:
+            StorageError: not a JSON object.
+        """
+        try:
+            body = json.loads(self.body)
+        except json.JSONDecodeError as error:
+            raise StorageError(f"Event {self.seq} ({self.kind}) has a body that is not JSON: {error}.") from error
+        if not isinstance(body, dict):
+            raise StorageError(
+                f"Event {self.seq} ({self.kind}) must have a JSON object as body: got {self.body[:80]!r}."
+            )
+        return body
+
+
+def event(kind: str, key: str, body: Mapping[str, Any], *, trial: int | None = None, by: str = "") -> Event:
+    """A new event, stamped with the time.
+
+    Raises:
+        StorageError: the body is larger than 64 KB.
+    """
+    text = canonical(body)
+    if len(text) > MAX_BODY_BYTES // 4 and len(text.encode()) > MAX_BODY_BYTES:
+        raise StorageError(
+            f"An event's body has at most {MAX_BODY_BYTES} bytes: {kind} {key!r} has {len(text.encode())}. "
+            "Keep notes and messages small; put data in a file and its name in the note."
+        )
+    return Event(kind=kind, key=key, body=text, trial=trial, version=VERSIONS[kind], at=now(), by=by)
+
+
+def canonical(body: Mapping[str, Any]) -> str:
+    """JSON text with one form per content: keys sorted, no spaces, non-finite floats as strings."""
+    try:
+        return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_spelled(body), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def number(value: float | str) -> float:
+    """A float as it stands in a body, non-finite ones as strings."""
+    return _NON_FINITE[value] if isinstance(value, str) else float(value)
+
+
+def digest(body: Mapping[str, Any]) -> str:
+    """A short name of a content, for keys."""
+    return hashlib.sha256(canonical(body).encode()).hexdigest()[:24]
+
+
+def nonce() -> str:
+    """A key that nobody else has."""
+    return uuid.uuid4().hex
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def check_known(e: Event) -> None:
+    """Raises NewerFormatError for an event that only a later version understands."""
+    if e.version > VERSIONS.get(e.kind, 0):
+        raise NewerFormatError(
+            f"Event {e.seq} ({e.kind}, version {e.version}) was written by a later version of bbo. "
+            "The study can be read but not asked; upgrade bbo to go on with it."
+        )
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {k: _spelled(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spelled(v) for v in value]
+    return value

@@ -1,0 +1,210 @@
+"""What is wanted of a trial: objectives and outcome constraints, and the one place where signs are flipped.
+
+Users speak of metrics in their own units and directions. Inside, every objective is a *utility* to be maximized and every
+constraint a *violation* g that is feasible when g <= 0, as in BoTorch.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from bbo.errors import ObjectiveError
+
+Values = dict[str, float]
+_CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Maximize:
+    """The more of this metric the better."""
+
+    metric: str
+    kind: Literal["maximize"] = Field(default="maximize", kw_only=True, repr=False)
+
+    def utility(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        return v
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Minimize:
+    """The less of this metric the better."""
+
+    metric: str
+    kind: Literal["minimize"] = Field(default="minimize", kw_only=True, repr=False)
+
+    def utility(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        return -v
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Target:
+    """The nearer to `value` the better; within `tolerance` of it all are equally good."""
+
+    metric: str
+    value: float
+    tolerance: float = 0.0
+    kind: Literal["target"] = Field(default="target", kw_only=True, repr=False)
+
+    @model_validator(mode="after")
+    def _validate(self) -> Self:
+        if self.tolerance < 0:
+            raise ValueError(f"Target {self.metric!r}: tolerance must be at least 0, got {self.tolerance!r}.")
+        return self
+
+    def utility(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        return -np.maximum(np.abs(v - self.value) - self.tolerance, 0.0)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class OutcomeConstraint:
+    """A metric that must stay within bounds, both included; at least one is given."""
+
+    metric: str
+    lower: float | None = Field(default=None, kw_only=True)
+    upper: float | None = Field(default=None, kw_only=True)
+    kind: Literal["constraint"] = Field(default="constraint", kw_only=True, repr=False)
+
+    @model_validator(mode="after")
+    def _validate(self) -> Self:
+        if self.lower is None and self.upper is None:
+            raise ValueError(f"OutcomeConstraint {self.metric!r}: give lower=, upper= or both, got neither.")
+        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+            raise ValueError(f"OutcomeConstraint {self.metric!r}: lower={self.lower!r} is above upper={self.upper!r}.")
+        return self
+
+    def violations(self, v: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        sides = [] if self.lower is None else [self.lower - v]
+        return sides if self.upper is None else [*sides, v - self.upper]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Tracked:
+    """A metric that is kept with the trial and does not steer; it may be missing."""
+
+    metric: str
+    kind: Literal["tracked"] = Field(default="tracked", kw_only=True, repr=False)
+
+
+Objective = Maximize | Minimize | Target
+Wanted = Annotated[Objective | OutcomeConstraint | Tracked, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Objectives:
+    """All that is wanted of a study, in the order given: at least one objective, any constraints, tracked metrics."""
+
+    wanted: tuple[Wanted, ...]
+
+    @model_validator(mode="after")
+    def _validate(self) -> Self:
+        if not self.aims:
+            raise ValueError("A study needs at least one objective: Maximize, Minimize or Target; got none.")
+        for kind in (self.aims, self.constraints, self.tracked):
+            names = [w.metric for w in kind]
+            for k, name in enumerate(names):
+                if name in names[:k]:
+                    raise ValueError(f"Metric {name!r} stands twice among the {type(kind[k]).__name__} and its like.")
+        for w in self.tracked:
+            if w.metric in self.required:
+                raise ValueError(f"Metric {w.metric!r} is both tracked and an objective or constraint; drop Tracked.")
+        return self
+
+    @cached_property
+    def aims(self) -> tuple[Objective, ...]:
+        """The objectives proper."""
+        return tuple(w for w in self.wanted if isinstance(w, (Maximize, Minimize, Target)))
+
+    @cached_property
+    def constraints(self) -> tuple[OutcomeConstraint, ...]:
+        return tuple(w for w in self.wanted if isinstance(w, OutcomeConstraint))
+
+    @cached_property
+    def tracked(self) -> tuple[Tracked, ...]:
+        return tuple(w for w in self.wanted if isinstance(w, Tracked))
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The metrics that a completed trial must have."""
+        return tuple(dict.fromkeys(w.metric for w in (*self.aims, *self.constraints)))
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """All metrics, the required first: the columns of `V`."""
+        return (*self.required, *(w.metric for w in self.tracked))
+
+    def check(self, values: object) -> Values:
+        """A trial's values by metric, from what an objective returned; a bare number serves a study of one metric.
+
+        Raises:
+            ObjectiveError: an unknown or missing metric, or a value that is not a finite number.
+        """
+        if not isinstance(values, Mapping):
+            if len(self.required) > 1:
+                raise ObjectiveError(
+                    f"A value for each of {list(self.required)} is needed: got {values!r}; pass a dict."
+                )
+            values = {self.required[0]: values}
+        unknown = [m for m in values if m not in self.metrics]
+        if unknown:
+            raise ObjectiveError(
+                f"The study has the metrics {list(self.metrics)}: got values for {unknown}. "
+                "Add Tracked(metric) to the objectives to keep a metric that does not steer."
+            )
+        missing = [m for m in self.required if m not in values]
+        if missing:
+            raise ObjectiveError(
+                f"The study needs the metrics {list(self.required)}: {missing} are missing in {values!r}."
+            )
+        return {m: _finite(m, values[m]) for m in self.metrics if m in values}
+
+    def utilities(self, V: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Objectives to be maximized, `n x m`, from values of all metrics, `n x len(metrics)`."""
+        return np.stack([aim.utility(V[:, self.metrics.index(aim.metric)]) for aim in self.aims], axis=1)
+
+    def violations(self, V: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Constraints, feasible when <= 0, `n x c`, from values of all metrics; one column per bound."""
+        sides = [g for con in self.constraints for g in con.violations(V[:, self.metrics.index(con.metric)])]
+        return np.stack(sides, axis=1) if sides else np.zeros((len(V), 0))
+
+    def is_feasible(self, V: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which rows satisfy every constraint, `n`; a missing value satisfies none."""
+        feasible: NDArray[np.bool_] = (self.violations(V) <= 0).all(axis=1)
+        return feasible
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """As JSON keeps it; `Objectives.from_list` reads it back."""
+        plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        wanted: list[dict[str, Any]] = plain["wanted"]
+        return wanted
+
+    @staticmethod
+    def from_list(plain: Sequence[Mapping[str, Any]]) -> "Objectives":
+        """Reads what `to_list` wrote.
+
+        Raises:
+            ObjectiveError: naming the field that is wrong.
+        """
+        try:
+            return _ADAPTER.validate_json(json.dumps({"wanted": list(plain)}))
+        except ValidationError as error:
+            raise ObjectiveError(f"These are not objectives: {error}") from error
+
+
+_ADAPTER = TypeAdapter(Objectives)
+
+
+def _finite(metric: str, value: object) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise ObjectiveError(f"Metric {metric!r} is a number: got {value!r}.")
+    if not math.isfinite(value):
+        raise ObjectiveError(
+            f"Metric {metric!r} must be finite: got {value!r}. An evaluation that gave no value has failed: use fail()."
+        )
+    return float(value)

@@ -1,0 +1,54 @@
+"""What each kind of part must offer. A class needs no base: it fits when it has these methods.
+
+`Surrogate` stands with the surrogates (`bbo.surrogates.protocol`), where torch starts.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from bbo.history import History
+from bbo.objective import Objective, OutcomeConstraint, Tracked
+from bbo.space import Space
+from bbo.trial import Suggestion
+
+
+class Strategy(Protocol):
+    """Proposes points.
+
+    May also have `refuses(space, objectives) -> str | None`: why it cannot take a study, and what can.
+    """
+
+    def suggest(self, history: History, n: int, *, seed: int) -> list[Suggestion]:
+        """At most `n` points, distinct and untried; a function of its arguments alone.
+
+        Args:
+            history: what is known, pending trials included.
+            seed: of this call; the only source of randomness beside `history.seed`.
+        Returns:
+            `n` suggestions, or fewer (even none) when it must wait for pending trials or the space has no more.
+        """
+        ...
+
+
+class Problem(Protocol):
+    """A pure function and what is known about it.
+
+    May also have `name` (the class's name otherwise), `best_value` (of the best feasible point, in the user's
+    direction), `optima` (points that attain it) and `source`.
+    """
+
+    @property
+    def space(self) -> Space: ...
+
+    @property
+    def objectives(self) -> Sequence[Objective | OutcomeConstraint | Tracked]: ...
+
+    def evaluate(
+        self, params: Mapping[str, Any], *, fidelity: Mapping[str, float] | None = None, seed: int = 0
+    ) -> dict[str, float]:
+        """Values by metric, a function of the arguments alone.
+
+        Raises:
+            SpaceError: params outside the space.
+        """
+        ...

@@ -1,0 +1,113 @@
+"""How a suggestion that was tried before gives way to one that was not.
+
+Two points are duplicates when all discrete values are equal and floats agree within 1e-9 of the cube. In the encoded
+columns both are one comparison, as the cells of a discrete column are wider than that.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Positions = NDArray[np.float64]
+
+SAME = 1e-9
+# A space of at most so many points is searched whole for the nearest untried one; a larger one by random moves.
+ENUMERABLE = 100_000
+_MOVES = 400
+
+
+def is_tried(x: Positions, tried: Positions) -> bool:
+    """Whether the position `x`, `dim`, is a row of `tried`, `n x dim`."""
+    return bool(is_same(tried, x).any())
+
+
+def is_same(A: Positions, B: Positions) -> NDArray[np.bool_]:
+    """Which rows agree, `n`; either may be a single position."""
+    same: NDArray[np.bool_] = (np.abs(A - B) <= SAME).all(axis=1)
+    return same
+
+
+def replace_tried(
+    U: Sequence[Positions], tried: Positions, alternatives: Callable[[Positions, Positions], Iterator[Positions]]
+) -> list[Positions | None]:
+    """The rows of `U`, each exchanged for the first of its alternatives when it was tried or stands twice.
+
+    Args:
+        alternatives: from a position and all that was tried, other positions, the best first; may end.
+    Returns:
+        a position for each row; None where the alternatives ended.
+    """
+    seen = np.vstack([tried, *U])
+    n = len(tried)
+    kept: list[Positions | None] = []
+    for x in U:
+        choices = alternatives(x, seen[:n]) if is_tried(x, seen[:n]) else [x]
+        y = next((y for y in choices if not is_tried(y, seen[:n])), None)
+        if y is not None:
+            seen[n] = y
+            n += 1
+        kept.append(y)
+    return kept
+
+
+def nearest_of_grid(centres: Sequence[Positions], is_ordered: Sequence[bool]) -> Callable[..., Iterator[Positions]]:
+    """Alternatives in a finite space: the untried point nearest in the cube; another unordered level is at distance 1."""
+    sizes = [len(c) for c in centres]
+
+    def alternatives(x: Positions, tried: Positions) -> Iterator[Positions]:
+        is_free = np.ones(sizes, dtype=bool)
+        levels = [_levels(tried[:, j], c) for j, c in enumerate(centres)]
+        on_grid = is_same(np.stack([c[k] for c, k in zip(centres, levels, strict=True)], axis=1), tried)
+        is_free[tuple(k[on_grid] for k in levels)] = False
+        distance = np.zeros(sizes)
+        for j, c in enumerate(centres):
+            gap = np.abs(c - x[j])
+            shape = [1] * len(sizes)
+            shape[j] = -1
+            distance = distance + (gap**2 if is_ordered[j] else 1.0 * (gap > SAME)).reshape(shape)
+        distance[~is_free] = np.inf
+        best = int(np.argmin(distance))
+        if is_free.flat[best]:
+            cell = np.unravel_index(best, sizes)
+            yield np.array([c[k] for c, k in zip(centres, cell, strict=True)])
+
+    return alternatives
+
+
+def random_moves(
+    levels: Sequence[int | None],
+    is_ordered: Sequence[bool],
+    free: Sequence[int],
+    snap: Callable[[Positions], Positions],
+    rng: np.random.Generator,
+) -> Callable[..., Iterator[Positions]]:
+    """Alternatives in a large space: one column moved a little, then more columns and further.
+
+    Args:
+        levels, is_ordered: of each column; None levels for a continuum.
+        free: the columns that may move.
+        snap: sends positions, `1 x dim`, to those of the points they decode to.
+    """
+
+    def alternatives(x: Positions, tried: Positions) -> Iterator[Positions]:
+        for move in range(_MOVES if free else 0):
+            y = x.copy()
+            for j in rng.choice(free, size=min(len(free), 1 + move // 50), replace=False):
+                n = levels[j]
+                if n is not None and not is_ordered[j]:
+                    y[j] = rng.random()
+                else:
+                    reach = 1e-3 if n is None else 1.0 / n
+                    y[j] = np.clip(y[j] + rng.normal() * reach * 2 ** (move // 25), 0.0, 1.0)
+            yield snap(y[None])[0]
+
+    return alternatives
+
+
+def _levels(column: Positions, centres: Positions) -> NDArray[np.int64]:
+    """The level of each position: the nearest centre."""
+    right = np.clip(np.searchsorted(centres, column), 1, max(1, len(centres) - 1))
+    if len(centres) == 1:
+        return np.zeros(len(column), dtype=np.int64)
+    return np.where(column - centres[right - 1] <= centres[right] - column, right - 1, right)

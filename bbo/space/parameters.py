@@ -1,0 +1,299 @@
+"""The plain kinds of parameter.
+
+Each parameter is one column of the unit cube. A continuous one is an affine (or logarithmic) image of its range. One
+with `n_levels` levels divides the column into cells; a value sits at the centre of its cell and a whole cell decodes to
+it, so uniform points in the cube are uniform over levels (over the logarithm, with `log=True`).
+
+| method | gives |
+|---|---|
+| `check(value)` | the value as the study stores it, or SpaceError |
+| `encode(values)` | positions in [0, 1], shape `n` |
+| `decode(u)` | plain Python values, from positions of shape `n` |
+| `centres()` | the positions of all levels, in order |
+| `n_levels`, `is_ordered` | how many values (None: a continuum), and whether neighbours mean anything |
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic.dataclasses import dataclass
+
+from bbo.errors import SpaceError
+
+Column = NDArray[np.float64]
+Scalar = StrictBool | StrictInt | StrictFloat | StrictStr | None
+_CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+# A value given by hand may differ from its level by the rounding of a spreadsheet; a tenth of a millionth of a step.
+_LEVEL_TOLERANCE = 1e-7
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise SpaceError(f"Parameter {name!r} is a number: got {value!r}.")
+    return float(value)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Float:
+    """A real number in [low, high]; on the grid low, low + step, ... when `step` is given.
+
+    Args:
+        low, high: bounds, both attainable.
+        log: search the logarithm; needs low > 0 and no step.
+        step: distance of the grid; high - low must be a whole number of steps.
+        unit: for people and headers, e.g. "degC".
+    """
+
+    name: str
+    low: float
+    high: float
+    log: bool = Field(default=False, kw_only=True)
+    step: float | None = Field(default=None, kw_only=True)
+    unit: str | None = Field(default=None, kw_only=True)
+    kind: Literal["float"] = Field(default="float", kw_only=True, repr=False)
+    is_ordered: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _validate(self) -> Self:
+        _check_range(self)
+        if self.step is not None:
+            _require(self.step > 0, f"Float {self.name!r}: step must be positive, got {self.step!r}.")
+            _require(not self.log, f"Float {self.name!r}: log and step exclude each other; drop one of them.")
+            steps = (self.high - self.low) / self.step
+            whole = max(1, round(steps))
+            _require(
+                abs(steps - whole) <= _LEVEL_TOLERANCE * whole,
+                f"Float {self.name!r}: high - low must be a whole number of steps, got {steps:g} steps of {self.step!r}. "
+                f"Use high={self._level(math.floor(steps))!r} or another step.",
+            )
+        return self
+
+    @cached_property
+    def n_levels(self) -> int | None:
+        return None if self.step is None else 1 + max(1, round((self.high - self.low) / self.step))
+
+    def _level(self, k: int) -> float:
+        assert self.step is not None
+        # Rounding to 12 significant digits of the span gives 0.3, not 0.30000000000000004.
+        digits = 12 - math.ceil(math.log10(max(abs(self.low), abs(self.high), self.step)))
+        return round(self.low + k * self.step, digits)
+
+    def centres(self) -> Column:
+        assert self.n_levels is not None
+        return (np.arange(self.n_levels) + 0.5) / self.n_levels
+
+    def check(self, value: object) -> float:
+        number = _number(self.name, value)
+        _check_inside(self, number)
+        if self.step is None:
+            return number
+        k = round((number - self.low) / self.step)
+        level = self._level(k)
+        if abs(number - level) > _LEVEL_TOLERANCE * self.step:
+            raise SpaceError(
+                f"Parameter {self.name!r} has steps of {self.step!r} from {self.low!r}: got {number!r}; nearest is {level!r}."
+            )
+        return level
+
+    def encode(self, values: Sequence[float] | Column) -> Column:
+        v = np.asarray(values, dtype=np.float64)
+        if self.step is not None:
+            k = np.rint((v - self.low) / self.step)
+            return (k + 0.5) / self.n_levels
+        if self.log:
+            return np.log(v / self.low) / math.log(self.high / self.low)
+        return (v - self.low) / (self.high - self.low)
+
+    def decode(self, u: Column) -> list[float]:
+        if self.n_levels is not None:
+            return [self._level(int(k)) for k in _cells(u, self.n_levels)]
+        if self.log:
+            v = self.low * np.exp(u * math.log(self.high / self.low))
+        else:
+            v = self.low + u * (self.high - self.low)
+        values: list[float] = np.clip(v, self.low, self.high).tolist()
+        return values
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Int:
+    """A whole number low, low + step, ..., high.
+
+    Args:
+        low, high: bounds, both attainable.
+        log: search the logarithm; needs low >= 1 and step 1.
+        step: distance of the grid; high - low must be a whole number of steps.
+        unit: for people and headers.
+    """
+
+    name: str
+    low: int
+    high: int
+    log: bool = Field(default=False, kw_only=True)
+    step: int = Field(default=1, kw_only=True)
+    unit: str | None = Field(default=None, kw_only=True)
+    kind: Literal["int"] = Field(default="int", kw_only=True, repr=False)
+    is_ordered: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _validate(self) -> Self:
+        _check_range(self)
+        _require(self.step >= 1, f"Int {self.name!r}: step must be at least 1, got {self.step!r}.")
+        _require(not (self.log and self.step > 1), f"Int {self.name!r}: log and step exclude each other; drop one.")
+        left = (self.high - self.low) % self.step
+        _require(
+            left == 0,
+            f"Int {self.name!r}: high - low must be a whole number of steps of {self.step}. "
+            f"Use high={self.high - left} or another step.",
+        )
+        return self
+
+    @property
+    def n_levels(self) -> int:
+        return (self.high - self.low) // self.step + 1
+
+    @cached_property
+    def _log_edges(self) -> tuple[float, float]:
+        return math.log(self.low - 0.5), math.log(self.high + 0.5)
+
+    def centres(self) -> Column:
+        return self.encode(np.arange(self.low, self.high + 1, self.step, dtype=np.float64))
+
+    def check(self, value: object) -> int:
+        number = _number(self.name, value)
+        _check_inside(self, number)
+        if number != round(number) or (round(number) - self.low) % self.step:
+            raise SpaceError(
+                f"Parameter {self.name!r} is a whole number in steps of {self.step} from {self.low}: got {value!r}."
+            )
+        return round(number)
+
+    def encode(self, values: Sequence[int] | Column) -> Column:
+        v = np.asarray(values, dtype=np.float64)
+        if self.log:
+            low, high = self._log_edges
+            return (np.log(v) - low) / (high - low)
+        return ((v - self.low) / self.step + 0.5) / self.n_levels
+
+    def decode(self, u: Column) -> list[int]:
+        if self.log:
+            low, high = self._log_edges
+            return [int(k) for k in np.clip(np.rint(np.exp(low + u * (high - low))), self.low, self.high)]
+        return [self.low + self.step * int(k) for k in _cells(u, self.n_levels)]
+
+
+class _Listed:
+    """What Ordinal and Categorical share: values in a list, found by type and value."""
+
+    name: str
+    is_ordered: ClassVar[bool]
+
+    @property
+    def listed(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, Any], int]:
+        return {_identity(value): k for k, value in enumerate(self.listed)}
+
+    @property
+    def n_levels(self) -> int:
+        return len(self.listed)
+
+    def _check_list(self, word: str) -> None:
+        kind = type(self).__name__
+        _require(len(self.listed) > 0, f"{kind} {self.name!r}: needs at least one of {word}, got none.")
+        for k, value in enumerate(self.listed):
+            _require(self._index[_identity(value)] == k, f"{kind} {self.name!r}: {value!r} stands twice in {word}.")
+
+    def centres(self) -> Column:
+        return (np.arange(self.n_levels) + 0.5) / self.n_levels
+
+    def check(self, value: object) -> Any:
+        plain = value.item() if isinstance(value, np.generic) else value
+        k = self._index.get(_identity(plain)) if isinstance(plain, (str, int, float, bool, type(None))) else None
+        if k is None:
+            raise SpaceError(f"Parameter {self.name!r} is one of {list(self.listed)!r}: got {value!r}.")
+        return self.listed[k]
+
+    def encode(self, values: Sequence[Any]) -> Column:
+        index = self._index
+        return (np.array([index[_identity(v)] for v in values], dtype=np.float64) + 0.5) / self.n_levels
+
+    def decode(self, u: Column) -> list[Any]:
+        return [self.listed[k] for k in _cells(u, self.n_levels)]
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Ordinal(_Listed):
+    """One of some values that have an order but no distance, e.g. `Ordinal("batch", [16, 32, 64])`."""
+
+    name: str
+    values: tuple[Scalar, ...] = Field(strict=False)
+    unit: str | None = Field(default=None, kw_only=True)
+    kind: Literal["ordinal"] = Field(default="ordinal", kw_only=True, repr=False)
+    is_ordered: ClassVar[bool] = True
+
+    @property
+    def listed(self) -> tuple[Any, ...]:
+        return self.values
+
+    @model_validator(mode="after")
+    def _validate(self) -> Self:
+        self._check_list("values")
+        return self
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Categorical(_Listed):
+    """One of some choices without order, e.g. `Categorical("kernel", ["rbf", "poly"])`; None is a choice like others."""
+
+    name: str
+    choices: tuple[Scalar, ...] = Field(strict=False)
+    kind: Literal["categorical"] = Field(default="categorical", kw_only=True, repr=False)
+    is_ordered: ClassVar[bool] = False
+
+    @property
+    def listed(self) -> tuple[Any, ...]:
+        return self.choices
+
+    @model_validator(mode="after")
+    def _validate(self) -> Self:
+        self._check_list("choices")
+        return self
+
+
+Parameter = Annotated[Float | Int | Ordinal | Categorical, Field(discriminator="kind")]
+
+
+def _identity(value: Any) -> tuple[str, Any]:
+    """Keeps True, 1 and "1" apart; 1 and 1.0 are one number, as they are in a spreadsheet."""
+    return ("number" if type(value) in (int, float) else type(value).__name__, value)
+
+
+def _cells(u: Column, n_levels: int) -> NDArray[np.int64]:
+    return np.clip(np.floor(np.asarray(u) * n_levels), 0, n_levels - 1).astype(np.int64)
+
+
+def _check_range(p: Float | Int) -> None:
+    kind = type(p).__name__
+    _require(p.low < p.high, f"{kind} {p.name!r}: low must be below high, got low={p.low!r}, high={p.high!r}.")
+    _require(
+        not (p.log and p.low <= 0),
+        f"{kind} {p.name!r}: log needs low > 0, got low={p.low!r}. Raise low or drop log=True.",
+    )
+
+
+def _check_inside(p: Float | Int, number: float) -> None:
+    if not p.low <= number <= p.high:  # also refuses NaN
+        raise SpaceError(f"Parameter {p.name!r} lies in [{p.low!r}, {p.high!r}]: got {number!r}.")

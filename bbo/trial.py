@@ -1,0 +1,96 @@
+"""A suggestion, and a trial as people see it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Params = dict[str, Any]
+Notes = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A point proposed by a strategy.
+
+    Args:
+        params: a member of the space.
+        fidelity: how much of the full evaluation is to be paid for; empty for all of it.
+        resume: number of the trial that this continues.
+        parent: number of the trial whose checkpoint this starts from.
+        notes: small JSON that says why; keys that others read are listed in `bbo.events`.
+    """
+
+    params: Params
+    fidelity: Mapping[str, float] = field(default_factory=dict)
+    resume: int | None = None
+    parent: int | None = None
+    notes: Notes = field(default_factory=dict)
+
+
+class Status(StrEnum):
+    """Where a trial is in its life."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    STOPPED = "stopped"
+
+
+class FailureReason(StrEnum):
+    """Why a trial failed; strategies see the first two, which say something about the point."""
+
+    RAISED = "raised"
+    INVALID = "invalid"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What an evaluation gave.
+
+    Args:
+        values: by metric, in the user's units.
+        sd: standard deviation of the noise by metric, in the same units; empty when unknown.
+        cost: in the study's unit of cost; None when not said.
+        step: of a report within a trial; None for the final observation.
+    """
+
+    values: Mapping[str, float]
+    sd: Mapping[str, float] = field(default_factory=dict)
+    cost: float | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A suggestion with a number and a life, as it was when it was read.
+
+    `trial["lr"]` is `trial.params["lr"]`. `values` is empty until it is told. `seed` makes noise and training of its
+    evaluation reproducible; it comes from the study's seed and the number.
+    """
+
+    number: int
+    params: Params
+    status: Status
+    seed: int
+    fidelity: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+    is_feasible: bool | None = None
+    sd: Mapping[str, float] = field(default_factory=dict)
+    cost: float | None = None
+    reports: tuple[Observation, ...] = ()
+    reason: FailureReason | None = None
+    message: str = ""
+    note: str = ""
+    notes: Notes = field(default_factory=dict)
+    resume: int | None = None
+    parent: int | None = None
+    asked_at: str = ""
+    ended_at: str = ""
+
+    def __getitem__(self, name: str) -> Any:
+        return self.params[name]
