@@ -4,6 +4,7 @@ BBOError
 ├── SpaceError(ValueError)        parameters or a point that cannot be
 ├── SpaceExhaustedError           every point of a finite space was tried
 ├── ObjectiveError(ValueError)    values that do not fit the objectives
+│   └── NonFiniteError            a value that is NaN or infinite
 ├── TrialError(ValueError)        an unknown trial, or one that has ended
 │   └── AlreadyToldError          another value for a trial that has one
 ├── WaitForTells                  the strategy has nothing to suggest before pending trials end
@@ -33,6 +34,10 @@ class SpaceExhaustedError(BBOError):
 
 class ObjectiveError(BBOError, ValueError):
     """Values that do not fit the objectives: an unknown metric, a missing one, one that is not a finite number."""
+
+
+class NonFiniteError(ObjectiveError):
+    """A value that is NaN or infinite: the evaluation has failed and should be told so."""
 
 
 class TrialError(BBOError, ValueError):

@@ -1,8 +1,8 @@
 """The kinds of event in a study's log, their bodies and versions.
 
-The log is the state: everything else is a fold over it. A row is `study, seq, kind, version, key, trial, at, by, body`.
-The body is canonical JSON text; the key is unique within a study, so that a retry after a lost reply is recognised (same
-key, same body) and a contradiction is refused (same key, another body).
+The log is the state: everything else is a fold over it. A row is `study, seq, kind, version, key, trial, at, by,
+body`. The body is canonical JSON text; the key is unique within a study, so that a retry after a lost reply is
+recognised (same key, same body) and a contradiction is refused (same key, another body).
 
 | kind | key | body |
 |---|---|---|

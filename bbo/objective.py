@@ -1,7 +1,7 @@
 """What is wanted of a trial: objectives and outcome constraints, and the one place where signs are flipped.
 
-Users speak of metrics in their own units and directions. Inside, every objective is a *utility* to be maximized and every
-constraint a *violation* g that is feasible when g <= 0, as in BoTorch.
+Users speak of metrics in their own units and directions. Inside, every objective is a *utility* to be maximized and
+every constraint a *violation* g that is feasible when g <= 0, as in BoTorch.
 """
 
 import json
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from bbo.errors import ObjectiveError
+from bbo.errors import NonFiniteError, ObjectiveError
 
 Values = dict[str, float]
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -145,22 +145,23 @@ class Objectives:
         Raises:
             ObjectiveError: an unknown or missing metric, or a value that is not a finite number.
         """
+        checked = self.check_some(values)
+        missing = [m for m in self.required if m not in checked]
+        if missing:
+            raise ObjectiveError(f"The study needs the metrics {list(self.required)}: {missing} missing in {values!r}.")
+        return checked
+
+    def check_some(self, values: object) -> Values:
+        """As `check`, where metrics may be missing: for reports and standard deviations."""
         if not isinstance(values, Mapping):
             if len(self.required) > 1:
-                raise ObjectiveError(
-                    f"A value for each of {list(self.required)} is needed: got {values!r}; pass a dict."
-                )
+                raise ObjectiveError(f"A value for each of {list(self.required)} is needed in a dict: got {values!r}.")
             values = {self.required[0]: values}
         unknown = [m for m in values if m not in self.metrics]
         if unknown:
             raise ObjectiveError(
                 f"The study has the metrics {list(self.metrics)}: got values for {unknown}. "
                 "Add Tracked(metric) to the objectives to keep a metric that does not steer."
-            )
-        missing = [m for m in self.required if m not in values]
-        if missing:
-            raise ObjectiveError(
-                f"The study needs the metrics {list(self.required)}: {missing} are missing in {values!r}."
             )
         return {m: _finite(m, values[m]) for m in self.metrics if m in values}
 
@@ -204,7 +205,7 @@ def _finite(metric: str, value: object) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ObjectiveError(f"Metric {metric!r} is a number: got {value!r}.")
     if not math.isfinite(value):
-        raise ObjectiveError(
+        raise NonFiniteError(
             f"Metric {metric!r} must be finite: got {value!r}. An evaluation that gave no value has failed: use fail()."
         )
     return float(value)

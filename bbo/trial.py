@@ -77,6 +77,7 @@ class Trial:
     params: Params
     status: Status
     seed: int
+    study: str = ""
     fidelity: Mapping[str, float] = field(default_factory=dict)
     values: Mapping[str, float] = field(default_factory=dict)
     is_feasible: bool | None = None
@@ -94,3 +95,35 @@ class Trial:
 
     def __getitem__(self, name: str) -> Any:
         return self.params[name]
+
+
+@dataclass(slots=True)
+class RunningTrial:
+    """What an objective is called with: the point, and a way to report on the way.
+
+    `trial["lr"]` is `trial.params["lr"]`. `seed` is the same whenever this trial is evaluated, also after a crash.
+    """
+
+    number: int
+    params: Params
+    seed: int
+    fidelity: Mapping[str, float] = field(default_factory=dict)
+    attempt: int = 1
+    resume: int | None = None
+    reports: list[Observation] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.params[name]
+
+    def report(self, values: float | Mapping[str, float], step: int, *, cost: float | None = None) -> None:
+        """Says how far the evaluation is; steps must increase. An objective that returns None is told its last report.
+
+        Args:
+            values: a number where the study has one metric, else by metric.
+            step: a whole number from 0, e.g. the epoch.
+            cost: spent so far, in the study's unit.
+        """
+        if self.reports and step <= (self.reports[-1].step or 0):
+            raise ValueError(f"Steps must increase: got {step!r} after {self.reports[-1].step!r}.")
+        by_metric = values if isinstance(values, Mapping) else {"": values}
+        self.reports.append(Observation(by_metric, cost=cost, step=step))

@@ -1,0 +1,28 @@
+"""The strategies, one algorithm a file, and the parts that they are built of.
+
+A new one is a file here and a line in the list; a study's log names strategies and parts by these names and no others.
+"""
+
+import importlib
+from typing import Any
+
+STRATEGIES: dict[str, str] = {
+    "GP": "bbo.strategies.gp",
+    "ModelBased": "bbo.strategies.model_based",
+    "SobolSearch": "bbo.strategies.sobol_search",
+    "LatinHypercube": "bbo.strategies.latin_hypercube",
+    "RandomSearch": "bbo.strategies.random_search",
+}
+PARTS: dict[str, str] = {
+    "ExactGP": "bbo.surrogates.exact_gp",
+    "log_ei": "bbo.acquisition.utilities",
+}
+__all__ = ["PARTS", "STRATEGIES", *STRATEGIES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in STRATEGIES:
+        raise AttributeError(f"bbo.strategies has no {name!r}; it offers {', '.join(STRATEGIES)}.")
+    value = getattr(importlib.import_module(STRATEGIES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,1 @@
+"""Studies: asking, telling, running, and what is made of their logs."""

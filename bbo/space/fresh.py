@@ -52,7 +52,7 @@ def replace_tried(
 
 
 def nearest_of_grid(centres: Sequence[Positions], is_ordered: Sequence[bool]) -> Callable[..., Iterator[Positions]]:
-    """Alternatives in a finite space: the untried point nearest in the cube; another unordered level is at distance 1."""
+    """Alternatives in a finite space: the untried point nearest in the cube; unordered levels are 1 apart."""
     sizes = [len(c) for c in centres]
 
     def alternatives(x: Positions, tried: Positions) -> Iterator[Positions]:

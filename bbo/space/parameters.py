@@ -7,14 +7,14 @@ it, so uniform points in the cube are uniform over levels (over the logarithm, w
 | method | gives |
 |---|---|
 | `check(value)` | the value as the study stores it, or SpaceError |
-| `encode(values)` | positions in [0, 1], shape `n` |
+| `code(value)` | the number that stands for a value: itself, or the place in its list; `value(code)` goes back |
+| `place(codes)` | positions in [0, 1], shape `n` |
 | `decode(u)` | plain Python values, from positions of shape `n` |
 | `centres()` | the positions of all levels, in order |
 | `n_levels`, `is_ordered` | how many values (None: a continuum), and whether neighbours mean anything |
 """
 
 import math
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -73,7 +73,7 @@ class Float:
             whole = max(1, round(steps))
             _require(
                 abs(steps - whole) <= _LEVEL_TOLERANCE * whole,
-                f"Float {self.name!r}: high - low must be a whole number of steps, got {steps:g} steps of {self.step!r}. "
+                f"Float {self.name!r}: high - low must be a whole number of steps, got {steps:g} of {self.step!r}. "
                 f"Use high={self._level(math.floor(steps))!r} or another step.",
             )
         return self
@@ -101,12 +101,19 @@ class Float:
         level = self._level(k)
         if abs(number - level) > _LEVEL_TOLERANCE * self.step:
             raise SpaceError(
-                f"Parameter {self.name!r} has steps of {self.step!r} from {self.low!r}: got {number!r}; nearest is {level!r}."
+                f"Parameter {self.name!r} has steps of {self.step!r} from {self.low!r}: got {number!r}. "
+                f"The nearest is {level!r}."
             )
         return level
 
-    def encode(self, values: Sequence[float] | Column) -> Column:
-        v = np.asarray(values, dtype=np.float64)
+    def code(self, value: float) -> float:
+        return value
+
+    def value(self, code: float) -> float:
+        return float(code)
+
+    def place(self, codes: Column) -> Column:
+        v = codes
         if self.step is not None:
             k = np.rint((v - self.low) / self.step)
             return (k + 0.5) / self.n_levels
@@ -117,10 +124,8 @@ class Float:
     def decode(self, u: Column) -> list[float]:
         if self.n_levels is not None:
             return [self._level(int(k)) for k in _cells(u, self.n_levels)]
-        if self.log:
-            v = self.low * np.exp(u * math.log(self.high / self.low))
-        else:
-            v = self.low + u * (self.high - self.low)
+        span = self.high - self.low
+        v = self.low * np.exp(u * math.log(self.high / self.low)) if self.log else self.low + u * span
         values: list[float] = np.clip(v, self.low, self.high).tolist()
         return values
 
@@ -167,7 +172,7 @@ class Int:
         return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
     def centres(self) -> Column:
-        return self.encode(np.arange(self.low, self.high + 1, self.step, dtype=np.float64))
+        return self.place(np.arange(self.low, self.high + 1, self.step, dtype=np.float64))
 
     def check(self, value: object) -> int:
         number = _number(self.name, value)
@@ -178,12 +183,17 @@ class Int:
             )
         return round(number)
 
-    def encode(self, values: Sequence[int] | Column) -> Column:
-        v = np.asarray(values, dtype=np.float64)
+    def code(self, value: int) -> float:
+        return float(value)
+
+    def value(self, code: float) -> int:
+        return int(code)
+
+    def place(self, codes: Column) -> Column:
         if self.log:
             low, high = self._log_edges
-            return (np.log(v) - low) / (high - low)
-        return ((v - self.low) / self.step + 0.5) / self.n_levels
+            return (np.log(codes) - low) / (high - low)
+        return ((codes - self.low) / self.step + 0.5) / self.n_levels
 
     def decode(self, u: Column) -> list[int]:
         if self.log:
@@ -226,9 +236,14 @@ class _Listed:
             raise SpaceError(f"Parameter {self.name!r} is one of {list(self.listed)!r}: got {value!r}.")
         return self.listed[k]
 
-    def encode(self, values: Sequence[Any]) -> Column:
-        index = self._index
-        return (np.array([index[_identity(v)] for v in values], dtype=np.float64) + 0.5) / self.n_levels
+    def code(self, value: Any) -> float:
+        return float(self._index[_identity(value)])
+
+    def value(self, code: float) -> Any:
+        return self.listed[int(code)]
+
+    def place(self, codes: Column) -> Column:
+        return (codes + 0.5) / self.n_levels
 
     def decode(self, u: Column) -> list[Any]:
         return [self.listed[k] for k in _cells(u, self.n_levels)]
@@ -256,7 +271,7 @@ class Ordinal(_Listed):
 
 @dataclass(frozen=True, config=_CONFIG)
 class Categorical(_Listed):
-    """One of some choices without order, e.g. `Categorical("kernel", ["rbf", "poly"])`; None is a choice like others."""
+    """One of some choices without order, e.g. `Categorical("kernel", ["rbf", "poly"])`; None is a choice too."""
 
     name: str
     choices: tuple[Scalar, ...] = Field(strict=False)

@@ -101,12 +101,24 @@ class Space:
 
     # The cube.
 
+    def codes(self, point: Mapping[str, Any]) -> list[float]:
+        """The numbers that stand for a point that was checked, in the space's order; compact and exact."""
+        return [p.code(point[p.name]) for p in self.parameters]
+
+    def point(self, codes: Sequence[float]) -> Params:
+        """The point that these codes stand for."""
+        return {p.name: p.value(code) for p, code in zip(self.parameters, codes, strict=True)}
+
+    def place(self, codes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Positions in the cube, `n x dim`, of codes, `n x dim`."""
+        X = np.empty(codes.shape)
+        for j, p in enumerate(self.parameters):
+            X[:, j] = p.place(codes[:, j])
+        return X
+
     def encode(self, points: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
         """Positions in the cube, `n x dim`, of points that were checked."""
-        X = np.empty((len(points), self.dim))
-        for j, p in enumerate(self.parameters):
-            X[:, j] = p.encode([point[p.name] for point in points])
-        return X
+        return self.place(np.array([self.codes(point) for point in points]).reshape(-1, self.dim))
 
     def decode(self, U: NDArray[np.float64]) -> list[Params]:
         """The points at positions `U`, `n x dim`; what is fixed takes its value whatever `U` says."""
@@ -163,10 +175,15 @@ class Space:
             if y is not None
         ]
 
+    def _position(self, name: str, value: Any) -> NDArray[np.float64]:
+        p = self.by_name[name]
+        position: NDArray[np.float64] = p.place(np.array([p.code(value)]))
+        return position
+
     def _alternatives(self, free: list[int], tried: Tried) -> Any:
         ordered = [p.is_ordered for p in self.parameters]
         if self.n_points is not None and self.n_points <= ENUMERABLE:
-            fixed = {name: self.by_name[name].encode([value]) for name, value in self.fixed.items()}
+            fixed = {name: self._position(name, value) for name, value in self.fixed.items()}
             return nearest_of_grid([fixed.get(p.name, p.centres()) for p in self.parameters], ordered)
         rng = seeding.generator(tried.seed, seeding.FRESH, len(tried.X))
         return random_moves([p.n_levels for p in self.parameters], ordered, free, self.snap, rng)

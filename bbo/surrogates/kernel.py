@@ -1,0 +1,83 @@
+"""The Matern-5/2 kernel over columns of the unit cube, categorical columns by Hamming distance.
+
+| symbol | shape | means |
+|---|---|---|
+| F | n x p | features of X: numeric columns centred; a categorical column as the indicators of its levels over sqrt(2) |
+| l | d | length scales; all indicators of a column share its own |
+| r2 | n x n' | sum over columns of (x_j - x'_j)^2 / l_j^2; of a categorical column 1 / l_j^2 where levels differ |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns are categorical, and how each becomes features.
+
+    Args:
+        dim: number of columns, d.
+        categorical: number of levels by column; such a column holds (k + 1/2) / n_levels.
+    """
+
+    dim: int
+    categorical: Mapping[int, int]
+
+    def owner(self, device: torch.device) -> Tensor:
+        """The column that each feature comes from, `p`."""
+        numeric = [j for j in range(self.dim) if j not in self.categorical]
+        indicators = [j for j, n_levels in sorted(self.categorical.items()) for _ in range(n_levels)]
+        return torch.tensor(numeric + indicators, dtype=torch.long, device=device)
+
+    def features(self, X: Tensor) -> Tensor:
+        """From `... x d` to `... x p`; no gradient reaches categorical columns."""
+        if not self.categorical:
+            return X - 0.5
+        numeric = [j for j in range(self.dim) if j not in self.categorical]
+        blocks = [X[..., numeric] - 0.5]
+        for j, n_levels in sorted(self.categorical.items()):
+            level = (X[..., j].detach() * n_levels).long().clamp(0, n_levels - 1)
+            blocks.append(torch.nn.functional.one_hot(level, n_levels).to(X) * 0.5**0.5)
+        return torch.cat(blocks, -1)
+
+
+def squared_distances(A: Tensor, B: Tensor) -> Tensor:
+    """`... x n x n'` from rows `... x n x p` and `... x n' x p`; not below 0."""
+    a, b = (A * A).sum(-1, keepdim=True), (B * B).sum(-1, keepdim=True)
+    return (a + b.mT - 2 * (A @ B.mT)).clamp_min(0.0)
+
+
+class _Matern52(torch.autograd.Function):
+    """k(r2) and its slope in r2, which is finite at 0 although that of sqrt is not; differentiated once."""
+
+    @staticmethod
+    def forward(ctx: Any, r2: Tensor) -> Tensor:
+        k, slope = matern52_and_slope(r2)
+        ctx.save_for_backward(slope)
+        return k
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (slope,) = ctx.saved_tensors
+        return grad * slope
+
+
+def matern52(r2: Tensor) -> Tensor:
+    """(1 + a + a^2/3) exp(-a), a = sqrt(5 r2), of any shape. Rasmussen & Williams (2006), Eq. 4.17."""
+    k: Tensor = _Matern52.apply(r2)  # type: ignore[no-untyped-call]
+    return k
+
+
+def matern52_and_slope(r2: Tensor) -> tuple[Tensor, Tensor]:
+    """The kernel and dk/dr2 = -(5/6) (1 + a) exp(-a), a = sqrt(5 r2), of any shape."""
+    a = (5.0 * r2).sqrt_()
+    decay = (-a).exp_()
+    first = a.add_(1.0).mul_(decay)
+    k = torch.addcmul(first, r2, decay, value=5.0 / 3.0)
+    return k, first.mul_(-5.0 / 6.0)

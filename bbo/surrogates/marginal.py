@@ -1,0 +1,84 @@
+"""The log posterior density of a Gaussian process's hyperparameters and its gradient, in closed form.
+
+Many (output, start) pairs at once; the b below counts them.
+
+| symbol | shape | means |
+|---|---|---|
+| theta | b x (d + 2) | log length scales, log noise variance, log outputscale |
+| s, v | b | outputscale, noise variance; V_i = known noise variance of observation i |
+| k, K | b x n x n | correlations; K = s k + diag(v + V) |
+| mu, r | b, b x n | constant mean mu = 1'K^-1 y / 1'K^-1 1, residuals y - mu |
+| a | b x n | K^-1 r |
+| A | b x n x n | a a' - K^-1 |
+
+    L        = -(r'K^-1 r + log|K| + n log 2 pi) / 2                        Rasmussen & Williams (2006), Eq. 2.30
+    dL/dtheta_j = tr(A dK/dtheta_j) / 2                                     Eq. 5.9
+
+mu maximizes L for given theta, so its own change adds nothing to the gradient (envelope theorem). By parameter:
+
+- log v: dK = v I, hence v tr(A) / 2.
+- log s: dK = s k = K - diag(v + V), hence (a'r - n - sum_i A_ii (v + V_i)) / 2.
+- log l_j: dr2 = -2 (x_j - x'_j)^2 / l_j^2. With W = -s A o k'(r2) and w = W 1,
+  sum_ab W_ab (x_aj - x_bj)^2 / l_j^2 = 2 (sum_a w_a x_aj^2 - x_j'W x_j) / l_j^2,
+  which for all j is one product W X; no n x n x d tensor arises.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bbo.surrogates.kernel import matern52_and_slope, squared_distances
+
+
+@dataclass(frozen=True)
+class LogPosterior:
+    """Log marginal likelihood plus log prior, as a function of theta.
+
+    Args:
+        features: `n x p`.
+        owner: the column each feature belongs to, `p`.
+        Y: standardized values of each pair's output, `b x n`.
+        V: known noise variance in the same units, `b x n`; zeros where none is known.
+        location, scale: of the normal prior of theta, `d + 2`.
+    """
+
+    features: Tensor
+    owner: Tensor
+    Y: Tensor
+    V: Tensor
+    location: Tensor
+    scale: Tensor
+
+    def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Values `b` and gradients `b x (d + 2)`; NaN where K is not positive definite."""
+        n = self.Y.shape[1]
+        v, s = theta[:, -2].exp(), theta[:, -1].exp()
+        F = self.features / theta[:, self.owner].exp()[:, None]  # b x n x p
+        r2 = squared_distances(F, F)
+        r2.diagonal(dim1=1, dim2=2).zero_()
+        k, slope = matern52_and_slope(r2)
+        noise = v[:, None] + self.V
+        K = k.mul_(s[:, None, None])
+        K.diagonal(dim1=1, dim2=2).add_(noise)
+        L, info = torch.linalg.cholesky_ex(K)
+        white = torch.linalg.solve_triangular(L, torch.stack([self.Y, torch.ones_like(self.Y)], 2), upper=False)
+        y, one = white[..., 0], white[..., 1]
+        residual = y - ((y * one).sum(1) / (one * one).sum(1))[:, None] * one
+        a = torch.linalg.solve_triangular(L.mT, residual[..., None], upper=True)
+        fit = (residual * residual).sum(1)
+        log_det = 2 * L.diagonal(dim1=1, dim2=2).log().sum(1)
+        value = -0.5 * (fit + log_det + n * math.log(2 * math.pi))
+
+        A = torch.baddbmm(torch.cholesky_inverse(L), a, a.mT, beta=-1)
+        diagonal = A.diagonal(dim1=1, dim2=2)
+        by_noise = 0.5 * v * diagonal.sum(1)
+        by_scale = 0.5 * (fit - n - (diagonal * noise).sum(1))
+        W = A.mul_(slope).mul_(-s[:, None, None])
+        by_feature = (W.sum(2, keepdim=True) * F * F).sum(1) - (F * (W @ F)).sum(1)
+        by_column = theta.new_zeros((len(theta), theta.shape[1] - 2)).index_add_(1, self.owner, by_feature)
+
+        z = (theta - self.location) / self.scale
+        value = torch.where(info == 0, value - 0.5 * (z * z).sum(1), torch.nan)
+        return value, torch.cat([by_column, by_noise[:, None], by_scale[:, None]], 1) - z / self.scale

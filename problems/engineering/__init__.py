@@ -1,0 +1,1 @@
+"""Designs of machine elements under limits of strength and shape, as the literature states them."""

@@ -1,0 +1,56 @@
+"""One evaluation, wherever it happens: in this thread, another, or another process."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from bbo.protocols import Problem
+from bbo.trial import FailureReason, Observation, RunningTrial
+
+Returned = float | Mapping[str, float] | None
+ObjectiveFunction = Callable[[RunningTrial], Returned]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an evaluation: values, or why there are none."""
+
+    values: Returned = None
+    reports: list[Observation] = field(default_factory=list)
+    reason: FailureReason | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluating:
+    """A problem as an objective; pickles when the problem does."""
+
+    problem: Problem
+
+    def __call__(self, trial: RunningTrial) -> dict[str, float]:
+        return self.problem.evaluate(trial.params, fidelity=trial.fidelity or None, seed=trial.seed)
+
+
+def evaluate(objective: ObjectiveFunction, trial: RunningTrial) -> Outcome:
+    """Calls the objective; whatever it raises, short of an interrupt, is an outcome too."""
+    try:
+        values = objective(trial)
+    except Exception:
+        return Outcome(reports=trial.reports, reason=FailureReason.RAISED, message=traceback.format_exc())
+    if values is None and trial.reports:
+        last = trial.reports[-1].values
+        values = last.get("", last)
+    if values is None:
+        return Outcome(reason=FailureReason.INVALID, message="The objective returned None and reported nothing.")
+    return Outcome(values=values, reports=trial.reports)
+
+
+class InlineExecutor(Executor):
+    """Evaluates in the calling thread, at once, so that an interrupt reaches the objective itself."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future

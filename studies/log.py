@@ -1,0 +1,55 @@
+"""A study's log as one process sees it: the storage, and the fold of the events read so far."""
+
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bbo.events import Event
+from bbo.history import Fold
+from bbo.storage import Storage
+
+_HOST = socket.gethostname()
+
+
+def writer() -> str:
+    """Who writes: host, process and thread."""
+    return f"{_HOST}/{os.getpid()}/{threading.current_thread().name}"
+
+
+class StudyLog:
+    """Reads and appends events of one study and keeps their fold up to date; safe to use from several threads.
+
+    `lock` guards the fold; `changed` is a condition on it, notified when events were folded.
+    """
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self.storage = storage
+        self.name = name
+        self.fold = Fold()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+
+    def refresh(self) -> None:
+        """Folds what others have appended."""
+        with self.lock:
+            self._fold(self.storage.events(self.name, self.fold.last_event))
+
+    def append(self, *events: Event) -> None:
+        """Appends these events, all or none, and folds them.
+
+        Raises:
+            ConflictError: the log has another event under one of the keys.
+        """
+        seq = self.storage.append(self.name, events)
+        with self.lock:
+            if seq == self.fold.last_event + 1 and len(events) == 1:
+                self._fold([replace(events[0], seq=seq)])
+            elif seq > self.fold.last_event:
+                self.refresh()
+
+    def _fold(self, events: Sequence[Event]) -> None:
+        if events:
+            self.fold.add(events)
+            self.changed.notify_all()

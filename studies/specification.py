@@ -1,0 +1,145 @@
+"""What a study is made of, as JSON: space, objectives, strategy and seed, with a version.
+
+Strategies and their parts are described by the names of our own lists and their options, and rebuilt from them.
+Anything else (a user's own strategy or surrogate) is described by a fingerprint of its source: it is passed again on
+load and compared. No dotted path is ever imported and nothing is unpickled.
+"""
+
+import dataclasses
+import hashlib
+import importlib
+import inspect
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bbo.errors import StrategyError
+from bbo.events import canonical
+from bbo.objective import Objectives, Wanted
+from bbo.protocols import Strategy
+from bbo.space import Parameter, Space
+from bbo.strategies import PARTS, STRATEGIES
+
+VERSION = 1
+Description = dict[str, Any]
+DEFAULT_STRATEGY: Description = {"name": "GP", "options": {}}
+
+
+def as_space(space: Space | Sequence[Parameter]) -> Space:
+    return space if isinstance(space, Space) else Space(tuple(space))
+
+
+def as_objectives(wanted: Objectives | Wanted | Sequence[Wanted]) -> Objectives:
+    if isinstance(wanted, Objectives):
+        return wanted
+    return Objectives(tuple(wanted) if isinstance(wanted, (list, tuple)) else (wanted,))
+
+
+def specify(space: Space, objectives: Objectives, strategy: Description, seed: int) -> dict[str, Any]:
+    """The body of a `created` event; `id` tells this study's trials from those of others."""
+    return {
+        "version": VERSION,
+        "id": uuid.uuid4().hex,
+        "space": space.to_dict(),
+        "objectives": objectives.to_list(),
+        "strategy": strategy,
+        "seed": seed,
+    }
+
+
+def describe(part: Any) -> Description:
+    """A strategy, or a part of one, as JSON: `{"name", "options"}` from our lists, `{"own", "fingerprint"}` otherwise.
+
+    A list name is used only for the very class (or function) that the list names; options are a dataclass's fields that
+    differ from their defaults.
+    """
+    kind = part if inspect.isfunction(part) else type(part)
+    name = kind.__name__
+    if not _is_listed(kind):
+        return {"own": name, "fingerprint": fingerprint(part)}
+    if inspect.isfunction(part):
+        return {"name": name, "options": {}}
+    options = {
+        field.name: _option(getattr(part, field.name))
+        for field in dataclasses.fields(part)
+        if field.init and getattr(part, field.name) != _default(field)
+    }
+    return {"name": name, "options": options}
+
+
+def rebuild(description: Description) -> Any:
+    """The strategy or part that `describe` described.
+
+    Raises:
+        StrategyError: it is not of our lists, so the object must be passed again; or its options are not those of ours.
+    """
+    if "own" in description:
+        raise StrategyError(
+            f"The study was made with {description['own']!r}, which is not one of bbo's strategies: "
+            "pass the object again, as strategy=, to go on with it."
+        )
+    name = description["name"]
+    home = {**PARTS, **STRATEGIES}.get(name)
+    if home is None:
+        raise StrategyError(f"The strategy {name!r} is not known here; known are {', '.join(STRATEGIES)}.")
+    made = getattr(importlib.import_module(home), name)
+    if inspect.isfunction(made):
+        return made
+    try:
+        return made(**{key: _built(value) for key, value in description["options"].items()})
+    except TypeError as error:
+        raise StrategyError(f"The strategy {name!r} does not take these options: {error}.") from error
+
+
+def fingerprint(part: Any) -> str:
+    """A hash of the source of a class or function and of the object's own fields."""
+    kind = part if inspect.isfunction(part) else type(part)
+    try:
+        source = inspect.getsource(kind)
+    except (OSError, TypeError):
+        source = kind.__qualname__
+    fields = {} if inspect.isfunction(part) else {k: repr(v) for k, v in sorted(vars(part).items()) if k[0] != "_"}
+    return hashlib.sha256((source + canonical(fields)).encode()).hexdigest()[:24]
+
+
+def refusal(strategy: Strategy, space: Space, objectives: Objectives) -> str | None:
+    """Why this strategy cannot take such a study; None when it can."""
+    refuses: Callable[[Space, Objectives], str | None] | None = getattr(strategy, "refuses", None)
+    return None if refuses is None else refuses(space, objectives)
+
+
+def difference(specification: dict[str, Any], space: Space, objectives: Objectives, seed: int | None) -> str:
+    """In what a logged specification differs from what is asked for now, in words; empty when in nothing."""
+    said = Space.from_dict(specification["space"]).difference(space)
+    logged = Objectives.from_list(specification["objectives"])
+    parts = [f"space: {said}"] if said else []
+    if logged != objectives:
+        parts.append(f"objectives: {list(logged.wanted)!r} against {list(objectives.wanted)!r}")
+    if seed is not None and seed != specification["seed"]:
+        parts.append(f"seed: {specification['seed']} against {seed}")
+    return "; ".join(parts)
+
+
+def _is_listed(kind: Any) -> bool:
+    home = {**PARTS, **STRATEGIES}.get(kind.__name__)
+    return home is not None and kind.__module__ == home
+
+
+def _option(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_option(v) for v in value]
+    return {"part": describe(value)}
+
+
+def _built(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_built(v) for v in value)
+    return rebuild(value["part"]) if isinstance(value, dict) else value
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    return None if field.default_factory is dataclasses.MISSING else field.default_factory()
