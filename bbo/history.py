@@ -77,15 +77,15 @@ class History:
 
     @cached_property
     def is_completed(self) -> Mask:
-        return self.status == _COMPLETED
+        return np.equal(self.status, _COMPLETED)
 
     @cached_property
     def is_pending(self) -> Mask:
-        return (self.status == _RUNNING) | (self.status == _PAUSED)
+        return np.isin(self.status, (_RUNNING, _PAUSED))
 
     @cached_property
     def is_failed(self) -> Mask:
-        return (self.status == _FAILED) & self.fails
+        return np.equal(self.status, _FAILED) & self.fails
 
     @cached_property
     def Y(self) -> Array:
@@ -376,7 +376,7 @@ class Fold:
         return self.space.point(self._codes.upto(self.n_trials)[trial])
 
     def status(self, trial: int) -> Status:
-        return _STATUS[self._status.upto(self.n_trials)[trial]]
+        return _STATUS[int(self._status.upto(self.n_trials)[trial])]
 
     def count(self, *statuses: Status) -> int:
         """How many trials have one of these statuses."""

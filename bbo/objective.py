@@ -176,8 +176,7 @@ class Objectives:
 
     def is_feasible(self, V: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which rows satisfy every constraint, `n`; a missing value satisfies none."""
-        feasible: NDArray[np.bool_] = (self.violations(V) <= 0).all(axis=1)
-        return feasible
+        return np.asarray((self.violations(V) <= 0).all(axis=1))
 
     def to_list(self) -> list[dict[str, Any]]:
         """As JSON keeps it; `Objectives.from_list` reads it back."""

@@ -1,7 +1,7 @@
 """The list of problems: test functions, engineering designs and hyperparameters, by the names of the command line.
 
-`make("welded-beam")` gives the problem; `from bbo.problems import WeldedBeam` gives its class. A module is imported when
-the first of its problems is asked for.
+`make("welded-beam")` gives the problem; `from bbo.problems import WeldedBeam` gives its class. A module is imported
+when the first of its problems is asked for.
 """
 
 import difflib

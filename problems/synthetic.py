@@ -63,7 +63,8 @@ def _hartmann(x: Vector, A: Vector, P: Vector) -> dict[str, float]:
 class Hartmann3:
     """Hartmann, 3 dimensions: four local minima, one of them global.
 
-    Hartman, "Some experiments in global optimization", Naval Postgraduate School (1972); the constants of Dixon & Szegö (1978).
+    Hartman, "Some experiments in global optimization", Naval Postgraduate School (1972); the constants of Dixon &
+    Szegö (1978).
     """
 
     space: ClassVar[Space] = _box(3, 0.0, 1.0)
@@ -86,7 +87,8 @@ _HARTMANN3_P = 1e-4 * np.array([[3689, 1170, 2673], [4699, 4387, 7470], [1091, 8
 class Hartmann6:
     """Hartmann, 6 dimensions: six local minima, one of them global.
 
-    Hartman, "Some experiments in global optimization", Naval Postgraduate School (1972); the constants of Dixon & Szegö (1978).
+    Hartman, "Some experiments in global optimization", Naval Postgraduate School (1972); the constants of Dixon &
+    Szegö (1978).
     """
 
     space: ClassVar[Space] = _box(6, 0.0, 1.0)
@@ -185,8 +187,8 @@ class Griewank(_OnBox):
 class Levy(_OnBox):
     """Levy, any dimension: ripples of differing depth along each axis.
 
-    Levy & Montalvo, "The tunneling algorithm for the global minimization of functions", SIAM J. Sci. Stat. Comput. 6 (1985);
-    the form of Laguna & Martí, J. Global Optimization 33 (2005).
+    Levy & Montalvo, "The tunneling algorithm for the global minimization of functions", SIAM J. Sci. Stat. Comput. 6
+    (1985); the form of Laguna & Martí, J. Global Optimization 33 (2005).
     """
 
     low, high, optimum = -10.0, 10.0, 1.0
@@ -201,7 +203,8 @@ class Levy(_OnBox):
 class Rastrigin(_OnBox):
     """Rastrigin, any dimension: a bowl with a minimum near every point of whole numbers.
 
-    Rastrigin, Systems of Extremal Control (1974); in any dimension by Mühlenbein, Schomisch & Born, Parallel Computing 17 (1991).
+    Rastrigin, Systems of Extremal Control (1974); in any dimension by Mühlenbein, Schomisch & Born, Parallel Computing
+    17 (1991).
     """
 
     low, high, optimum = -5.12, 5.12, 0.0

@@ -1,7 +1,8 @@
 """Noise, failure and delay around any problem; what is known about the problem stays known.
 
-Each is a function of (params, seed) alone, as the problem within is: the trial's seed decides the noise, and the same trial
-evaluated again gives the same value or the same failure. They nest: `Delayed(Noisy(Branin(), sd=0.1), seconds=2.0)`.
+Each is a function of (params, seed) alone, as the problem within is: the trial's seed decides the noise, and the same
+trial evaluated again gives the same value or the same failure. They nest: `Delayed(Noisy(Branin(), sd=0.1),
+seconds=2.0)`.
 """
 
 import time

@@ -1,7 +1,7 @@
 """Sobol search: a low-discrepancy sequence, blind to the observations.
 
-Sobol', USSR Comp. Math. 7 (1967); scrambling after Owen, "Randomly permuted (t,m,s)-nets" (1995); directions of Joe & Kuo
-(2008), up to 21201 dimensions.
+Sobol', USSR Comp. Math. 7 (1967); scrambling after Owen, "Randomly permuted (t,m,s)-nets" (1995); directions of Joe &
+Kuo (2008), up to 21201 dimensions.
 """
 
 import warnings

@@ -9,7 +9,7 @@ from typing import Any
 
 from bbo import seeding
 from bbo.errors import ConflictError, SpaceExhaustedError, StorageError, StrategyError
-from bbo.events import check_known, event, nonce
+from bbo.events import Event, check_known, event, nonce
 from bbo.history import Fold, History
 from bbo.protocols import Strategy
 from bbo.space import Params, Space
@@ -148,10 +148,9 @@ class Asker:
                 continue  # somebody else asked; ask again with what they asked for pending
         raise StorageError(f"Asking {self._log.name!r} was overtaken {_ATTEMPTS} times by other processes; try again.")
 
-    def _append(self, asked: Any) -> list[int]:
+    def _append(self, asked: Event) -> list[int]:
+        self._log.append(asked)
         with self._log.lock:
-            self._log.refresh()
-            self._log.append(asked)
             return self._log.fold.asked_trials(asked.key)
 
     def _open(self) -> None:

@@ -16,12 +16,12 @@ _active: set[str] = set()
 def active_runner(study: str) -> Iterator[Runner]:
     """A runner for the study with this id that counts as alive until the block ends."""
     pid = os.getpid()
-    runner = {"study": study, "host": socket.gethostname(), "pid": pid, "start": _start(pid), "run": uuid.uuid4().hex}
-    _active.add(runner["run"])
+    run = uuid.uuid4().hex
+    _active.add(run)
     try:
-        yield runner
+        yield {"study": study, "host": socket.gethostname(), "pid": pid, "start": _start(pid), "run": run}
     finally:
-        _active.discard(runner["run"])
+        _active.discard(run)
 
 
 def is_alive(runner: Runner) -> bool:

@@ -32,7 +32,7 @@ def as_space(space: Space | Sequence[Parameter]) -> Space:
 def as_objectives(wanted: Objectives | Wanted | Sequence[Wanted]) -> Objectives:
     if isinstance(wanted, Objectives):
         return wanted
-    return Objectives(tuple(wanted) if isinstance(wanted, (list, tuple)) else (wanted,))
+    return Objectives(tuple(wanted) if isinstance(wanted, Sequence) else (wanted,))
 
 
 def specify(space: Space, objectives: Objectives, strategy: Description, seed: int) -> dict[str, Any]:

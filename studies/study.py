@@ -1,15 +1,16 @@
 """A study: one optimization of one black box, as a log of events and the verbs that add to it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from bbo import seeding
 from bbo.errors import ConflictError, StrategyError, StudyExistsError, StudyNotFoundError, WaitForTells
 from bbo.events import canonical, digest, event, nonce
-from bbo.history import History
+from bbo.history import Fold, History
 from bbo.objective import Objectives, Wanted
 from bbo.protocols import Problem, Strategy
 from bbo.space import Parameter, Space
@@ -142,7 +143,8 @@ class Study:
         return self._strategy
 
     def __repr__(self) -> str:
-        counts = Counter(str(self._log.fold.status(k)) for k in range(self._log.fold.n_trials))
+        with self._now() as fold:
+            counts = Counter(str(fold.status(k)) for k in range(fold.n_trials))
         said = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no trials"
         return f"<Study {self.name!r} in {self.storage.url}: {said}>"
 
@@ -248,7 +250,9 @@ class Study:
         self._log.append(event("enqueued", f"enqueued/{digest(checked)}", {"params": checked}, by=writer()))
 
     def add(self, frame: "pd.DataFrame", *, source: str = "") -> int:
-        """Past data: a row per trial, a column per parameter and metric. The same rows again change nothing.
+        """Past data: a row per trial, a column per parameter and metric.
+
+        The same rows of the same source again change nothing, so that a script may be started twice.
 
         Args:
             frame: may be the `frame()` of another study; trials there that did not complete are passed over.
@@ -262,9 +266,8 @@ class Study:
         seen: Counter[str] = Counter()
         events = []
         for params, values in rows_of(frame, self.space, self.objectives):
-            row = {"params": params, "values": values}
-            name = digest(row)
-            body = row | ({"source": source} if source else {})
+            body = {"params": params, "values": values} | ({"source": source} if source else {})
+            name = digest(body)
             events.append(event("attached", f"attached/{name}/{seen[name]}", body, by=writer()))
             seen[name] += 1
         if events:
@@ -317,21 +320,24 @@ class Study:
 
     # Reading.
 
-    def refresh(self) -> None:
-        """Reads what other processes have added; asking does so by itself."""
-        self._log.refresh()
+    @contextmanager
+    def _now(self) -> Iterator[Fold]:
+        """The fold with what other processes have added, held still."""
+        with self._log.lock:
+            self._log.refresh()
+            yield self._log.fold
 
     @property
     def history(self) -> History:
         """The columns that a strategy reads, as of now."""
-        with self._log.lock:
-            return self._log.fold.history()
+        with self._now() as fold:
+            return fold.history()
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials, by number."""
-        with self._log.lock:
-            return [self._log.fold.trial(k) for k in range(self._log.fold.n_trials)]
+        """All trials, by number, as of now."""
+        with self._now() as fold:
+            return [fold.trial(k) for k in range(fold.n_trials)]
 
     def trial(self, number: int) -> Trial:
         """One trial.
@@ -339,7 +345,8 @@ class Study:
         Raises:
             TrialError: no trial has this number.
         """
-        return self._log.fold.trial(telling.known_trial(self._log, number))
+        with self._now() as fold:
+            return fold.trial(telling.known_trial(self._log, number))
 
     @property
     def best(self) -> Trial | None:
@@ -372,8 +379,8 @@ class Study:
 
     def frame(self) -> "pd.DataFrame":
         """All trials as a table: a column per parameter and metric, status, feasibility, times (UTC)."""
-        with self._log.lock:
-            return to_frame(self._log.fold)
+        with self._now() as fold:
+            return to_frame(fold)
 
     # Other studies from this one.
 

@@ -24,8 +24,7 @@ def is_tried(x: Positions, tried: Positions) -> bool:
 
 def is_same(A: Positions, B: Positions) -> NDArray[np.bool_]:
     """Which rows agree, `n`; either may be a single position."""
-    same: NDArray[np.bool_] = (np.abs(A - B) <= SAME).all(axis=1)
-    return same
+    return np.asarray((np.abs(A - B) <= SAME).all(axis=1))
 
 
 def replace_tried(

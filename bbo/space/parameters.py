@@ -94,10 +94,11 @@ class Float:
 
     def check(self, value: object) -> float:
         number = _number(self.name, value)
-        _check_inside(self, number)
-        if self.step is None:
+        if self.step is None or not self.low - self.step < number < self.high + self.step:
+            _check_inside(self, number)
             return number
-        k = round((number - self.low) / self.step)
+        assert self.n_levels is not None
+        k = min(max(round((number - self.low) / self.step), 0), self.n_levels - 1)
         level = self._level(k)
         if abs(number - level) > _LEVEL_TOLERANCE * self.step:
             raise SpaceError(
@@ -114,9 +115,8 @@ class Float:
 
     def place(self, codes: Column) -> Column:
         v = codes
-        if self.step is not None:
-            k = np.rint((v - self.low) / self.step)
-            return (k + 0.5) / self.n_levels
+        if self.step is not None and self.n_levels is not None:
+            return (np.rint((v - self.low) / self.step) + 0.5) / self.n_levels
         if self.log:
             return np.log(v / self.low) / math.log(self.high / self.low)
         return (v - self.low) / (self.high - self.low)

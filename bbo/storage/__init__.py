@@ -14,7 +14,6 @@ from bbo.storage.protocol import Durability, Storage
 
 __all__ = ["Durability", "JSONLinesStorage", "MemoryStorage", "Storage", "copy_study", "open_storage"]
 
-_COPIED_AT_ONCE = 500
 _FORMS = (
     "A storage is None or 'memory://' (this process only), a path that ends in .jsonl, .db, .sqlite or .sqlite3, or "
     "'sqlite:///path'. '?durability=process' behind a path makes writing faster; an append then survives a killed "
@@ -71,9 +70,7 @@ def copy_study(source: Storage, study: str, target: Storage, to: str | None = No
         raise StudyExistsError(
             f"There is a study {name!r} in {target.url} already; nothing was copied. Pass another name as `to`."
         )
-    for start in range(0, len(events), _COPIED_AT_ONCE):
-        target.append(name, events[start : start + _COPIED_AT_ONCE])
-    return len(events)
+    return target.append(name, events)  # one transaction: a copy that is cut short leaves nothing behind
 
 
 def _durability(query: str, where: str | Path) -> Durability:

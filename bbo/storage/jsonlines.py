@@ -20,7 +20,7 @@ from typing import Any
 from bbo.errors import NewerFormatError, StorageError
 from bbo.events import Event
 from bbo.storage.memory import EventColumns, events_in, new_in
-from bbo.storage.protocol import Durability, check_events
+from bbo.storage.protocol import Durability, check_events, not_found
 
 if sys.platform != "win32":
     import fcntl
@@ -59,11 +59,16 @@ class JSONLinesStorage:
 
     def append(self, study: str, events: Sequence[Event]) -> int:
         check_events(study, events)
-        with self._held(), self._opened(os.O_RDWR | (0 if self._offset else os.O_CREAT)) as fd:
-            self._read_on(fd)
-            new, highest = new_in(self._logs, study, events, self.url)
-            if new:
-                self._write(fd, study, new)
+        with self._held():
+            if not self._offset:
+                self._catch_up()
+                if not self._logs and events[0].kind != "created":
+                    raise not_found(study, [], self.url)
+            with self._opened(os.O_RDWR | (0 if self._offset else os.O_CREAT)) as fd:
+                self._read_on(fd)
+                new, highest = new_in(self._logs, study, events, self.url)
+                if new:
+                    self._write(fd, study, new)
         return highest
 
     def events(self, study: str, since: int = 0) -> list[Event]:

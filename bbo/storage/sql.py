@@ -63,6 +63,7 @@ _events = Table(
 _COLUMNS = [_events.c[name] for name in ("kind", "key", "body", "trial", "seq", "version", "at", "by")]  # as in Event
 _NAMES = select(_studies.c.name).order_by(_studies.c.id)
 _STUDY = select(_studies.c.id, _studies.c.last_seq).where(_studies.c.name == bindparam("study"))
+_STUDY_TO_WRITE = _STUDY.with_for_update()
 _SINCE = (
     select(*_COLUMNS)
     .where(_events.c.study_id == bindparam("study_id"), _events.c.seq > bindparam("since"))
@@ -71,6 +72,8 @@ _SINCE = (
 _WITH_KEYS = select(*_COLUMNS).where(
     _events.c.study_id == bindparam("study_id"), _events.c.key.in_(bindparam("keys", expanding=True))
 )
+_INSERT_STUDY = insert(_studies).returning(_studies.c.id)
+_INSERT_EVENTS = insert(_events)
 _COUNT = update(_studies).where(_studies.c.id == bindparam("study_id")).values(last_seq=bindparam("last"))
 
 
@@ -91,7 +94,8 @@ class SQLStorage:
         self._path = Path(url.removeprefix("sqlite:///")).absolute()
         self._durability = durability
         self.url = f"sqlite:///{self._path}" + ("?durability=process" if durability == "process" else "")
-        self._is_prepared = False
+        self._is_known = False  # the file has the tables of a log
+        self._is_prepared = False  # and takes readers beside a writer
         self._engine = sqlite.engine(self._path, durability)
         self._pid = os.getpid()
         try:
@@ -107,7 +111,7 @@ class SQLStorage:
                 raise not_found(study, [], self.url)
             self._prepare()
         with self._connected(writes=True) as c:
-            found = c.execute(_STUDY.with_for_update(), {"study": study}).first()
+            found = c.execute(_STUDY_TO_WRITE, {"study": study}).first()
             if found is None:
                 if events[0].kind != "created":
                     raise not_found(study, _names(c), self.url)
@@ -117,7 +121,7 @@ class SQLStorage:
             standing = _with_keys(c, study_id, [e.key for e in events]) if last else {}
             new, highest = new_events(study, events, standing=standing.get, last=last, url=self.url)
             if new:
-                c.execute(insert(_events), [_row(study_id, e) for e in new])
+                c.execute(_INSERT_EVENTS, [_row(study_id, e) for e in new])
                 c.execute(_COUNT, {"study_id": study_id, "last": last + len(new)})
         return highest
 
@@ -137,30 +141,33 @@ class SQLStorage:
             return _names(c)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._engine_here().dispose()
 
     @contextlib.contextmanager
     def _connected(self, *, writes: bool = False) -> Iterator[Connection]:
         """A connection in a transaction that is committed at the end, or rolled back by an error."""
+        try:
+            with self._engine_here().connect().execution_options(writes=writes) as c, c.begin():
+                yield c
+        except DBAPIError as error:
+            raise self._failed(error.orig) from error
+
+    def _engine_here(self) -> Engine:
         if self._pid != os.getpid():
             # SQLite's connections may not cross a fork, not even to be closed: they are left as they are.
             _left_by_fork.append(self._engine)
             self._engine, self._pid = sqlite.engine(self._path, self._durability), os.getpid()
-        try:
-            with self._engine.connect().execution_options(writes=writes) as c, c.begin():
-                yield c
-        except DBAPIError as error:
-            raise self._failed(error.orig) from error
+        return self._engine
 
     def _failed(self, error: BaseException | None) -> StorageError:
         return StorageError(f"Cannot use {self.url}: {sqlite.meaning(error)} The log is unchanged.")
 
     def _is_there(self) -> bool:
         """Whether the file has the tables of a log; one without any table is as good as none."""
-        if not self._is_prepared and self._path.exists() and self._path.stat().st_size:
+        if not self._is_known and self._path.exists() and self._path.stat().st_size:
             with self._connected() as c:
-                self._is_prepared = self._has_tables(c)
-        return self._is_prepared
+                self._is_known = self._has_tables(c)
+        return self._is_known
 
     def _has_tables(self, c: Connection) -> bool:
         tables = inspect(c).get_table_names()
@@ -181,15 +188,16 @@ class SQLStorage:
 
     def _prepare(self) -> None:
         try:
-            self._path.touch()
-            sqlite.use_wal(self._engine)
+            if not self._is_there():
+                self._path.touch()
+            sqlite.use_wal(self._engine_here())
         except (OSError, sqlite3.Error, DBAPIError) as error:
             raise self._failed(error.orig if isinstance(error, DBAPIError) else error) from error
         with self._connected(writes=True) as c:
             if not self._has_tables(c):
                 _tables.create_all(c)
                 c.execute(insert(_format), {"version": FORMAT})
-        self._is_prepared = True
+        self._is_known = self._is_prepared = True
 
 
 _left_by_fork: list[Engine] = []
@@ -201,7 +209,7 @@ def _names(c: Connection) -> list[str]:
 
 def _insert_study(c: Connection, study: str) -> int:
     row = {"name": study, "last_seq": 0, "created_at": now()}
-    return int(c.execute(insert(_studies).returning(_studies.c.id), row).scalar_one())
+    return int(c.execute(_INSERT_STUDY, row).scalar_one())
 
 
 def _with_keys(c: Connection, study_id: int, keys: Sequence[str]) -> dict[str, Event]:

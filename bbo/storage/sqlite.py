@@ -61,7 +61,11 @@ def engine(path: Path, durability: Durability) -> Engine:
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        connection.execute(f"PRAGMA synchronous={_SYNCHRONOUS[durability]}")
+        try:
+            connection.execute(f"PRAGMA synchronous={_SYNCHRONOUS[durability]}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     made = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=16, max_overflow=-1)

@@ -1,7 +1,7 @@
 """A helical spring of round wire.
 
-Belegundu, A Study of Mathematical Programming Methods for Structural Optimization (1982); Arora, Introduction to Optimum
-Design (1989).
+Belegundu, A Study of Mathematical Programming Methods for Structural Optimization (1982); Arora, Introduction to
+Optimum Design (1989).
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ class CompressionSpring:
     | d, D | wire, coil | mean diameters |
     | N | coils | active ones |
 
-    The deflection has the literature's 71785, which is 71875 with Arora's own load of 10 lb and modulus of 1.15e7 psi; the
-    best value everyone reports belongs to the former.
+    The deflection has the literature's 71785, which is 71875 with Arora's own load of 10 lb and modulus of 1.15e7 psi;
+    the best value everyone reports belongs to the former.
     """
 
     space: ClassVar[Space] = Space(
@@ -46,8 +46,8 @@ class CompressionSpring:
         self, params: Mapping[str, Any], *, fidelity: Mapping[str, float] | None = None, seed: int = 0
     ) -> dict[str, float]:
         d, D, N = self.space.check(params).values()
-        # The stress has a pole where the wire fills the coil, D = d, and the wrong sign beyond; held at a gap of 1e-3 inch
-        # it stays finite and above its limit. No such spring deflects enough, so none of them is feasible either way.
+        # The stress has a pole where the wire fills the coil, D = d; a gap of at least 1e-3 inch keeps it finite. No
+        # spring with less deflects a thousandth of what it must, so none of those is feasible with either formula.
         gap = max(D - d, 1e-3)
         bending = (4 * D**2 - D * d) / (12566 * d**3 * gap)
         return {

@@ -1,7 +1,8 @@
 """A cylindrical pressure vessel of rolled plate.
 
-Sandgren, "Nonlinear integer and discrete programming in mechanical design optimization", J. Mechanical Design 112 (1990),
-doi:10.1115/1.2912596; the coefficients of Kannan & Kramer, J. Mechanical Design 116 (1994), doi:10.1115/1.2919393.
+Sandgren, "Nonlinear integer and discrete programming in mechanical design optimization", J. Mechanical Design 112
+(1990), doi:10.1115/1.2912596; the coefficients of Kannan & Kramer, J. Mechanical Design 116 (1994),
+doi:10.1115/1.2919393.
 """
 
 import math

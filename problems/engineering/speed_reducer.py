@@ -1,7 +1,8 @@
 """A gearbox between the engine and the propeller of a light aircraft.
 
-Golinski, "Optimal synthesis problems solved by means of nonlinear programming and random methods", J. Mechanisms 5 (1970),
-doi:10.1016/0022-2569(70)90064-9; Ray, "Golinski's speed reducer problem revisited", AIAA J. 41 (2003), doi:10.2514/2.1984.
+Golinski, "Optimal synthesis problems solved by means of nonlinear programming and random methods", J. Mechanisms 5
+(1970), doi:10.1016/0022-2569(70)90064-9; Ray, "Golinski's speed reducer problem revisited", AIAA J. 41 (2003),
+doi:10.2514/2.1984.
 """
 
 import math
@@ -23,7 +24,8 @@ class SpeedReducer:
     | L1, L2 | length_1, length_2 | of the shafts between bearings |
     | d1, d2 | diameter_1, diameter_2 | of the shafts |
 
-    Best 2994.471 with L2 >= 7.3, as here; papers with 7.8 <= L2 report 2996.348. `tooth_bending`, `tooth_contact` and the
+    Best 2994.471 with L2 >= 7.3, as here; papers with 7.8 <= L2 report 2996.348. `tooth_bending`, `tooth_contact` and
+    the
     deflections are ratios to what is allowed; shaft stresses are in kgf/cm^2; b/m is bounded on both sides.
     """
 

@@ -1,7 +1,7 @@
 """Three bars that meet in a loaded joint.
 
-Nowacki, "Optimization in pre-contract ship design", Computer Applications in the Automation of Shipyard Operation and Ship
-Design (1973); Ray & Saini, Engineering Optimization 33 (2001), doi:10.1080/03052150108940941.
+Nowacki, "Optimization in pre-contract ship design", Computer Applications in the Automation of Shipyard Operation and
+Ship Design (1973); Ray & Saini, Engineering Optimization 33 (2001), doi:10.1080/03052150108940941.
 """
 
 import math
@@ -19,8 +19,9 @@ _SPAN, _LOAD, _STRENGTH = 100.0, 2.0, 2.0  # cm, kN, kN/cm^2
 class ThreeBarTruss:
     """Three-bar truss, 2 variables: volume of the bars.
 
-    The outer bars have the cross section x1, the middle one x2. Where both are 0, the classical bound, the stresses have a
-    pole, so the box begins at 1e-5. Only the first stress binds at the optimum, x1 = (3 + sqrt(3)) / 6, x2 = 1 / sqrt(6).
+    The outer bars have the cross section x1, the middle one x2. Where both are 0, the classical bound, the stresses
+    have a pole, so the box begins at 1e-5. Only the first stress binds at the optimum,
+    x1 = (3 + sqrt(3)) / 6, x2 = 1 / sqrt(6).
     """
 
     space: ClassVar[Space] = Space((Float("outer", 1e-5, 1.0, unit="cm2"), Float("middle", 1e-5, 1.0, unit="cm2")))

@@ -62,9 +62,9 @@ def _response(h: float, l: float, t: float, b: float, *, throat: float, buckling
 class WeldedBeam:
     """Welded beam after Ragsdell and Phillips, 4 variables: cost of weld and bar; best 2.3811.
 
-    Ragsdell & Phillips, "Optimal design of a class of welded structures using geometric programming", J. Engineering for
-    Industry 98 (1976), doi:10.1115/1.3438995; numbers and box of Deb, "An efficient constraint handling method for genetic
-    algorithms", Comput. Methods Appl. Mech. Eng. 186 (2000), doi:10.1016/S0045-7825(99)00389-8.
+    Ragsdell & Phillips, "Optimal design of a class of welded structures using geometric programming", J. Engineering
+    for Industry 98 (1976), doi:10.1115/1.3438995; numbers and box of Deb, "An efficient constraint handling method for
+    genetic algorithms", Comput. Methods Appl. Mech. Eng. 186 (2000), doi:10.1016/S0045-7825(99)00389-8.
     """
 
     space: ClassVar[Space] = _box(thickest=10.0)
@@ -86,9 +86,9 @@ class WeldedBeam:
 class WeldedBeamCoello:
     """Welded beam after Coello Coello, 4 variables: cost of weld and bar; best 1.7249.
 
-    Coello Coello, "Use of a self-adaptive penalty approach for engineering optimization problems", Computers in Industry 41
-    (2000), doi:10.1016/S0166-3615(99)00046-9. Against Ragsdell and Phillips the throat is sqrt(2) h for h / sqrt(2), the
-    buckling load has E for sqrt(E G), and a seventh constraint bounds most of the cost.
+    Coello Coello, "Use of a self-adaptive penalty approach for engineering optimization problems", Computers in
+    Industry 41 (2000), doi:10.1016/S0166-3615(99)00046-9. Unlike in Ragsdell and Phillips, the weld's moment of
+    inertia has sqrt(2) h for h / sqrt(2), the buckling load has E for sqrt(E G), and most of the cost is bounded.
     """
 
     space: ClassVar[Space] = _box(thickest=2.0)

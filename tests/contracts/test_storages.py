@@ -25,7 +25,19 @@ FORMS: dict[str, str] = {
     "sqlite-process": "sqlite:///{folder}/log.db?durability=process",
 }
 IN_FILES = [form for form in FORMS if form != "memory"]
-ODD_NAMES = ["", " ", "a/b", "..", "naïve", "名前 🧪", "it's; DROP TABLE events; --", '"quoted"', "a\nb", "%s ?:x", "x" * 500]
+ODD_NAMES = [
+    "",
+    " ",
+    "a/b",
+    "..",
+    "naïve",
+    "名前 🧪",
+    "it's; DROP TABLE events; --",
+    '"quoted"',
+    "a\nb",
+    "%s ?:x",
+    "x" * 500,
+]
 ODD_BODIES = [
     {},
     {"text": 'quotes " and \\ and \n and \u2028 and \u0000', "日本": "語 🧪"},
@@ -115,7 +127,7 @@ def test_studies_are_listed_in_order_of_creation(storage):
 def test_unknown_study_must_be_created_by_its_first_event(storage):
     for study in ("other", "yields"):
         storage.append(study, [created()])
-    with pytest.raises(StudyNotFoundError, match="'yield' in .*: it has 'yields', 'other'"):
+    with pytest.raises(StudyNotFoundError, match=r"'yield' in .*: it has 'yields', 'other'"):
         storage.append("yield", [asked(0), created()])
     with pytest.raises(StudyNotFoundError, match="'yields', 'other'"):
         storage.events("yield")
@@ -307,7 +319,10 @@ def test_second_storage_on_a_file_sees_what_the_first_wrote(file_opener):
     assert two.append("s", [asked(0)]) == 2
     assert one.append("s", [asked(0), told(0)]) == 3
     assert two.events("s") == one.events("s")
-    assert open_storage(one.url).url == one.url
+    again = open_storage(one.url)
+    assert again.url == one.url
+    assert again.events("s") == one.events("s")
+    again.close()
 
 
 def test_reading_makes_no_file(file_opener, tmp_path):
@@ -323,7 +338,7 @@ def _append_many(where: str, process: int, n: int) -> None:
     storage.append("s", [created(seed=1)])
     for i in range(n):
         storage.append("s", [event("asked", f"asked/{process}-{i}/{part}", {"i": i}) for part in range(2)])
-        storage.append("own" if i == 0 else "own", [created(seed=1)])
+        storage.append(f"own {i}", [created(seed=1)])
     storage.close()
 
 
@@ -344,7 +359,9 @@ def test_processes_lose_nothing(form, tmp_path):
         assert process.exitcode == 0
     seen += reader.events("s", since=len(seen))
     assert [e.seq for e in seen] == list(range(1, 402))
-    assert {e.key for e in seen[1:]} == {f"asked/{k}-{i}/{part}" for k in range(4) for i in range(50) for part in (0, 1)}
+    assert {e.key for e in seen[1:]} == {
+        f"asked/{k}-{i}/{part}" for k in range(4) for i in range(50) for part in (0, 1)
+    }
     # The two events of a call stand together, and a process's in the order in which it wrote them.
     assert all(a.key[:-1] == b.key[:-1] for a, b in zip(seen[1::2], seen[2::2], strict=True))
     for k in range(4):
@@ -376,21 +393,13 @@ def test_fork_appends_beside_its_parent(file_opener):
 
 @st.composite
 def appends(draw: st.DrawFn) -> list[tuple[str, list[Event]]]:
-    keys = st.sampled_from(["created", "a", "b", "c", "d"])
-    bodies = st.dictionaries(st.text(max_size=3), st.floats() | st.text(max_size=3), max_size=2)
-    few = st.sampled_from([{}, {"x": 1.5}])
     kinds = st.sampled_from(["created", "asked", "told"])
-    one = st.builds(lambda kind, key, body: _event_or_none(kind, key, body), kinds, keys, few | bodies)
-    call = st.tuples(st.sampled_from(["s", "t"]), st.lists(one.filter(lambda e: e is not None), min_size=1, max_size=4))
+    keys = st.sampled_from(["created", "a", "b", "c", "d"])
+    few = st.sampled_from([{}, {"x": 1.5}])
+    bodies = st.dictionaries(st.text(max_size=3), st.floats() | st.text(max_size=3), max_size=2)
+    one = st.builds(event, kinds, keys, few | bodies)
+    call = st.tuples(st.sampled_from(["s", "t"]), st.lists(one, min_size=1, max_size=4))
     return draw(st.lists(call, max_size=12))
-
-
-def _event_or_none(kind: str, key: str, body: dict[str, object]) -> Event | None:
-    try:
-        canonical(body).encode()
-    except UnicodeEncodeError:
-        return None
-    return event(kind, key, body)
 
 
 def _model_append(model: dict[str, dict[str, Event]], study: str, events: list[Event]) -> int | type[Exception]:

@@ -1,0 +1,165 @@
+"""A space compiled once to tensors, so that candidates are made, moved and snapped where they are scored.
+
+Positions are those of the space's encoding, `... x d`. Columns are of three kinds: fixed ones; discrete ones with a table
+of the positions of their levels; and the others, which vary freely. A discrete column with more than 1000 ordered
+levels counts among the others and is snapped by formula.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy.stats import qmc
+from torch import Tensor
+
+from bbo.space import Int, Space
+
+_TABLED = 1000
+# Other levels of an unordered column that one move may reach; more are visited by the raw candidates alone.
+_MOST_MOVES = 64
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where candidates may lie. `Domain.compile` makes one.
+
+    Args:
+        dim: number of columns, d.
+        free: columns that vary in a continuum, fine grids included.
+        discrete: columns with a table of levels, `k`.
+        centres: positions of their levels, `k x L`; rows with fewer are filled with their last.
+        n_levels, is_ordered: of the discrete columns, `k`.
+        fixed, positions: columns that are given, and where.
+        fine: free columns that are grids, as (column, levels, logarithms of its edges if logarithmic).
+    """
+
+    dim: int
+    free: Tensor
+    discrete: Tensor
+    centres: Tensor
+    n_levels: Tensor
+    is_ordered: Tensor
+    fixed: Tensor
+    positions: Tensor
+    fine: tuple[tuple[int, int, tuple[float, float] | None], ...]
+
+    @staticmethod
+    def compile(space: Space, device: torch.device | str = "cpu") -> "Domain":
+        free, tables, ordered, fine = [], {}, [], []
+        for j, p in enumerate(space.parameters):
+            if p.name in space.fixed:
+                continue
+            if p.n_levels is None:
+                free.append(j)
+            elif p.is_ordered and p.n_levels > _TABLED:
+                free.append(j)
+                is_log = isinstance(p, Int) and p.log
+                edges = (float(np.log(p.low - 0.5)), float(np.log(p.high + 0.5))) if is_log else None
+                fine.append((j, p.n_levels, edges))
+            else:
+                tables[j] = p.centres()
+                ordered.append(p.is_ordered)
+        given = space.encode([{**space.decode(np.full((1, space.dim), 0.5))[0], **space.fixed}])[0]
+        fixed = [j for j, name in enumerate(space.names) if name in space.fixed]
+        longest = max(map(len, tables.values()), default=1)
+        padded = [np.pad(c, (0, longest - len(c)), mode="edge") for c in tables.values()]
+
+        def column(values: object, dtype: torch.dtype) -> Tensor:
+            return torch.tensor(values, dtype=dtype, device=device)
+
+        return Domain(
+            dim=space.dim,
+            free=column(free, torch.long),
+            discrete=column(list(tables), torch.long),
+            centres=column(np.array(padded).reshape(-1, longest), torch.float64),
+            n_levels=column([len(c) for c in tables.values()], torch.long),
+            is_ordered=column(ordered, torch.bool),
+            fixed=column(fixed, torch.long),
+            positions=column(given[fixed], torch.float64),
+            fine=tuple(fine),
+        )
+
+    @cached_property
+    def n_points(self) -> int | None:
+        """How many points there are; None for a continuum or a fine grid."""
+        if len(self.free):
+            return None
+        return int(np.prod([float(n) for n in self.n_levels.tolist()]))
+
+    @cached_property
+    def _edges(self) -> Tensor:
+        """Where one cell ends and the next begins, `k x (L - 1)`; infinite past the last."""
+        edges = (self.centres[:, 1:] + self.centres[:, :-1]) / 2
+        cells = torch.arange(1, self.centres.shape[1], device=edges.device)
+        return torch.where(cells < self.n_levels[:, None], edges, torch.inf)
+
+    def levels(self, X: Tensor) -> Tensor:
+        """The level nearest to each position in the discrete columns, `... x k`."""
+        columns = X[..., self.discrete].reshape(-1, len(self.discrete)).mT.contiguous()
+        return torch.searchsorted(self._edges, columns, right=True).mT.reshape(*X.shape[:-1], -1)
+
+    def placed(self, X: Tensor, levels: Tensor) -> Tensor:
+        """`X` with the discrete columns at the centres of these levels, `... x k`."""
+        centres = self.centres.expand(*levels.shape, -1).gather(-1, levels[..., None])[..., 0]
+        return X.index_copy(-1, self.discrete, centres)
+
+    def snap(self, X: Tensor) -> Tensor:
+        """The nearest points of the domain, `... x d`: inside the cube, on the grids, fixed columns as given."""
+        X = self.placed(X.clamp(0.0, 1.0), self.levels(X))
+        X = X.index_copy(-1, self.fixed, self.positions.expand(*X.shape[:-1], -1))
+        for j, n, edges in self.fine:
+            X = X.index_copy(-1, torch.tensor([j], device=X.device), _nearest_cell(X[..., [j]], n, edges))
+        return X
+
+    def sample(self, n: int, seed: int) -> Tensor:
+        """`n` points of a scrambled Sobol sequence, snapped, `n x d`."""
+        engine = qmc.Sobol(self.dim, scramble=True, rng=np.random.default_rng(seed))
+        U = engine.random_base2(max(0, (n - 1).bit_length()))[:n]
+        return self.snap(torch.tensor(U, dtype=torch.float64, device=self.centres.device))
+
+    @cached_property
+    def _moves(self) -> tuple[Tensor, Tensor]:
+        """Discrete column and change of level of each move, `M`."""
+        moves: list[tuple[int, int]] = []
+        for i, (n, ordered) in enumerate(zip(self.n_levels.tolist(), self.is_ordered.tolist(), strict=True)):
+            if ordered:
+                sizes = sorted({1, 2, n // 8, n // 3} & set(range(1, n)))
+                moves += [(i, sign * size) for size in sizes for sign in (-1, 1)]
+            else:
+                moves += [(i, int(k)) for k in np.unique(np.linspace(1, n - 1, min(n - 1, _MOST_MOVES)).round())]
+        table = torch.tensor(moves, dtype=torch.long, device=self.centres.device).reshape(-1, 2)
+        return table[:, 0], table[:, 1]
+
+    @property
+    def n_moves(self) -> int:
+        return len(self._moves[0])
+
+    def neighbours(self, X: Tensor) -> Tensor:
+        """Points with one discrete column changed, `... x M x d`: an ordered one by a few sizes of step, an unordered one
+        to each other level (64 of them where there are more). A step over the end stops there."""
+        column, change = self._moves
+        levels = self.levels(X)[..., None, :].expand(*X.shape[:-1], self.n_moves, -1)
+        n = self.n_levels[column]
+        moved = levels.gather(-1, column.expand(*levels.shape[:-1])[..., None])[..., 0] + change
+        moved = torch.where(self.is_ordered[column], moved.clamp_min(0).minimum(n - 1), moved % n)
+        levels = levels.scatter(-1, column.expand(*levels.shape[:-1])[..., None], moved[..., None])
+        return self.placed(X[..., None, :].expand(*levels.shape[:-1], -1), levels)
+
+    def grid(self) -> Tensor:
+        """All points of a purely discrete domain, `n_points x d`."""
+        assert self.n_points is not None
+        axes = [torch.arange(n, device=self.centres.device) for n in self.n_levels.tolist()]
+        levels = torch.cartesian_prod(*axes).reshape(self.n_points, -1) if axes else self.n_levels.reshape(1, 0)
+        X = self.centres.new_zeros((self.n_points, self.dim))
+        return self.snap(self.placed(X, levels))
+
+
+def _nearest_cell(u: Tensor, n: int, edges: tuple[float, float] | None) -> Tensor:
+    """Where `u` of a fine grid lies once rounded: one of `n` equal cells, or of whole numbers on a logarithmic axis."""
+    if edges is None:
+        return ((u * n).floor().clamp(0, n - 1) + 0.5) / n
+    low, high = edges
+    value = (low + u * (high - low)).exp().round()
+    first, last = round(np.exp(low) + 0.5), round(np.exp(high) - 0.5)
+    return (value.clamp(first, last).log() - low) / (high - low)

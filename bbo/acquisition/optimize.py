@@ -1,0 +1,190 @@
+"""Where an acquisition is largest, over any space: many candidates, some of them climbed, all at once.
+
+Raw candidates are a Sobol sequence and small changes of the anchors. The best of them, and some that lie far from the
+best, become restarts: quasi-Newton steps on the columns with a gradient alternate with one-change moves of the discrete
+ones. Work is bounded, so time is predictable; no value is read back while it runs.
+
+| symbol | shape | means |
+|---|---|---|
+| X | b x q x d | b candidates of q points each, judged together |
+| acquisition(X) | b | larger is better; not finite counts as minus infinity |
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from bbo.acquisition.domain import Domain
+from bbo.surrogates.lbfgs import maximize
+
+Acquisition = Callable[[Tensor], Tensor]
+
+# Standard deviations of the changes of anchors, in widths of the cube, each for a quarter of them.
+_SCALES = (0.2, 0.05, 0.01, 0.002)
+# An ordered column with more levels than this is climbed as if it were a continuum, then rounded.
+_RELAXED = 8
+# Restarts that must lie far from the others are taken from so many times the number of restarts.
+_POOL = 4
+# Two results are the same when no column differs by more.
+_SAME = 1e-6
+_CHUNK = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How much work `maximize_acquisition` does.
+
+    Args:
+        n_raw, n_local: Sobol candidates, and changes of anchors.
+        n_restarts: candidates that are climbed.
+        max_evaluations: of the acquisition with its gradient, for all restarts together.
+        rounds: of climbing and moving in turn, on a space with discrete columns.
+        n_sweeps: one-change moves in each round.
+        n_enumerated: a discrete space of at most so many points is scored whole, for q = 1.
+        n_ranked: results to give at most.
+    """
+
+    n_raw: int = 512
+    n_local: int = 256
+    n_restarts: int = 16
+    max_evaluations: int = 50
+    rounds: int = 2
+    n_sweeps: int = 4
+    n_enumerated: int = 4000
+    n_ranked: int = 64
+
+
+class Maximum(NamedTuple):
+    """The best candidate, `q x d`, and its value; `ranked`, `k x q x d`, are the distinct ones found, that one first."""
+
+    X: Tensor
+    value: Tensor
+    ranked: Tensor
+    ranked_values: Tensor
+
+
+def maximize_acquisition(
+    acquisition: Acquisition,
+    domain: Domain,
+    *,
+    q: int = 1,
+    seed: int,
+    anchors: Tensor | None = None,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> Maximum:
+    """The q points of the domain that are best together.
+
+    Args:
+        acquisition: from `b x q x d` to `b`, each value by its own row alone; differentiable in the columns that vary
+            in a continuum.
+        seed: of the raw candidates; the same seed gives the same bits.
+        anchors: points around which to look closely, e.g. incumbents, `k x d`.
+    """
+    with torch.no_grad():
+        if q == 1 and domain.n_points is not None and domain.n_points <= options.n_enumerated:
+            return _ranked(acquisition, domain.grid()[:, None], options.n_ranked)
+        raw = _raw_candidates(domain, q, seed, anchors, options)
+        value = _score(acquisition, raw)
+        X = _restarts(raw, value, options.n_restarts)
+        is_fine = domain.is_ordered & (domain.n_levels > _RELAXED)
+        relaxed = torch.cat([domain.free, domain.discrete[is_fine]])
+        if not len(domain.discrete):
+            X = _climb(acquisition, X, domain.free, options.max_evaluations)
+        else:
+            for columns in [relaxed] + [domain.free] * (options.rounds - 1):
+                X = domain.snap(_climb(acquisition, X, columns, options.max_evaluations // options.rounds))
+                for _ in range(options.n_sweeps):
+                    X = _best_move(acquisition, domain, X)
+        best_raw = raw[value.argsort(descending=True, stable=True)[: options.n_ranked]]
+        return _ranked(acquisition, domain.snap(torch.cat([X, best_raw])), options.n_ranked)
+
+
+def _score(acquisition: Acquisition, X: Tensor) -> Tensor:
+    """Values of many candidates, `b`, in chunks that bound the memory."""
+    value = torch.cat([acquisition(chunk) for chunk in X.split(_CHUNK)])
+    return torch.where(value.isfinite(), value, -torch.inf)
+
+
+def _raw_candidates(domain: Domain, q: int, seed: int, anchors: Tensor | None, options: Options) -> Tensor:
+    """`b x q x d`."""
+    spread = domain.sample(options.n_raw * q, seed).reshape(options.n_raw, q, domain.dim)
+    if anchors is None or not len(anchors):
+        return spread
+    n, k, d = options.n_local * q, len(domain.discrete), domain.dim
+    generator = torch.Generator().manual_seed(seed % 2**63)
+
+    def draw(kind: Callable[..., Tensor], *shape: int) -> Tensor:
+        return kind(*shape, dtype=torch.float64, device="cpu", generator=generator).to(spread.device)
+
+    index = torch.arange(n, device=spread.device)
+    scale = spread.new_tensor(_SCALES)[index * len(_SCALES) // n][:, None].expand(-1, d)
+    # A change of an ordered column reaches the next level at least; one of an unordered column, any other.
+    reach = scale.index_copy(1, domain.discrete, scale[:, :k].maximum(1.0 / domain.n_levels.to(scale)))
+    centre = anchors[index % len(anchors)]
+    moved = centre + reach * draw(torch.randn, n, d)
+    unordered = domain.discrete[~domain.is_ordered]
+    moved = moved.index_copy(1, unordered, draw(torch.rand, n, d)[:, unordered])
+    # Every second candidate changes a few columns only, in many dimensions the surer gain; unordered columns rarely.
+    share = torch.where(index % 2 == 0, 1.0, min(1.0, 3.0 / d))[:, None].expand(-1, d)
+    share = share.index_copy(1, unordered, share[:, : len(unordered)].clamp_max(0.3))
+    local = torch.where(draw(torch.rand, n, d) < share, moved, centre)
+    return torch.cat([spread, domain.snap(local).reshape(-1, q, d)])
+
+
+def _restarts(raw: Tensor, value: Tensor, n: int) -> Tensor:
+    """The best half of `n`, and from the next best those that lie farthest from all that were taken."""
+    pool = raw[value.argsort(descending=True, stable=True)[: _POOL * n]]
+    distance = torch.cdist(pool.flatten(1), pool.flatten(1))
+    taken = list(torch.arange(min(len(pool), (n + 1) // 2), device=raw.device)[:, None])
+    nearest = distance[:, : len(taken)].amin(1)
+    for _ in range(min(n, len(pool)) - len(taken)):
+        taken.append(nearest.argmax(0, keepdim=True))
+        nearest = nearest.minimum(distance.index_select(1, taken[-1])[:, 0])
+    return pool[torch.cat(taken)]
+
+
+def _climb(acquisition: Acquisition, X: Tensor, columns: Tensor, max_evaluations: int) -> Tensor:
+    """Each candidate at a local maximum in these columns."""
+    if not len(columns):
+        return X
+    b, q, _ = X.shape
+
+    def value_and_grad(V: Tensor) -> tuple[Tensor, Tensor]:
+        V = V.detach().requires_grad_()
+        with torch.enable_grad():
+            value = acquisition(X.index_copy(-1, columns, V.reshape(b, q, -1)))
+            # A candidate's value depends on its own row alone, so the gradient of the sum has them all.
+            (grad,) = torch.autograd.grad(value.sum(), V)
+        return value.detach(), grad
+
+    start = X[..., columns].reshape(b, -1)
+    box = start.new_zeros(start.shape[1]), start.new_ones(start.shape[1])
+    V, _ = maximize(value_and_grad, start, *box, max_evaluations=max_evaluations, progress=1e-6, slope=1e-7)
+    return X.index_copy(-1, columns, V.reshape(b, q, -1))
+
+
+def _best_move(acquisition: Acquisition, domain: Domain, X: Tensor) -> Tensor:
+    """Each candidate after the best one-change move of one of its points, or as it was."""
+    b, q, d = X.shape
+    n = domain.n_moves
+    moved = X[:, None, None].repeat(1, q, n, 1, 1)  # b x q x n x q x d
+    own = torch.arange(q, device=X.device)
+    moved[:, own, :, own] = domain.neighbours(X).transpose(0, 1)
+    choices = torch.cat([X[:, None], moved.reshape(b, q * n, q, d)], 1)
+    value = _score(acquisition, choices.reshape(-1, q, d)).reshape(b, -1)
+    return choices.gather(1, value.argmax(1)[:, None, None, None].expand(-1, 1, q, d))[:, 0]
+
+
+def _ranked(acquisition: Acquisition, X: Tensor, n: int) -> Maximum:
+    value = _score(acquisition, X)
+    order = value.argsort(descending=True, stable=True)
+    # In a grid all are distinct, and its table of differences would be large.
+    order = order[: 4 * n]
+    X, value = X[order], value[order]
+    gap = (X[:, None] - X[None]).abs().amax((2, 3))
+    is_repeat = (torch.tril(gap <= _SAME, diagonal=-1)).any(1)
+    X, value = X[~is_repeat][:n], value[~is_repeat][:n]
+    return Maximum(X[0], value[0], X, value)

@@ -1,0 +1,75 @@
+"""Utilities of evaluating a point, from the mean and standard deviation predicted there. Larger is better.
+
+z = (mean - best_f) / sigma; phi and Phi are the standard Gaussian's density and distribution.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+_LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
+_LOG_SQRT_HALF_PI = 0.5 * math.log(math.pi / 2)
+# Below this the series is closer than the formula with erfcx, whose difference loses z^2 of the digits.
+_FAR = -30.0
+
+
+def log_ei(mean: Tensor, sigma: Tensor, best_f: Tensor | float) -> Tensor:
+    """Log of the expected improvement above `best_f` under a Gaussian.
+
+    log EI = log h(z) + log sigma,  h(z) = phi(z) + z Phi(z)
+
+    Args:
+        mean, sigma: posterior mean and standard deviation, `batch`; `sigma` > 0.
+        best_f: value of the incumbent, in the same units as `mean`.
+    Returns:
+        `batch`; finite and with finite gradient also where EI underflows (z < -38 in float64).
+
+    Ament et al., "Unexpected improvements to expected improvement", NeurIPS 2023, Eq. 9.
+    """
+    return log_h((mean - best_f) / sigma) + sigma.log()
+
+
+def log_h(z: Tensor) -> Tensor:
+    """log(phi(z) + z Phi(z)) of any shape.
+
+    Three forms, each where it is exact: the definition; with erfcx, phi factored out; and far below the asymptotic
+    series h = phi(z) z^-2 (1 - 3 z^-2 + 15 z^-4 - 105 z^-6 + ...), from Abramowitz & Stegun 26.2.12.
+    """
+    near = z.clamp_min(-1.0)
+    plain = ((-0.5 * near * near - _LOG_SQRT_2PI).exp() + near * torch.special.ndtr(near)).log()
+
+    # h / phi = 1 - |z| Phi(z) / phi(z), and Phi(z) / phi(z) = sqrt(pi / 2) erfcx(|z| / sqrt 2)
+    middle = z.clamp(_FAR, -1.0)
+    log_ratio = (torch.special.erfcx(-middle * 0.5**0.5) * -middle).log() + _LOG_SQRT_HALF_PI
+    scaled = -0.5 * middle * middle - _LOG_SQRT_2PI + (-torch.expm1(log_ratio)).log()
+
+    far = z.clamp_max(_FAR)
+    u = 1 / (far * far)
+    series = u * (-3 + u * (15 + u * (-105 + u * 945)))
+    tail = -0.5 * far * far - _LOG_SQRT_2PI - 2 * (-far).log() + series.log1p()
+    return torch.where(z > -1.0, plain, torch.where(z > _FAR, scaled, tail))
+
+
+def log_pi(mean: Tensor, sigma: Tensor, best_f: Tensor | float) -> Tensor:
+    """Log of the probability of improvement, log Phi(z), `batch`. Kushner, J. Basic Eng. 86 (1964)."""
+    return torch.special.log_ndtr((mean - best_f) / sigma)
+
+
+def ucb(mean: Tensor, sigma: Tensor, beta: float) -> Tensor:
+    """Upper confidence bound mean + sqrt(beta) sigma, `batch`. Srinivas et al., ICML 2010."""
+    return mean + math.sqrt(beta) * sigma
+
+
+def log_probability_of_feasibility(mean: Tensor, sigma: Tensor, threshold: Tensor | float = 0.0) -> Tensor:
+    """Log of the probability that all outputs, independent, are at most `threshold`.
+
+    Args:
+        mean, sigma: of the constraints, `batch x m`.
+        threshold: a number or `m`.
+    Returns:
+        `batch`: the sum over constraints of log Phi((threshold - mean) / sigma).
+
+    Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014.
+    """
+    return torch.special.log_ndtr((threshold - mean) / sigma).sum(-1)

@@ -1,0 +1,247 @@
+"""A Gaussian process with its hyperparameters settled: the posterior at new points.
+
+Rasmussen & Williams (2006), Alg. 2.1. The inverse R of the Cholesky factor is kept rather than K^-1: a product with it is
+as fast, and the variance s - |R k|^2 keeps half of the digits that s - k'K^-1 k would lose beside observed points.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from botorch.acquisition.objective import PosteriorTransform
+from botorch.models.model import Model
+from botorch.posteriors import GPyTorchPosterior, Posterior
+from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
+from torch import Tensor
+
+from bbo.surrogates.kernel import Columns, matern52, squared_distances
+
+# Variances are at least this share of the outputscale: rounding leaves zeros beside observed points.
+_SMALLEST_VARIANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Of m outputs, in standardized units: length scales `m x d`; noise variance and outputscale, `m`."""
+
+    length_scales: Tensor
+    noise: Tensor
+    outputscale: Tensor
+
+    def to_dict(self) -> dict[str, Any]:
+        """Lists of floats with four significant digits, as JSON takes them."""
+
+        def rounded(values: Any) -> Any:
+            return [rounded(v) for v in values] if isinstance(values, list) else float(f"{values:.4g}")
+
+        return {name: rounded(getattr(self, name).tolist()) for name in self.__dataclass_fields__}
+
+    @staticmethod
+    def from_dict(plain: Mapping[str, Any], like: Tensor) -> "Hyperparameters":
+        """What `to_dict` wrote, on the device and in the type of `like`."""
+        names = Hyperparameters.__dataclass_fields__
+        return Hyperparameters(**{name: torch.tensor(plain[name], dtype=like.dtype, device=like.device) for name in names})
+
+
+@dataclass(frozen=True)
+class Conditioned:
+    """Standardized data under given hyperparameters, m outputs.
+
+    Args:
+        F: features of the observed points over the length scales, `m x n x p`.
+        y: standardized values, `m x n`.
+        noise: variance of each observation, `m x n`.
+        R: inverse of the lower Cholesky factor of K, `m x n x n`.
+        constant: the mean mu, `m`.
+        a: K^-1 (y - mu), `m x n`.
+    """
+
+    F: Tensor
+    y: Tensor
+    noise: Tensor
+    R: Tensor
+    constant: Tensor
+    a: Tensor
+
+    @staticmethod
+    def on(F: Tensor, y: Tensor, noise: Tensor, outputscale: Tensor) -> "Conditioned | None":
+        """All of it from the data; None where K is not positive definite."""
+        r2 = squared_distances(F, F)
+        r2.diagonal(dim1=1, dim2=2).zero_()
+        K = outputscale[:, None, None] * matern52(r2) + torch.diag_embed(noise)
+        L, info = torch.linalg.cholesky_ex(K)
+        if bool((info != 0).any()):
+            return None
+        R = torch.linalg.solve_triangular(L, torch.eye(len(K[0]), dtype=K.dtype, device=K.device), upper=False)
+        white, one = (R @ y[..., None])[..., 0], R.sum(2)
+        constant = (white * one).sum(1) / (one * one).sum(1)
+        a = (R.mT @ (white - constant[:, None] * one)[..., None])[..., 0]
+        return Conditioned(F, y, noise, R, constant, a) if bool(a.isfinite().all()) else None
+
+    def extended(self, F: Tensor, y: Tensor, noise: Tensor, outputscale: Tensor) -> "Conditioned":
+        """With further observations and the same constant; R grows by rows, none of it is computed again."""
+        s = outputscale[:, None, None]
+        B = self.R @ (s * matern52(squared_distances(self.F, F)))  # m x n x k
+        C = s * matern52(squared_distances(F, F)) + torch.diag_embed(noise) - B.mT @ B
+        corner = torch.linalg.solve_triangular(
+            torch.linalg.cholesky(C), torch.eye(C.shape[1], dtype=C.dtype, device=C.device), upper=False
+        )
+        above = torch.cat([self.R, self.R.new_zeros(B.shape)], 2)
+        R = torch.cat([above, torch.cat([-corner @ B.mT @ self.R, corner], 2)], 1)
+        y = torch.cat([self.y, y], 1)
+        a = (R.mT @ (R @ (y - self.constant[:, None])[..., None]))[..., 0]
+        return Conditioned(
+            torch.cat([self.F, F], 1), y, torch.cat([self.noise, noise], 1), R, self.constant, a
+        )
+
+
+class FittedGP(Model):
+    """Independent Gaussian processes for m outputs over the unit cube. What `ExactGP.fit` gives; it never changes.
+
+    Attributes:
+        X, Y: the observations, `n x d` and `n x m`, in the units given.
+        rung: the rung of the ladder that gave it: "map", "jitter" or "prior".
+    """
+
+    def __init__(
+        self,
+        X: Tensor,
+        Y: Tensor,
+        columns: Columns,
+        owner: Tensor,
+        location: Tensor,
+        scale: Tensor,
+        settled: Hyperparameters,
+        conditioned: Conditioned,
+        rung: str,
+    ) -> None:
+        super().__init__()
+        self.X, self.Y, self.rung = X, Y, rung
+        self._columns, self._owner = columns, owner
+        self._location, self._scale = location, scale
+        self._settled, self._conditioned = settled, conditioned
+
+    @property
+    def num_outputs(self) -> int:
+        return self.Y.shape[1]
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return torch.Size([])
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What `ExactGP.fit` takes as `warm`, as JSON keeps it."""
+        return self._settled.to_dict()
+
+    @property
+    def length_scales(self) -> Tensor:
+        """By output and column, `m x d`, in units of the cube; a categorical column's is in units of its Hamming 1."""
+        return self._settled.length_scales
+
+    @property
+    def noise_variance(self) -> Tensor:
+        """Inferred, by output, `m`, in the units of `Y` squared; where `Yvar` was given, what was added to it."""
+        return self._settled.noise * self._scale**2
+
+    @property
+    def outputscale(self) -> Tensor:
+        """Prior variance of each output, `m`, in the units of `Y` squared."""
+        return self._settled.outputscale * self._scale**2
+
+    @property
+    def constant_mean(self) -> Tensor:
+        """Prior mean of each output, `m`, in the units of `Y`."""
+        return self._location + self._scale * self._conditioned.constant
+
+    def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each output without its noise, both `b x m`, at `X`, `b x d`."""
+        _, mean, B = self._project(X)
+        s = self._settled.outputscale[:, None]
+        variance = torch.maximum(s - (B * B).sum(1), _SMALLEST_VARIANCE * s)
+        return self._location + self._scale * mean.mT, self._scale * variance.sqrt().mT
+
+    def posterior(
+        self,
+        X: Tensor,
+        output_indices: list[int] | None = None,
+        observation_noise: bool | Tensor = False,
+        posterior_transform: PosteriorTransform | None = None,
+    ) -> Posterior:
+        """The joint distribution over q points, of each batch, at `X`, `batch x q x d`.
+
+        Args:
+            observation_noise: whether to add the inferred noise, or a variance of the shape of the result.
+        """
+        *batch, q, d = X.shape
+        F, mean, B = self._project(X.reshape(-1, d))
+        F = F.reshape(self.num_outputs, *batch, q, F.shape[-1])
+        B = B.mT.reshape(self.num_outputs, *batch, q, -1)
+        s = self._settled.outputscale.reshape(-1, *[1] * (len(batch) + 2))
+        covariance = s * matern52(squared_distances(F, F)) - B @ B.mT
+        floor = _SMALLEST_VARIANCE * s[..., 0]
+        variance = covariance.diagonal(dim1=-2, dim2=-1)
+        covariance = covariance + torch.diag_embed((floor - variance).clamp_min(0.0))
+        if isinstance(observation_noise, Tensor):
+            noise = (observation_noise / self._scale**2).movedim(-1, 0).expand(covariance.shape[:-1])
+            covariance = covariance + torch.diag_embed(noise)
+        elif observation_noise:
+            eye = torch.eye(q, dtype=X.dtype, device=X.device)
+            covariance = covariance + self._settled.noise.reshape(s.shape) * eye
+        mean = mean.reshape(self.num_outputs, *batch, q)
+        chosen = range(self.num_outputs) if output_indices is None else output_indices
+        normals = [
+            MultivariateNormal(
+                self._location[k] + self._scale[k] * mean[k],
+                self._scale[k] ** 2 * covariance[k],
+            )
+            for k in chosen
+        ]
+        joint = normals[0] if len(normals) == 1 else MultitaskMultivariateNormal.from_independent_mvns(normals)
+        posterior = GPyTorchPosterior(joint)
+        return posterior if posterior_transform is None else posterior_transform(posterior)
+
+    def condition_on(self, X: Tensor, Y: Tensor, Yvar: Tensor | None = None) -> "FittedGP":
+        """A new model with further observations; hyperparameters, constant mean and units stay.
+
+        Args:
+            X, Y, Yvar: `k x d`, `k x m` and `k x m`, in the units of `fit`; the inferred noise alone when None.
+        """
+        noise = self._settled.noise[:, None].expand(-1, len(X))
+        if Yvar is not None:
+            noise = noise + (Yvar / self._scale**2).mT
+        conditioned = self._conditioned.extended(
+            self._scaled_features(X), ((Y - self._location) / self._scale).mT, noise, self._settled.outputscale
+        )
+        return FittedGP(
+            torch.cat([self.X, X]),
+            torch.cat([self.Y, Y]),
+            self._columns,
+            self._owner,
+            self._location,
+            self._scale,
+            self._settled,
+            conditioned,
+            self.rung,
+        )
+
+    def leave_one_out(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each observation, noise included, given the others; both `n x m`.
+
+        Hyperparameters and the constant mean are those of all data. Rasmussen & Williams (2006), Eq. 5.12.
+        """
+        c = self._conditioned
+        precision = (c.R * c.R).sum(1)
+        mean = c.y - c.a / precision
+        return self._location + self._scale * mean.mT, self._scale * precision.rsqrt().mT
+
+    def _scaled_features(self, X: Tensor) -> Tensor:
+        return self._columns.features(X) / self._settled.length_scales[:, None, self._owner]
+
+    def _project(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features `m x b x p`, mean `m x b` and R k, `m x n x b`, in standardized units."""
+        c = self._conditioned
+        F = self._scaled_features(X)
+        k = self._settled.outputscale[:, None, None] * matern52(squared_distances(c.F, F))
+        return F, c.constant[:, None] + (c.a[:, None] @ k)[:, 0], c.R @ k

@@ -1,0 +1,69 @@
+"""What acquisitions and strategies ask of a surrogate. A class needs no base: it fits when it has these methods."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from botorch.acquisition.objective import PosteriorTransform
+from botorch.posteriors import Posterior
+from torch import Tensor
+
+
+class Fitted(Protocol):
+    """A surrogate that has seen data. It never changes; a BoTorch `Model` also, so BoTorch's acquisitions take it."""
+
+    @property
+    def num_outputs(self) -> int: ...
+
+    @property
+    def rung(self) -> str:
+        """The rung of the ladder that gave it, for notes."""
+        ...
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """As JSON keeps it; what the next `fit` takes as `warm`."""
+        ...
+
+    def posterior(
+        self,
+        X: Tensor,
+        output_indices: list[int] | None = None,
+        observation_noise: bool | Tensor = False,
+        posterior_transform: PosteriorTransform | None = None,
+    ) -> Posterior:
+        """The joint distribution over q points at `X`, `batch x q x d`."""
+        ...
+
+    def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation without noise, both `b x m`, at `X`, `b x d`; differentiable in `X`."""
+        ...
+
+    def condition_on(self, X: Tensor, Y: Tensor, Yvar: Tensor | None = None) -> "Fitted":
+        """A new model with further observations, `k x d` and `k x m`, under the same hyperparameters."""
+        ...
+
+
+class Surrogate(Protocol):
+    """Gives a fitted model from data; the same data give the same bits."""
+
+    def fit(
+        self,
+        X: Tensor,
+        Y: Tensor,
+        Yvar: Tensor | None = None,
+        *,
+        categorical: Mapping[int, int] | None = None,
+        warm: Mapping[str, Any] | None = None,
+    ) -> Fitted:
+        """Condition on data.
+
+        Args:
+            X, Y: inputs in the unit cube, `n x d`, and outputs, `n x m`.
+            Yvar: known noise variance, `n x m`; inferred when None.
+            categorical: number of levels by column, for columns whose levels have no order.
+            warm: `hyperparameters` of an earlier fit; may shorten the work, not needed.
+        Raises:
+            ValueError: if the shapes disagree or a value is not finite.
+            FitError: if no rung of the ladder gave a posterior.
+        """
+        ...

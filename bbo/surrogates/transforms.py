@@ -1,0 +1,130 @@
+"""Monotone maps that make outputs look Gaussian before a Gaussian process sees them.
+
+Each is fitted to values by the profile likelihood of a Gaussian after the map: with t = map(y),
+
+    -n/2 log var(t) + sum_i log t'(y_i),
+
+mean and variance of t being at their best values. It is taken over the identity only when it gains more than `_GAIN`.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# Nats by which a map with one more parameter must beat the identity; AIC would ask for 1.
+_GAIN = 2.0
+_LAMBDAS = (-2.0, 4.0)
+_GRID = 61
+_REFINEMENTS = 4
+# Beyond this logarithm an inverse saturates: it stays finite where a posterior sample has left the range of the map.
+_LARGEST_LOG = 50.0
+
+
+@dataclass(frozen=True)
+class YeoJohnson:
+    """A power transform of either sign, for objectives; increasing. `power` 1 is the identity up to units.
+
+    With x = (y - location) / scale: ((1 + x)^power - 1) / power for x >= 0, and
+    -((1 - x)^(2 - power) - 1) / (2 - power) for x < 0; logarithms where an exponent is 0.
+
+    Yeo & Johnson, "A new family of power transformations", Biometrika 87 (2000).
+    """
+
+    location: float
+    scale: float
+    power: float
+
+    @classmethod
+    def fit(cls, y: Tensor) -> "YeoJohnson":
+        """From finite values, `n`; the identity unless another power is clearly more likely.
+
+        Units are mean and standard deviation, or median and interquartile range where that is more likely: one huge
+        value would otherwise squeeze all others to the same number.
+        """
+        plain = (float(y.mean()), float(y.std(correction=0)))
+        if len(y) < 3 or not plain[1] > 1e-14 * float(y.abs().amax()):
+            return cls(plain[0], 1.0, 1.0)
+        low, middle, high = torch.quantile(y, y.new_tensor([0.25, 0.5, 0.75])).tolist()
+        units = [plain]
+        if high - low > 1e-12 * plain[1]:
+            units.append((middle, (high - low) / 1.349))  # the interquartile range of a unit Gaussian
+        identity = -len(y) * math.log(plain[1])
+        best, most = cls(*plain, 1.0), identity + _GAIN
+        for location, scale in units:
+            power, likelihood = _best_power((y - location) / scale)
+            if likelihood - len(y) * math.log(scale) > most:
+                best, most = cls(location, scale, power), likelihood - len(y) * math.log(scale)
+        return best
+
+    def forward(self, y: Tensor) -> Tensor:
+        return _power((y - self.location) / self.scale, y.new_tensor(self.power))
+
+    def inverse(self, t: Tensor) -> Tensor:
+        """The values that `forward` sends to `t`; beyond its range, finite and of the order of 1e21 scales."""
+        return self.location + self.scale * torch.where(t >= 0, _unpower(t, self.power), -_unpower(-t, 2 - self.power))
+
+
+def _power(x: Tensor, power: Tensor) -> Tensor:
+    exponent = torch.where(x >= 0, power, 2 - power)
+    log = x.abs().log1p()
+    is_zero = exponent.abs() < 1e-12
+    safe = torch.where(is_zero, 1.0, exponent)
+    return torch.where(is_zero, log, torch.expm1(safe * log) / safe).copysign(x)
+
+
+def _unpower(t: Tensor, exponent: float) -> Tensor:
+    if abs(exponent) < 1e-12:
+        return torch.expm1(t.clamp_max(_LARGEST_LOG))
+    log = torch.log1p((exponent * t).clamp_min(-1 + 1e-15)) / exponent
+    return torch.expm1(log.clamp_max(_LARGEST_LOG))
+
+
+def _best_power(x: Tensor) -> tuple[float, float]:
+    """The likeliest power of values `n` in their units, and its log-likelihood; by a grid that closes in."""
+    jacobian = (x.abs().log1p().copysign(x)).sum()
+    low, high = _LAMBDAS
+    best, most = 1.0, -math.inf
+    for _ in range(_REFINEMENTS):
+        powers = torch.linspace(low, high, _GRID, dtype=x.dtype, device=x.device)
+        t = _power(x, powers[:, None])
+        likelihood = (powers - 1) * jacobian - 0.5 * len(x) * t.var(1, correction=0).log()
+        likelihood = torch.where(t.isfinite().all(1), likelihood, -torch.inf).nan_to_num(-torch.inf)
+        k = int(likelihood.argmax())
+        if float(likelihood[k]) > most:
+            best, most = float(powers[k]), float(likelihood[k])
+        width = (high - low) / (_GRID - 1)
+        low, high = max(_LAMBDAS[0], best - width), min(_LAMBDAS[1], best + width)
+    return best, most
+
+
+@dataclass(frozen=True)
+class Bilog:
+    """sign(g) log(1 + |g| / scale), for constraints: 0 stays 0 and signs stay. `scale` None is the identity.
+
+    Eriksson & Poloczek, "Scalable constrained Bayesian optimization", AISTATS 2021 (there with scale 1).
+    """
+
+    scale: float | None
+
+    @classmethod
+    def fit(cls, g: Tensor) -> "Bilog":
+        """From finite values, `n`; the scale is the likeliest of some quantiles of |g|, or none."""
+        spread = float(g.std(correction=0))
+        size = g.abs()[g != 0]
+        if len(g) < 3 or not spread > 1e-14 * float(g.abs().amax()):
+            return cls(None)
+        scales = torch.quantile(size, g.new_tensor([0.05, 0.1, 0.25, 0.5, 0.75, 1.0]))[:, None]
+        t = (g.abs() / scales).log1p().copysign(g)
+        likelihood = -(scales + g.abs()).log().sum(1) - 0.5 * len(g) * t.var(1, correction=0).log()
+        k = int(likelihood.nan_to_num(-torch.inf).argmax())
+        is_better = float(likelihood[k]) > -len(g) * math.log(spread) + _GAIN
+        return cls(float(scales[k, 0]) if is_better else None)
+
+    def forward(self, g: Tensor) -> Tensor:
+        return g if self.scale is None else (g.abs() / self.scale).log1p().copysign(g)
+
+    def inverse(self, t: Tensor) -> Tensor:
+        """The values that `forward` sends to `t`; saturates at e^50 scales."""
+        return t if self.scale is None else self.scale * t.abs().clamp_max(_LARGEST_LOG).expm1().copysign(t)

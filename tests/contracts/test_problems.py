@@ -1,0 +1,160 @@
+"""What every problem of the list, and every wrapper around one, promises."""
+
+import json
+import math
+import pickle
+import random
+
+import numpy as np
+import pytest
+
+from bbo.errors import SpaceError
+from bbo.objective import Minimize, Objectives
+from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Noisy, PressureVessel
+from bbo.space import Float, Int, Space
+
+
+def _is_in_a_corner(params):
+    return params["x1"] > 9.99 and params["x2"] > 14.99
+
+
+WRAPPED = {
+    "noisy": lambda: Noisy(PressureVessel(), sd={"cost": 100.0, "volume": 1e4}),
+    "failing": lambda: Failing(Branin(), where=_is_in_a_corner),
+    "delayed": lambda: Delayed(Branin(), seconds=0.0),
+}
+EVERY = {**PROBLEMS, **WRAPPED}
+# The noise moves the value at the optimum.
+KNOWN = {name: make for name, make in EVERY.items() if getattr(make(), "best_value", None) is not None}
+KNOWN.pop("noisy")
+SMOOTH = {name: make for name, make in KNOWN.items() if len(make().objectives) == 1}
+
+
+def _each(cases):
+    return pytest.mark.parametrize("make", cases.values(), ids=cases.keys())
+
+
+def _points(problem, n):
+    return problem.space.sample(n, np.random.default_rng(5))
+
+
+def _at(problem, optimum):
+    return dict(zip(problem.space.names, optimum, strict=True))
+
+
+def _is_feasible(problem, values):
+    wanted = Objectives(tuple(problem.objectives))
+    return bool(wanted.is_feasible(np.array([[values[m] for m in wanted.metrics]]))[0])
+
+
+def _utility(problem, values):
+    wanted = Objectives(tuple(problem.objectives))
+    return wanted.utilities(np.array([[values[m] for m in wanted.metrics]]))[0]
+
+
+def test_the_problems_with_a_known_best_value_are_all_but_those_of_machine_learning():
+    assert {name for name in PROBLEMS if name not in KNOWN} == {
+        name for name, entry in PROBLEMS.items() if entry.family == "machine learning"
+    }
+
+
+@_each(EVERY)
+def test_params_outside_the_space_are_refused(make):
+    problem = make()
+    inside = _points(problem, 1)[0]
+    outside = [{}, {**inside, "no such parameter": 1.0}]
+    for p in problem.space.parameters:
+        beyond = [p.low - 1, p.high + 1, math.nan] if isinstance(p, (Float, Int)) else ["no such choice"]
+        outside += [{**inside, p.name: value} for value in beyond]
+        outside.append({name: value for name, value in inside.items() if name != p.name})
+    for params in outside:
+        with pytest.raises(SpaceError):
+            problem.evaluate(params)
+
+
+@_each(EVERY)
+def test_values_are_plain_finite_floats_of_exactly_the_declared_metrics(make):
+    problem = make()
+    for params in _points(problem, 3):
+        values = problem.evaluate(params, seed=2**62)
+        assert set(values) == set(Objectives(tuple(problem.objectives)).metrics)
+        assert all(type(value) is float and math.isfinite(value) for value in values.values())
+
+
+@_each(EVERY)
+def test_value_is_a_function_of_params_fidelity_and_seed_alone(make):
+    problem = make()
+    first, second = _points(problem, 2)
+    given = dict(first)
+    np.random.seed(1)  # noqa: NPY002 - the global generator is what must not matter
+    in_order = [problem.evaluate(first, seed=3), problem.evaluate(second, seed=4)]
+    np.random.seed(2)  # noqa: NPY002
+    in_reverse = [problem.evaluate(second, fidelity={}, seed=4), make().evaluate(first, fidelity={}, seed=3)]
+    assert in_order == in_reverse[::-1]
+    assert first == given
+
+
+@_each(EVERY)
+def test_no_global_random_state_is_touched(make):
+    problem = make()
+    params = _points(problem, 1)[0]
+    np.random.seed(7)  # noqa: NPY002
+    random.seed(7)
+    expected = np.random.random(), random.random()  # noqa: NPY002
+    np.random.seed(7)  # noqa: NPY002
+    random.seed(7)
+    problem.evaluate(params, seed=1)
+    assert (np.random.random(), random.random()) == expected  # noqa: NPY002
+
+
+@_each(EVERY)
+def test_pickled_problem_evaluates_to_the_same_bits(make):
+    problem = make()
+    params = _points(problem, 1)[0]
+    copy = pickle.loads(pickle.dumps(problem))
+    assert copy == problem
+    assert copy.evaluate(params, seed=2) == problem.evaluate(params, seed=2)
+
+
+@_each(EVERY)
+def test_space_and_objectives_survive_json(make):
+    problem = make()
+    wanted = Objectives(tuple(problem.objectives))
+    assert Space.from_dict(json.loads(json.dumps(problem.space.to_dict()))) == problem.space
+    assert Objectives.from_list(json.loads(json.dumps(wanted.to_list()))) == wanted
+
+
+@_each(KNOWN)
+def test_every_optimum_is_feasible_and_has_the_best_value(make):
+    problem = make()
+    assert problem.optima
+    for optimum in problem.optima:
+        values = problem.evaluate(_at(problem, optimum))
+        assert _is_feasible(problem, values)
+        # Optima on constraints stand 1e-11 of them inside, so that rounding cannot make them infeasible.
+        assert values[problem.objectives[0].metric] == pytest.approx(problem.best_value, rel=1e-10, abs=1e-12)
+
+
+@_each(KNOWN)
+def test_no_random_point_is_feasible_and_better_than_the_best_value(make):
+    problem = make()
+    best = _utility(problem, problem.evaluate(_at(problem, problem.optima[0])))
+    for params in _points(problem, 300):
+        values = problem.evaluate(params)
+        assert not _is_feasible(problem, values) or _utility(problem, values) <= best
+
+
+@_each(SMOOTH)
+def test_an_interior_optimum_has_zero_gradient(make):
+    problem = make()
+    assert isinstance(problem.objectives[0], Minimize)
+    step = 1e-5
+    for optimum in problem.optima:
+        for k, p in enumerate(problem.space.parameters):
+            assert p.low < optimum[k] < p.high
+            ends = [
+                problem.evaluate(_at(problem, [*optimum[:k], optimum[k] + h, *optimum[k + 1 :]]))["value"]
+                for h in (-step, step)
+            ]
+            # Central differences err by step^2 / 6 of the third derivative, 2400 for Rosenbrock.
+            assert (ends[1] - ends[0]) / (2 * step) == pytest.approx(0.0, abs=1e-6)

@@ -1,0 +1,191 @@
+"""Spaces: what they accept, how they are encoded, and that what they hand out is fresh."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from bbo.errors import SpaceError
+from bbo.space import Categorical, Float, Int, Ordinal, Space
+
+finite = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+@dataclass
+class Tried:
+    X: NDArray[np.float64]
+    seed: int = 0
+
+
+@st.composite
+def parameters(draw, name):
+    kind = draw(st.sampled_from(["float", "log", "step", "int", "logint", "stepint", "ordinal", "categorical"]))
+    if kind == "float":
+        low = draw(finite)
+        return Float(name, low, low + draw(st.floats(1e-3, 1e6)))
+    if kind == "log":
+        low = draw(st.floats(1e-9, 1e3))
+        return Float(name, low, low * draw(st.floats(1.1, 1e9)), log=True)
+    if kind == "step":
+        step, low = draw(st.sampled_from([0.1, 0.0625, 0.25, 5.0])), draw(st.integers(-20, 20))
+        return Float(name, low * step, (low + draw(st.integers(1, 200))) * step, step=step)
+    if kind == "int":
+        low = draw(st.integers(-1000, 1000))
+        return Int(name, low, low + draw(st.integers(1, 10**6)))
+    if kind == "logint":
+        low = draw(st.integers(1, 50))
+        return Int(name, low, low + draw(st.integers(1, 10**5)), log=True)
+    if kind == "stepint":
+        step, low = draw(st.integers(2, 9)), draw(st.integers(-9, 9))
+        return Int(name, low, low + step * draw(st.integers(1, 30)), step=step)
+    values = draw(st.lists(st.one_of(st.integers(0, 9), st.text(max_size=3), st.none()), min_size=1, unique=True))
+    return Ordinal(name, values) if kind == "ordinal" else Categorical(name, values)
+
+
+@st.composite
+def spaces(draw):
+    return Space([draw(parameters(f"p{j}")) for j in range(draw(st.integers(1, 5)))])
+
+
+@given(space=spaces(), seed=st.integers(0, 2**32 - 1))
+def test_decoded_points_are_members_and_round_trip(space, seed):
+    points = space.sample(8, np.random.default_rng(seed))
+    assert all(point in space for point in points)
+    again = space.decode(space.encode(points))
+    for point, back in zip(points, again, strict=True):
+        for p in space.parameters:
+            if p.n_levels is None:
+                width = np.log(p.high / p.low) * abs(point[p.name]) if p.log else p.high - p.low
+                assert abs(point[p.name] - back[p.name]) <= 1e-12 * max(width, abs(p.low), abs(p.high))
+            else:
+                assert point[p.name] == back[p.name]
+                assert type(point[p.name]) is type(back[p.name])
+
+
+@given(space=spaces())
+def test_a_space_survives_json(space):
+    assert Space.from_dict(json.loads(json.dumps(space.to_dict()))) == space
+
+
+@given(space=spaces(), seed=st.integers(0, 2**32 - 1))
+def test_codes_stand_for_points_exactly(space, seed):
+    for point in space.sample(4, np.random.default_rng(seed)):
+        assert space.point(space.codes(point)) == point
+        assert json.dumps(space.point(space.codes(point))) == json.dumps(point)
+
+
+@given(space=spaces(), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=60)
+def test_fresh_points_are_members_new_and_distinct(space, seed):
+    rng = np.random.default_rng(seed)
+    tried = space.encode(space.sample(6, rng))
+    proposals = space.decode(tried) + space.sample(6, rng)
+    fresh = space.fresh(proposals, Tried(tried, seed))
+    assert all(point in space for point in fresh)
+    rows = np.vstack([np.unique(np.round(tried, 10), axis=0), np.round(space.encode(fresh), 10)])
+    assert len(np.unique(rows, axis=0)) == len(rows)
+    if space.n_points is None or space.n_points > len(rows) + 12:
+        assert len(fresh) == len(proposals)
+
+
+def test_every_point_of_a_small_space_is_offered_once_before_it_is_exhausted():
+    space = Space([Int("n", 1, 3), Categorical("c", ["a", "b"])])
+    offered = space.fresh([{"n": 1, "c": "a"}] * 9, Tried(np.zeros((0, 2))))
+    assert {(p["n"], p["c"]) for p in offered} == {(n, c) for n in (1, 2, 3) for c in "ab"}
+    assert space.fresh(offered, Tried(space.encode(offered))) == []
+
+
+def test_a_replaced_point_is_near_the_one_proposed():
+    space = Space([Int("n", 0, 9), Float("s", 0.0, 1.0, step=0.1)])
+    (other,) = space.fresh([{"n": 5, "s": 0.5}], Tried(space.encode([{"n": 5, "s": 0.5}])))
+    assert abs(other["n"] - 5) + round(abs(other["s"] - 0.5) * 10) == 1
+
+
+def test_fixed_values_are_given_whatever_the_position_says_and_a_fixed_point_is_a_replicate():
+    space = Space([Float("x", 0.0, 1.0), Categorical("c", ["a", "b", "d"])])
+    fixed = space.fix({"c": "b"})
+    points = fixed.sample(20, np.random.default_rng(0))
+    assert {p["c"] for p in points} == {"b"}
+    tried = Tried(space.encode([{"x": 0.5, "c": "b"}]))
+    assert fixed.fix({"x": 0.5}).fresh([{"x": 0.5, "c": "b"}], tried) == [{"x": 0.5, "c": "b"}]
+    levels = Space([Int("n", 1, 3), Categorical("c", ["a", "b"])]).fix({"c": "b"})
+    seen = Tried(levels.encode([{"n": n, "c": c} for n, c in ((1, "a"), (2, "a"), (3, "a"), (2, "b"))]))
+    assert sorted(p["n"] for p in levels.fresh([{"n": 2, "c": "b"}] * 5, seen)) == [1, 3]
+
+
+def test_uniform_positions_are_uniform_over_levels():
+    space = Space([Int("n", 1, 4), Float("s", 0.0, 1.0, step=0.25), Ordinal("o", [1, 2, 4])])
+    points = space.decode(np.random.default_rng(3).random((6000, 3)))
+    for name, n_levels in (("n", 4), ("s", 5), ("o", 3)):
+        counts = np.unique([p[name] for p in points], return_counts=True)[1]
+        assert len(counts) == n_levels
+        assert abs(counts / 6000 - 1 / n_levels).max() < 0.03  # five standard deviations
+
+
+def test_a_value_from_a_spreadsheet_takes_the_level_it_means():
+    space = Space([Float("s", 0.0, 1.0, step=0.1), Int("n", 1, 5), Categorical("c", [None, 3, "x", True])])
+    stored = space.check({"c": np.int64(3), "n": 2.0, "s": 0.30000000001})
+    assert stored == {"s": 0.3, "n": 2, "c": 3}
+    assert [type(v) for v in stored.values()] == [float, int, int]
+    assert list(stored) == ["s", "n", "c"]
+    assert space.check({"s": 0.1, "n": 1, "c": True})["c"] is True
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Float("x", 2.0, 1.0), "low must be below high, got low=2.0, high=1.0"),
+        (lambda: Float("x", 1.0, 1.0), "low must be below high"),
+        (lambda: Float("x", 0.0, 1.0, log=True), "log needs low > 0, got low=0.0"),
+        (lambda: Int("n", 0, 9, log=True), "log needs low > 0"),
+        (lambda: Float("x", 0.0, 1.0, step=0.3), "whole number of steps, got 3.33333"),
+        (lambda: Float("x", 0.0, 1.0, step=-0.5), "step must be positive"),
+        (lambda: Float("x", 1.0, 2.0, step=0.5, log=True), "exclude each other"),
+        (lambda: Float("x", float("nan"), 1.0), "finite"),
+        (lambda: Int("n", 0, 10, step=3), "Use high=9"),
+        (lambda: Categorical("c", []), "at least one of choices"),
+        (lambda: Categorical("c", ["a", "b", "a"]), "'a' stands twice"),
+        (lambda: Ordinal("o", [1, 1.0]), "stands twice"),
+        (lambda: Space([]), "at least one parameter"),
+        (lambda: Space([Float("x", 0.0, 1.0), Int("x", 0, 1)]), "Two parameters are named 'x'"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused_by_name(make, said):
+    with pytest.raises(ValueError, match=said.replace("(", r"\(")):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("point", "said"),
+    [
+        ({"x": 0.5}, r"missing are \['n'\]"),
+        ({"x": 0.5, "n": 1, "y": 2}, r"unknown are \['y'\]"),
+        ({"x": 1.5, "n": 1}, r"'x' lies in \[0.0, 1.0\]: got 1.5"),
+        ({"x": float("nan"), "n": 1}, "got nan"),
+        ({"x": "0.5", "n": 1}, "'x' is a number: got '0.5'"),
+        ({"x": True, "n": 1}, "'x' is a number: got True"),
+        ({"x": 0.5, "n": 1.5}, "'n' is a whole number"),
+    ],
+)
+def test_a_point_outside_is_refused_with_what_was_got(point, said):
+    space = Space([Float("x", 0.0, 1.0), Int("n", 1, 3)])
+    assert point not in space
+    with pytest.raises(SpaceError, match=said):
+        space.check(point)
+
+
+def test_an_unknown_file_form_is_refused_as_a_space():
+    with pytest.raises(SpaceError, match="parameters"):
+        Space.from_dict({"parameters": [{"kind": "float", "name": "x", "low": 1}]})
+
+
+def test_a_difference_is_said_in_words():
+    one = Space([Float("x", 0.0, 1.0), Int("n", 1, 3)])
+    assert one.difference(one) == ""
+    assert "'n' is only in the first" in one.difference(Space([Float("x", 0.0, 1.0)]))
+    assert "high=2.0" in one.difference(Space([Float("x", 0.0, 2.0), Int("n", 1, 3)]))
+    assert "order" in one.difference(Space([Int("n", 1, 3), Float("x", 0.0, 1.0)]))

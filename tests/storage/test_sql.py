@@ -1,0 +1,295 @@
+import multiprocessing
+import sqlite3
+import threading
+
+import pytest
+
+from bbo.errors import NewerFormatError, StorageError
+from bbo.events import event
+from bbo.storage import open_storage, sqlite
+from bbo.storage.sql import SQLStorage
+
+CREATED = event("created", "created", {"seed": 1})
+
+
+def asked(i, **body):
+    return event("asked", f"asked/{i}", body)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "log.db"
+
+
+@pytest.fixture
+def written(path):
+    """A log of 400 events without a -wal file beside it."""
+    storage = SQLStorage(f"sqlite:///{path}", "process")
+    storage.append("s", [CREATED, *(asked(i, x="x" * 500) for i in range(399))])
+    storage.close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    raw.close()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def storage(path):
+    storage = open_storage(path)
+    yield storage
+    storage.close()
+
+
+def _raw(path, statement):
+    raw = sqlite3.connect(path, isolation_level=None)
+    try:
+        return raw.execute(statement).fetchall()
+    finally:
+        raw.close()
+
+
+def test_tables_are_as_documented(path, storage):
+    storage.append("s", [CREATED, asked(0)])
+    assert _raw(path, "SELECT version FROM bbo_format") == [(1,)]
+    assert _raw(path, "SELECT id, name, last_seq FROM studies") == [(1, "s", 2)]
+    assert _raw(path, "SELECT study_id, seq, kind, key, trial, body FROM events") == [
+        (1, 1, "created", "created", None, '{"seed":1}'),
+        (1, 2, "asked", "asked/0", None, "{}"),
+    ]
+    assert _raw(path, "PRAGMA journal_mode") == [("wal",)]
+
+
+def test_log_from_a_dump_takes_readers_beside_a_writer_again(path, written):
+    assert _raw(path, "PRAGMA journal_mode=DELETE") == [("delete",)]
+    storage = open_storage(path)
+    assert storage.append("s", [asked(1000)]) == 401
+    storage.close()
+    assert _raw(path, "PRAGMA journal_mode") == [("wal",)]
+
+
+@pytest.mark.parametrize(("durability", "number"), [("full", 2), ("process", 1)])
+def test_durability_is_synchronous_of_every_connection(path, durability, number):
+    storage = SQLStorage(f"sqlite:///{path}", durability)
+    storage.append("s", [CREATED])
+    with storage._connected() as c:
+        assert c.exec_driver_sql("PRAGMA synchronous").scalar() == number
+    storage.close()
+
+
+@pytest.mark.parametrize("name", ["a b.db", "50%.db", "what?.db", "a#b.db", "ü名.db", "it's.db"])
+def test_odd_file_names_are_taken_literally(tmp_path, name):
+    storage = SQLStorage(f"sqlite:///{tmp_path / name}")
+    storage.append("s", [CREATED])
+    storage.close()
+    assert name in {file.name for file in tmp_path.iterdir()}
+
+
+def test_relative_path_stays_where_it_was_when_the_process_moves(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    storage = open_storage("sqlite:///log.db")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    storage.append("s", [CREATED])
+    storage.close()
+    assert (tmp_path / "log.db").exists()
+
+
+def _write_forever(url):
+    storage = open_storage(url)
+    k = len(storage.events("s")) // 3
+    while True:
+        storage.append("s", [event("asked", f"asked/{k}/{part}", {"x": "x" * 3000}) for part in range(3)])
+        k += 1
+
+
+@pytest.mark.parametrize("durability", ["full", "process"])
+def test_killed_writer_leaves_whole_appends(path, durability):
+    url = f"sqlite:///{path}?durability={durability}"
+    storage = open_storage(url)
+    storage.append("s", [CREATED])
+    for _ in range(3):
+        before = len(storage.events("s"))
+        process = multiprocessing.get_context("spawn").Process(target=_write_forever, args=(url,))
+        process.start()
+        while len(storage.events("s")) < before + 30:
+            assert process.is_alive()
+        process.kill()
+        process.join()
+        keys = [e.key for e in storage.events("s")]
+        assert len(keys) % 3 == 1
+        assert keys[1:] == [f"asked/{k}/{part}" for k in range(len(keys) // 3) for part in range(3)]
+        assert storage.append("s", [CREATED]) == 1
+    storage.close()
+    assert _raw(path, "PRAGMA integrity_check") == [("ok",)]
+    assert _raw(path, "SELECT last_seq FROM studies") == [(len(keys),)]
+
+
+def test_creation_that_was_killed_before_the_tables_is_as_if_it_had_not_been(path):
+    _raw(path, "PRAGMA journal_mode=WAL")
+    storage = open_storage(path)
+    assert storage.studies() == []
+    assert storage.append("s", [CREATED]) == 1
+    storage.close()
+
+
+def test_newer_format_is_an_error_that_says_to_upgrade(path, written):
+    _raw(path, "UPDATE bbo_format SET version = 2")
+    with pytest.raises(NewerFormatError, match=r"format 2.*up to 1.*upgrade"):
+        open_storage(path)
+
+
+def test_database_of_another_program_is_an_error_and_left_alone(path):
+    _raw(path, "CREATE TABLE recipes (id)")
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match="not a log of bbo: it has the tables recipes"):
+        open_storage(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", [b"no database " * 500, b'{"bbo":"log","format":1}\n', b"\x00" * 8192], ids=range(3))
+def test_file_that_is_no_database_is_an_error_and_left_alone(path, text):
+    path.write_bytes(text)
+    with pytest.raises(StorageError, match=r"log.db: it is not an SQLite database\. Give the path"):
+        open_storage(path)
+    assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize("kept", [100, 0.3, 0.5, 0.99])
+def test_truncated_database_is_an_error_that_says_what_to_do(path, written, kept):
+    path.write_bytes(written[: kept if kept >= 1 else int(kept * len(written))])
+    with pytest.raises(StorageError, match=r"damaged or truncated\. Restore a copy|not an SQLite database"):
+        _use(path)
+
+
+def test_database_damaged_in_the_middle_is_an_error_that_says_what_to_do(path, written):
+    middle = len(written) // 2 // 4096 * 4096
+    path.write_bytes(written[:middle] + b"\xff" * 16384 + written[middle + 16384 :])
+    with pytest.raises(StorageError, match=r"damaged or truncated\. Restore a copy"):
+        _use(path)
+
+
+def _use(path):
+    storage = open_storage(path)
+    try:
+        storage.events("s")
+        storage.append("s", [asked(k, x="other") for k in range(1000, 1010)])
+    finally:
+        storage.close()
+
+
+def test_read_only_database_is_read_and_an_append_is_an_error(path, written, monkeypatch):
+    # The tests may run as root, whom permissions do not bind: SQLite itself is asked to open the file for reading only.
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite.sqlite3, "connect", lambda at, **kw: connect(at.replace("mode=rw", "mode=ro"), **kw))
+    storage = open_storage(path)
+    assert len(storage.events("s")) == 400
+    with pytest.raises(StorageError, match=r"read-only\. Mend the permissions"):
+        storage.append("s", [asked(1000)])
+    storage.close()
+
+
+def test_folder_in_place_of_the_file_is_an_error(path):
+    path.mkdir()
+    with pytest.raises(StorageError, match="is not a file"):
+        open_storage(path)
+
+
+def test_missing_folder_is_an_error(path):
+    with pytest.raises(StorageError, match="Make the folder first"):
+        open_storage(path / "below" / "log.db")
+
+
+def test_file_that_vanished_is_an_error_and_not_made_anew(path, written):
+    storage = open_storage(path)
+    storage.close()
+    path.unlink()
+    with pytest.raises(StorageError, match="cannot be opened"):
+        storage.append("s", [asked(1000)])
+    assert not path.exists()
+    storage.close()
+
+
+def test_full_disk_is_an_error_and_nothing_is_half_written(path, storage):
+    storage.append("s", [CREATED])
+    with storage._connected() as c:
+        pages = c.exec_driver_sql("PRAGMA page_count").scalar()
+        c.exec_driver_sql(f"PRAGMA max_page_count={pages + 2}")
+    with pytest.raises(StorageError, match="the disk is full"):
+        storage.append("s", [asked(k, x="x" * 4000) for k in range(50)])
+    assert len(storage.events("s")) == 1
+    with storage._connected() as c:
+        c.exec_driver_sql("PRAGMA max_page_count=100000")
+    assert storage.append("s", [asked(0)]) == 2
+
+
+def test_lock_held_for_long_is_an_error_that_names_the_url(path, monkeypatch):
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.2)
+    storage = open_storage(path)
+    storage.append("s", [CREATED])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert len(storage.events("s")) == 1
+    with pytest.raises(StorageError, match=rf"sqlite:///{path}: another process held its lock"):
+        storage.append("s", [asked(0)])
+    other.execute("ROLLBACK")
+    other.close()
+    assert storage.append("s", [asked(0)]) == 2
+    storage.close()
+
+
+def test_lock_held_for_a_moment_is_waited_for(path, storage):
+    storage.append("s", [CREATED])
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.2, lambda: other.execute("COMMIT"))
+    timer.start()
+    assert storage.append("s", [asked(0)]) == 2
+    timer.join()
+    other.close()
+
+
+def _create(url, barrier):
+    barrier.wait()
+    storage = open_storage(url)
+    storage.append("s", [CREATED])
+    storage.close()
+
+
+def test_processes_that_create_one_file_at_once_all_succeed(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(4)
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    processes = [context.Process(target=_create, args=(url, barrier)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+
+
+def test_threads_that_create_one_file_at_once_all_succeed(tmp_path):
+    for k in range(5):
+        barrier = threading.Barrier(4)
+        threads = [
+            threading.Thread(target=_create, args=(f"sqlite:///{tmp_path / f'{k}.db'}", barrier)) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        storage = open_storage(tmp_path / f"{k}.db")
+        assert storage.studies() == ["s"]
+        storage.close()
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_network_file_system_is_refused_with_a_remedy(tmp_path, monkeypatch, kind):
+    mounts = tmp_path / "mounts"
+    share = tmp_path / "my share"
+    share.mkdir()
+    escaped = str(share.resolve()).replace(" ", "\\040")
+    mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/x {escaped} {kind} rw 0 0\n")
+    monkeypatch.setattr(sqlite, "_MOUNTS", mounts)
+    with pytest.raises(StorageError, match=rf"network file system \({kind}\).*use a .jsonl file"):
+        open_storage(share / "log.db")
+    open_storage(tmp_path / "log.db").close()
