@@ -11,7 +11,7 @@ recognised (same key, same body) and a contradiction is refused (same key, anoth
 | strategy_changed | nonce | strategy |
 | enqueued | `enqueued/<hash of the point>` | params |
 | attached | `attached/<hash of the row>/<k-th such row>` | params, values, source |
-| asked | `asked/<index of the ask>` | seen, n, seed, suggestions; fixed, complete_below; meta (timing, who runs it) |
+| asked | `asked/<index of the ask>` | seen, n, seed, suggestions; fixed, complete_below; meta: seconds, ticket |
 | started, lost | `started/<trial>/<attempt>`, ... | worker |
 | reported | `reported/<trial>/<segment>/<step>` | values, cost |
 | told | `ended/<trial>` | values, sd, cost, note |

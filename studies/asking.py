@@ -141,7 +141,9 @@ class Asker:
             body = {"index": index, "n": n, "seen": history.last_event, "seed": seed, "suggestions": suggestions}
             body |= {"fixed": dict(fixed)} if fixed else {}
             body |= {"complete_below": complete_below} if complete_below is not None else {}
-            body["meta"] = {"seconds": round(time.perf_counter() - started, 4)} | ({"runner": runner} if runner else {})
+            # The ticket tells this ask from another process's, which may well have found the same points.
+            meta = {"seconds": round(time.perf_counter() - started, 4), "ticket": nonce()}
+            body["meta"] = meta | ({"runner": runner} if runner else {})
             try:
                 return self._append(event("asked", f"asked/{index}", body, by=writer()))
             except ConflictError:

@@ -96,8 +96,8 @@ class Domain:
 
     def levels(self, X: Tensor) -> Tensor:
         """The level nearest to each position in the discrete columns, `... x k`."""
-        columns = X[..., self.discrete].reshape(-1, len(self.discrete)).mT.contiguous()
-        return torch.searchsorted(self._edges, columns, right=True).mT.reshape(*X.shape[:-1], -1)
+        columns = X[..., self.discrete].flatten(0, -2).mT.contiguous()
+        return torch.searchsorted(self._edges, columns, right=True).mT.reshape(*X.shape[:-1], len(self.discrete))
 
     def placed(self, X: Tensor, levels: Tensor) -> Tensor:
         """`X` with the discrete columns at the centres of these levels, `... x k`."""

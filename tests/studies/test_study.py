@@ -222,7 +222,7 @@ def test_past_data_informs_without_being_a_suggestion_and_is_added_once():
     frame = pd.DataFrame({"x": [0.1, 0.2, 0.2], "n": [1, 2, 2], "c": ["a", "b", "b"], "y": [3.0, 4.0, 4.0], "g": 0.5})
     s = study()
     assert s.add(frame, source="last year") == 3
-    assert s.add(frame) == 0
+    assert s.add(frame, source="last year") == 0
     assert s.best.values == {"y": 3.0, "g": 0.5}
     assert s.history.n_suggested == 0
     other = study()
