@@ -60,8 +60,8 @@ class GradientBoostingDiabetes:
     space: ClassVar[Space] = Space(
         (
             Float("learning_rate", 0.005, 1.0, log=True),
-            Int("n_estimators", 10, 200, log=True),
-            Int("max_depth", 1, 6),
+            Int("n_estimators", 10, 150, log=True),
+            Int("max_depth", 1, 5),
             Int("min_samples_leaf", 1, 50, log=True),
             Float("subsample", 0.3, 1.0),
             Float("max_features", 0.1, 1.0),

@@ -76,7 +76,7 @@ class LogPosterior:
         by_noise = 0.5 * v * diagonal.sum(1)
         by_scale = 0.5 * (fit - n - (diagonal * noise).sum(1))
         W = A.mul_(slope).mul_(-s[:, None, None])
-        by_feature = (W.sum(2, keepdim=True) * F * F).sum(1) - (F * (W @ F)).sum(1)
+        by_feature = 2 * ((W.sum(2, keepdim=True) * F * F).sum(1) - (F * (W @ F)).sum(1))
         by_column = theta.new_zeros((len(theta), theta.shape[1] - 2)).index_add_(1, self.owner, by_feature)
 
         z = (theta - self.location) / self.scale
