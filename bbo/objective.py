@@ -31,6 +31,9 @@ class Maximize:
     def utility(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         return v
 
+    def metric_of(self, utility: float) -> float | None:
+        return utility
+
 
 @dataclass(frozen=True, config=_CONFIG)
 class Minimize:
@@ -41,6 +44,9 @@ class Minimize:
 
     def utility(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         return -v
+
+    def metric_of(self, utility: float) -> float | None:
+        return -utility
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -60,6 +66,9 @@ class Target:
 
     def utility(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         return -np.maximum(np.abs(v - self.value) - self.tolerance, 0.0)
+
+    def metric_of(self, utility: float) -> float | None:
+        return None  # two values have this utility
 
 
 @dataclass(frozen=True, config=_CONFIG)

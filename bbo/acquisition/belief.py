@@ -1,0 +1,111 @@
+"""What the data say of the objective, the constraints and of failure, and what a point is worth by it.
+
+| symbol | shape | is |
+|---|---|---|
+| Y | n x 1 | utility to be maximized |
+| G | n x c | violations, feasible when <= 0 |
+| X_failed | k x d | points whose evaluation failed |
+
+The objective takes a power transform and each constraint a bilog transform where the values ask for one; both are
+monotone and keep the threshold 0, so improvement and feasibility mean the same after as before.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bbo.acquisition.utilities import log_probability_of_feasibility
+from bbo.surrogates.protocol import Fitted, Surrogate
+from bbo.surrogates.transforms import Bilog, YeoJohnson
+
+Utility = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Fitted models of one state of knowledge. Never changed: `believe` gives a new one.
+
+    Args:
+        outputs: of the transformed objective and constraints, the objective first.
+        success: of labels, +1 for failed and -1 for completed; None while nothing failed.
+        objective: the transform of the first output.
+        best_f: the incumbent: the highest mean among feasible observed points, transformed; None while there is none.
+    """
+
+    outputs: Fitted
+    success: Fitted | None
+    objective: YeoJohnson
+    best_f: Tensor | None
+
+    @staticmethod
+    def fit(
+        surrogate: Surrogate,
+        X: Tensor,
+        Y: Tensor,
+        G: Tensor,
+        X_failed: Tensor,
+        *,
+        categorical: Mapping[int, int],
+        warm: Mapping[str, Any] | None = None,
+    ) -> "Belief":
+        """From completed trials `X, Y, G` and failed ones.
+
+        Args:
+            warm: the `warm` of an earlier belief, where the fits start.
+        """
+        warm = warm or {}
+        objective = YeoJohnson.fit(Y[:, 0])
+        columns = [objective.forward(Y[:, 0]), *(Bilog.fit(g).forward(g) for g in G.unbind(1))]
+        outputs = surrogate.fit(X, torch.stack(columns, 1), categorical=categorical, warm=warm.get("outputs"))
+        success = None
+        if len(X_failed):
+            labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
+            points = torch.cat([X, X_failed])
+            success = surrogate.fit(points, labels, categorical=categorical, warm=warm.get("success"))
+        feasible = (G <= 0).all(1)
+        best_f = outputs.mean_sd(X[feasible])[0][:, 0].max() if bool(feasible.any()) else None
+        return Belief(outputs, success, objective, best_f)
+
+    @property
+    def warm(self) -> dict[str, Any]:
+        """Hyperparameters, as JSON keeps them, for the next fit."""
+        models = {"outputs": self.outputs, "success": self.success}
+        return {name: model.hyperparameters for name, model in models.items() if model is not None}
+
+    @property
+    def rung(self) -> str:
+        """The worst rung of the ladder among the fits, "map" when all went as they should."""
+        rungs = [self.outputs.rung] + ([] if self.success is None else [self.success.rung])
+        return next((rung for rung in rungs if rung != "map"), "map")
+
+    def believe(self, X: Tensor) -> "Belief":
+        """As if points `X`, `k x d`, had given what is expected of them: pending points keep others away."""
+        return replace(
+            self,
+            outputs=self.outputs.condition_on(X, self.outputs.mean_sd(X)[0].detach()),
+            success=None if self.success is None else self.success.condition_on(X, self.success.mean_sd(X)[0].detach()),
+        )
+
+    def log_feasibility(self, X: Tensor) -> Tensor:
+        """Log of the probability, `b`, that a point of `X`, `b x d`, is evaluated and satisfies every constraint."""
+        mean, sd = self.outputs.mean_sd(X)
+        return self._log_feasibility(mean, sd, X)
+
+    def worth(self, utility: Utility, X: Tensor) -> Tensor:
+        """What evaluating each point of `X`, `b x d`, is worth, `b`, as a logarithm.
+
+        log utility + log probability of feasibility (Gardner et al., ICML 2014); while no feasible point is known, the
+        latter alone, as there is nothing to improve on.
+        """
+        mean, sd = self.outputs.mean_sd(X)
+        worth = self._log_feasibility(mean, sd, X)
+        return worth if self.best_f is None else worth + utility(mean[:, 0], sd[:, 0], self.best_f)
+
+    def _log_feasibility(self, mean: Tensor, sd: Tensor, X: Tensor) -> Tensor:
+        log_probability = log_probability_of_feasibility(mean[:, 1:], sd[:, 1:])
+        if self.success is None:
+            return log_probability
+        return log_probability + log_probability_of_feasibility(*self.success.mean_sd(X))
