@@ -15,6 +15,7 @@ BBOError
 │   ├── ConflictError             another event has this key
 │   └── NewerFormatError          written by a later version of bbo
 ├── StrategyError(ValueError)     a strategy that cannot take this study, or that cannot be rebuilt
+├── EvaluationError               a problem that gave no value, on purpose
 ├── FitError                      no rung of the ladder gave a surrogate
 └── LostTrialError                the executor died under running trials
 """
@@ -87,6 +88,10 @@ class NewerFormatError(StorageError):
 
 class StrategyError(BBOError, ValueError):
     """A strategy that cannot take this study, or that cannot be rebuilt from its specification."""
+
+
+class EvaluationError(BBOError):
+    """An evaluation that gave no value, on purpose: see `bbo.problems.wrappers.Failing`."""
 
 
 class FitError(BBOError):

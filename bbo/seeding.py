@@ -5,8 +5,6 @@ alternative" (2015), and the numpy documentation.
 """
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -32,16 +30,3 @@ def draw() -> int:
 def generator(seed: int, *words: int) -> np.random.Generator:
     """A generator of its own, seeded as `derive` does."""
     return np.random.default_rng(np.random.SeedSequence([seed, *words]))
-
-
-@contextmanager
-def local_rng(seed: int) -> Iterator[None]:
-    """The one door for library parts that draw from torch's global generator: seeded inside, restored after.
-
-    Another thread that draws meanwhile would disturb the bits, so parts that take an explicit sampler get one instead.
-    """
-    import torch  # only callers above the surrogates come here
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

@@ -11,17 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bbo import seeding
-from bbo.errors import BBOError
+from bbo.errors import EvaluationError
 from bbo.objective import Objective, Objectives, OutcomeConstraint, Tracked
 from bbo.protocols import Problem
 from bbo.space import Space
 
 # What a wrapper's seed is for, below the words of `bbo.seeding`, so that noise and failure are independent.
 _NOISE, _FAILURE = 1, 2
-
-
-class EvaluationError(BBOError):
-    """An evaluation that gave no value, on purpose."""
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ class ModelBased:
 
 
 def _categorical(space: Space) -> Mapping[int, int]:
-    return {j: p.n_levels for j, p in enumerate(space.parameters) if not p.is_ordered}
+    return {j: p.n_levels for j, p in enumerate(space.parameters) if p.n_levels is not None and not p.is_ordered}
 
 
 def _best(history: History, k: int) -> np.ndarray:

@@ -33,15 +33,13 @@ _OTHERS = ((0.3, 0.1, 1.0), (2.0, 30.0, 1.0))
 
 @dataclass(frozen=True)
 class LogNormal:
-    """A density of a positive parameter whose logarithm has mean `loc` and standard deviation `scale`."""
+    """A density of a positive parameter, by its mode and the standard deviation of the logarithm.
 
-    loc: float
+    As a function of log theta it is, but for a factor, normal around log(mode) with the same `scale`.
+    """
+
+    mode: float
     scale: float
-
-    @property
-    def log_mode(self) -> float:
-        """As a function of log theta, the density of theta is normal around this, with the same `scale`."""
-        return self.loc - self.scale**2
 
 
 @dataclass(frozen=True)
@@ -61,13 +59,15 @@ class ExactGP:
     """Matern-5/2 Gaussian process with a length scale per column, a constant mean and homoscedastic noise.
 
     Args:
+        length_scale: prior of the length scales over sqrt(d).
         noise, outputscale: priors of the noise variance and the outputscale, for standardized values.
         max_evaluations: of the marginal likelihood in one fit.
         subset: hyperparameters are fitted on so many observations at most; the posterior uses all.
     """
 
-    noise: LogNormal = LogNormal(-4.0, 2.0)
-    outputscale: LogNormal = LogNormal(1.0, 1.0)
+    length_scale: LogNormal = LogNormal(math.exp(math.sqrt(2) - 3), math.sqrt(3))
+    noise: LogNormal = LogNormal(math.exp(-4), 2.0)
+    outputscale: LogNormal = LogNormal(1.0, 2.0)
     max_evaluations: int = 60
     subset: int = 400
 
@@ -117,9 +117,9 @@ class ExactGP:
     def _prior(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Location and scale of the normal prior of theta, both `d + 2`."""
         d = X.shape[1]
-        length_scale = LogNormal(math.sqrt(2) + 0.5 * math.log(d), math.sqrt(3))
-        priors = [length_scale] * d + [self.noise, self.outputscale]
-        return X.new_tensor([p.log_mode for p in priors]), X.new_tensor([p.scale for p in priors])
+        modes = [self.length_scale.mode * math.sqrt(d)] * d + [self.noise.mode, self.outputscale.mode]
+        scales = [self.length_scale.scale] * d + [self.noise.scale, self.outputscale.scale]
+        return X.new_tensor(modes).log(), X.new_tensor(scales)
 
     def _settle(self, data: LogPosterior, rung: Rung, warm: Mapping[str, Any] | None, *, is_noise_known: bool) -> Tensor:
         """theta of each output, `m x (d + 2)`; the best that a fit reached, or the prior's mode."""
@@ -135,7 +135,7 @@ class ExactGP:
         starts = (torch.cat([mode[None], mode + factors])[:, None]).expand(-1, m, -1)  # r x m x (d + 2)
         warm_start = _warm_start(warm, mode.expand(m, -1))
         if warm_start is not None:
-            starts = torch.cat([warm_start[None], starts[:2]])
+            starts = torch.cat([warm_start[None], starts[:1]])
         generator = torch.Generator().manual_seed(_SUBSET_SEED)
         shuffled = torch.randperm(n, generator=generator).to(data.Y.device)
         coarse = _subset(data, shuffled[:_COARSE], len(starts))

@@ -13,12 +13,15 @@ from botorch.acquisition.objective import PosteriorTransform
 from botorch.models.model import Model
 from botorch.posteriors import GPyTorchPosterior, Posterior
 from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
+from linear_operator import to_linear_operator
 from torch import Tensor
 
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
 
-# Variances are at least this share of the outputscale: rounding leaves zeros beside observed points.
-_SMALLEST_VARIANCE = 1e-12
+# Added to latent variances, as a share of the outputscale: rounding, of the order of n 1e-16, would leave covariances
+# of points beside each other or beside observed ones not positive definite. A hundredth of a per cent of the least noise.
+_NUGGET = 1e-10
+_SUBSTITUTED = 128
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,19 @@ class Hyperparameters:
         """What `to_dict` wrote, on the device and in the type of `like`."""
         names = Hyperparameters.__dataclass_fields__
         return Hyperparameters(**{name: torch.tensor(plain[name], dtype=like.dtype, device=like.device) for name in names})
+
+
+def inverse_of_lower(L: Tensor) -> Tensor:
+    """The inverse of lower triangular matrices, `... x n x n`, by halves: products are faster than substitutions."""
+    n = L.shape[-1]
+    if n <= _SUBSTITUTED:
+        return torch.linalg.solve_triangular(L, torch.eye(n, dtype=L.dtype, device=L.device), upper=False)
+    h = n // 2
+    R = torch.zeros_like(L)
+    R[..., :h, :h] = inverse_of_lower(L[..., :h, :h])
+    R[..., h:, h:] = inverse_of_lower(L[..., h:, h:])
+    R[..., h:, :h] = -R[..., h:, h:] @ (L[..., h:, :h] @ R[..., :h, :h])
+    return R
 
 
 @dataclass(frozen=True)
@@ -73,20 +89,26 @@ class Conditioned:
         L, info = torch.linalg.cholesky_ex(K)
         if bool((info != 0).any()):
             return None
-        R = torch.linalg.solve_triangular(L, torch.eye(len(K[0]), dtype=K.dtype, device=K.device), upper=False)
+        R = inverse_of_lower(L)
         white, one = (R @ y[..., None])[..., 0], R.sum(2)
         constant = (white * one).sum(1) / (one * one).sum(1)
         a = (R.mT @ (white - constant[:, None] * one)[..., None])[..., 0]
         return Conditioned(F, y, noise, R, constant, a) if bool(a.isfinite().all()) else None
+
+    def at(self, F: Tensor, outputscale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and variance, `m x b`, and R k, `m x n x b`, at features over the length scales, `m x b x p`."""
+        s = outputscale[:, None]
+        k = s[..., None] * matern52(squared_distances(self.F, F))
+        B = self.R @ k
+        mean = self.constant[:, None] + (self.a[:, None] @ k)[:, 0]
+        return mean, (s - (B * B).sum(1)).clamp_min(0.0) + _NUGGET * s, B
 
     def extended(self, F: Tensor, y: Tensor, noise: Tensor, outputscale: Tensor) -> "Conditioned":
         """With further observations and the same constant; R grows by rows, none of it is computed again."""
         s = outputscale[:, None, None]
         B = self.R @ (s * matern52(squared_distances(self.F, F)))  # m x n x k
         C = s * matern52(squared_distances(F, F)) + torch.diag_embed(noise) - B.mT @ B
-        corner = torch.linalg.solve_triangular(
-            torch.linalg.cholesky(C), torch.eye(C.shape[1], dtype=C.dtype, device=C.device), upper=False
-        )
+        corner = inverse_of_lower(torch.linalg.cholesky(C))
         above = torch.cat([self.R, self.R.new_zeros(B.shape)], 2)
         R = torch.cat([above, torch.cat([-corner @ B.mT @ self.R, corner], 2)], 1)
         y = torch.cat([self.y, y], 1)
@@ -157,9 +179,7 @@ class FittedGP(Model):
 
     def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each output without its noise, both `b x m`, at `X`, `b x d`."""
-        _, mean, B = self._project(X)
-        s = self._settled.outputscale[:, None]
-        variance = torch.maximum(s - (B * B).sum(1), _SMALLEST_VARIANCE * s)
+        mean, variance, _ = self._conditioned.at(self._scaled_features(X), self._settled.outputscale)
         return self._location + self._scale * mean.mT, self._scale * variance.sqrt().mT
 
     def posterior(
@@ -175,26 +195,25 @@ class FittedGP(Model):
             observation_noise: whether to add the inferred noise, or a variance of the shape of the result.
         """
         *batch, q, d = X.shape
-        F, mean, B = self._project(X.reshape(-1, d))
+        F = self._scaled_features(X.reshape(-1, d))
+        mean, _, B = self._conditioned.at(F, self._settled.outputscale)
         F = F.reshape(self.num_outputs, *batch, q, F.shape[-1])
         B = B.mT.reshape(self.num_outputs, *batch, q, -1)
         s = self._settled.outputscale.reshape(-1, *[1] * (len(batch) + 2))
         covariance = s * matern52(squared_distances(F, F)) - B @ B.mT
-        floor = _SMALLEST_VARIANCE * s[..., 0]
-        variance = covariance.diagonal(dim1=-2, dim2=-1)
-        covariance = covariance + torch.diag_embed((floor - variance).clamp_min(0.0))
+        added = (-covariance.diagonal(dim1=-2, dim2=-1)).clamp_min(0.0) + _NUGGET * s[..., 0]
         if isinstance(observation_noise, Tensor):
-            noise = (observation_noise / self._scale**2).movedim(-1, 0).expand(covariance.shape[:-1])
-            covariance = covariance + torch.diag_embed(noise)
+            added = added + (observation_noise / self._scale**2).movedim(-1, 0)
         elif observation_noise:
-            eye = torch.eye(q, dtype=X.dtype, device=X.device)
-            covariance = covariance + self._settled.noise.reshape(s.shape) * eye
+            added = added + self._settled.noise.reshape(s.shape)[..., 0]
+        covariance = covariance + torch.diag_embed(added)
         mean = mean.reshape(self.num_outputs, *batch, q)
         chosen = range(self.num_outputs) if output_indices is None else output_indices
         normals = [
+            # As an operator, it is factored when samples are drawn, not here.
             MultivariateNormal(
                 self._location[k] + self._scale[k] * mean[k],
-                self._scale[k] ** 2 * covariance[k],
+                to_linear_operator(self._scale[k] ** 2 * covariance[k]),
             )
             for k in chosen
         ]
@@ -238,10 +257,3 @@ class FittedGP(Model):
 
     def _scaled_features(self, X: Tensor) -> Tensor:
         return self._columns.features(X) / self._settled.length_scales[:, None, self._owner]
-
-    def _project(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features `m x b x p`, mean `m x b` and R k, `m x n x b`, in standardized units."""
-        c = self._conditioned
-        F = self._scaled_features(X)
-        k = self._settled.outputscale[:, None, None] * matern52(squared_distances(c.F, F))
-        return F, c.constant[:, None] + (c.a[:, None] @ k)[:, 0], c.R @ k

@@ -47,9 +47,9 @@ class Columns:
 
 
 def squared_distances(A: Tensor, B: Tensor) -> Tensor:
-    """`... x n x n'` from rows `... x n x p` and `... x n' x p`; not below 0."""
+    """`... x n x n'` from rows `... x n x p` and `... x n' x p`; rounding may leave -1e-16 |A||B| where rows agree."""
     a, b = (A * A).sum(-1, keepdim=True), (B * B).sum(-1, keepdim=True)
-    return (a + b.mT - 2 * (A @ B.mT)).clamp_min(0.0)
+    return torch.cat([-2 * A, a, torch.ones_like(a)], -1) @ torch.cat([B, torch.ones_like(b), b], -1).mT
 
 
 class _Matern52(torch.autograd.Function):
@@ -57,7 +57,7 @@ class _Matern52(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, r2: Tensor) -> Tensor:
-        k, slope = matern52_and_slope(r2)
+        k, slope = matern52_and_slope_(r2.clone())
         ctx.save_for_backward(slope)
         return k
 
@@ -74,10 +74,10 @@ def matern52(r2: Tensor) -> Tensor:
     return k
 
 
-def matern52_and_slope(r2: Tensor) -> tuple[Tensor, Tensor]:
-    """The kernel and dk/dr2 = -(5/6) (1 + a) exp(-a), a = sqrt(5 r2), of any shape."""
-    a = (5.0 * r2).sqrt_()
-    decay = (-a).exp_()
-    first = a.add_(1.0).mul_(decay)
-    k = torch.addcmul(first, r2, decay, value=5.0 / 3.0)
-    return k, first.mul_(-5.0 / 6.0)
+def matern52_and_slope_(r2: Tensor) -> tuple[Tensor, Tensor]:
+    """The kernel, in the memory of `r2`, and dk/dr2 = -(5/6) (1 + a) exp(-a), a = sqrt(5 r2), of any shape."""
+    a = r2.clamp_min_(0.0).mul(5.0).sqrt_()
+    decay = a.neg().exp_()
+    slope = a.add_(1.0).mul_(decay)
+    k = r2.mul_(5.0 / 3.0).mul_(decay).add_(slope)
+    return k, slope.mul_(-5.0 / 6.0)

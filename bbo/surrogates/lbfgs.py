@@ -118,12 +118,12 @@ def _direction(X: Tensor, G: Tensor, S: Tensor, Z: Tensor, lower: Tensor, upper:
     is_free = ~(((X <= lower) & (G > 0)) | ((X >= upper) & (G < 0)))
     g = G * is_free
     S, Z = S * is_free[:, None], Z * is_free[:, None]
-    products = S @ Z.mT
-    curvature = products.diagonal(dim1=1, dim2=2)
+    curvature = (S * Z).sum(2)
     is_used = curvature > _CURVATURE * S.norm(dim=2) * Z.norm(dim=2)
     S, Z = S * is_used[..., None], Z * is_used[..., None]
     diagonal = torch.where(is_used, curvature, 1.0)
-    R = torch.triu(S @ Z.mT, diagonal=1) + torch.diag_embed(diagonal)
+    R = S @ Z.mT
+    R.diagonal(dim1=1, dim2=2).copy_(diagonal)  # the substitutions read the upper triangle alone
 
     # gamma is s.z / z.z of the newest pair in use; without any, a step of a tenth of the box at most.
     newest = (is_used * torch.arange(1, S.shape[1] + 1, device=X.device)).argmax(1, keepdim=True)

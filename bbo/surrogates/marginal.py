@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bbo.surrogates.kernel import matern52_and_slope, squared_distances
+from bbo.surrogates.kernel import matern52_and_slope_, squared_distances
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class LogPosterior:
         F = self.features / theta[:, self.owner].exp()[:, None]  # b x n x p
         r2 = squared_distances(F, F)
         r2.diagonal(dim1=1, dim2=2).zero_()
-        k, slope = matern52_and_slope(r2)
+        k, slope = matern52_and_slope_(r2)
         noise = v[:, None] + self.V
         K = k.mul_(s[:, None, None])
         K.diagonal(dim1=1, dim2=2).add_(noise)
@@ -71,7 +71,8 @@ class LogPosterior:
         log_det = 2 * L.diagonal(dim1=1, dim2=2).log().sum(1)
         value = -0.5 * (fit + log_det + n * math.log(2 * math.pi))
 
-        A = torch.baddbmm(torch.cholesky_inverse(L), a, a.mT, beta=-1)
+        # Transposed, as it is symmetric and comes in columns.
+        A = torch.cholesky_inverse(L).mT.baddbmm_(a, a.mT, beta=-1)
         diagonal = A.diagonal(dim1=1, dim2=2)
         by_noise = 0.5 * v * diagonal.sum(1)
         by_scale = 0.5 * (fit - n - (diagonal * noise).sum(1))

@@ -1,6 +1,7 @@
 """How many threads the engine uses: a function of the size of the data, so that bits do not depend on the load."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,14 +10,17 @@ import torch
 # Below this many observations the matrices are too small to gain by a second thread.
 _SMALL = 256
 _MOST = 4
+# The number is the process's: two studies that compute at once would change each other's.
+_turn = threading.RLock()
 
 
 @contextmanager
 def pinned_threads(n: int) -> Iterator[None]:
-    """torch's threads inside, for `n` observations; as they were, after."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if n < _SMALL else min(_MOST, os.cpu_count() or 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    """torch's threads inside, for `n` observations; as they were, after. One computation at a time in a process."""
+    with _turn:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1 if n < _SMALL else min(_MOST, os.cpu_count() or 1))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

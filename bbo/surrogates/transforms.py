@@ -90,7 +90,7 @@ def _best_power(x: Tensor) -> tuple[float, float]:
         powers = torch.linspace(low, high, _GRID, dtype=x.dtype, device=x.device)
         t = _power(x, powers[:, None])
         likelihood = (powers - 1) * jacobian - 0.5 * len(x) * t.var(1, correction=0).log()
-        likelihood = torch.where(t.isfinite().all(1), likelihood, -torch.inf).nan_to_num(-torch.inf)
+        likelihood = torch.where(likelihood.isfinite(), likelihood, -torch.inf)
         k = int(likelihood.argmax())
         if float(likelihood[k]) > most:
             best, most = float(powers[k]), float(likelihood[k])
@@ -118,7 +118,7 @@ class Bilog:
         scales = torch.quantile(size, g.new_tensor([0.05, 0.1, 0.25, 0.5, 0.75, 1.0]))[:, None]
         t = (g.abs() / scales).log1p().copysign(g)
         likelihood = -(scales + g.abs()).log().sum(1) - 0.5 * len(g) * t.var(1, correction=0).log()
-        k = int(likelihood.nan_to_num(-torch.inf).argmax())
+        k = int(torch.where(likelihood.isfinite(), likelihood, -torch.inf).argmax())
         is_better = float(likelihood[k]) > -len(g) * math.log(spread) + _GAIN
         return cls(float(scales[k, 0]) if is_better else None)
 

@@ -1,0 +1,79 @@
+import mpmath
+import pytest
+import torch
+from scipy.stats import norm
+
+from bbo.acquisition.utilities import log_ei, log_h, log_pi, log_probability_of_feasibility, ucb
+
+D = torch.float64
+ZS = [-60.0, -30.001, -29.999, -25.0, -5.0, -1.0001, -0.9999, -1.0, 0.0, 3.0, 30.0]
+
+
+def exact_log_h(z):
+    with mpmath.workdps(100):
+        # ncdf as erfc, which keeps its digits in the lower tail
+        z = mpmath.mpf(z)
+        return float(mpmath.log(mpmath.npdf(z) + z * mpmath.erfc(-z / mpmath.sqrt(2)) / 2))
+
+
+@pytest.mark.parametrize("z", ZS)
+def test_log_ei_equals_high_precision_formula(z):
+    mean, sigma = torch.tensor([2 * z + 1], dtype=D), torch.full((1,), 2.0, dtype=D)
+    expected = exact_log_h((2 * z + 1 - 1.0) / 2) + float(mpmath.log(2))
+    assert log_ei(mean, sigma, best_f=1.0).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("z", [-1e2, -1e3, -1e6])
+def test_log_ei_and_its_gradient_stay_finite_and_right_far_below(z):
+    x = torch.tensor([z], dtype=D, requires_grad=True)
+    value = log_h(x)
+    (slope,) = torch.autograd.grad(value, x)
+    # Leading terms of the expansion: -z^2/2 - log sqrt(2 pi) - 2 log|z| - 3/z^2
+    expected = -z * z / 2 - 0.9189385332046727 - 2 * float(mpmath.log(-z)) - 3 / z**2
+    assert value.item() == pytest.approx(expected, rel=1e-9)
+    assert slope.item() == pytest.approx(-z - 2 / z, rel=1e-6)
+
+
+@pytest.mark.parametrize("z", ZS)
+def test_slope_of_log_h_is_that_of_the_definition(z):
+    x = torch.tensor([z], dtype=D, requires_grad=True)
+    (slope,) = torch.autograd.grad(log_h(x), x)
+    with mpmath.workdps(100):
+        expected = mpmath.erfc(-mpmath.mpf(z) / mpmath.sqrt(2)) / 2 / mpmath.exp(exact_h_log(z))
+    assert slope.item() == pytest.approx(float(expected), rel=1e-8)
+
+
+def exact_h_log(z):
+    z = mpmath.mpf(z)
+    return mpmath.log(mpmath.npdf(z) + z * mpmath.erfc(-z / mpmath.sqrt(2)) / 2)
+
+
+def test_gradients_pass_gradcheck():
+    mean = torch.tensor([-20.0, -3.0, -0.5, 0.2, 4.0], dtype=D, requires_grad=True)
+    sigma = torch.tensor([0.6, 1.0, 2.0, 0.5, 1.5], dtype=D, requires_grad=True)
+    for utility in (log_ei, log_pi):
+        assert torch.autograd.gradcheck(lambda m, s, u=utility: u(m, s, 0.3), (mean, sigma))
+    assert torch.autograd.gradcheck(log_probability_of_feasibility, (mean[:, None], sigma[:, None]))
+
+
+def test_expected_improvement_equals_quadrature():
+    mean, sigma, best = 0.3, 0.7, 0.9
+    expected = mpmath.quad(lambda y: (y - best) * mpmath.npdf(y, mean, sigma), [best, mpmath.inf])
+    value = log_ei(torch.tensor(mean, dtype=D), torch.tensor(sigma, dtype=D), best)
+    assert value.exp().item() == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_feasibility_multiplies_over_constraints_and_stays_finite():
+    mean, sigma = torch.tensor([[0.5, -1.0], [1e5, 0.0]], dtype=D), torch.tensor([[1.0, 2.0], [1.0, 1.0]], dtype=D)
+    value = log_probability_of_feasibility(mean, sigma)
+    assert value.shape == (2,)
+    assert value[0].item() == pytest.approx(norm.logcdf(-0.5) + norm.logcdf(0.5), rel=1e-12)
+    assert value[1].item() == pytest.approx(-0.5e10, rel=1e-6)
+    shifted = log_probability_of_feasibility(mean + 1, sigma, threshold=torch.ones(2, dtype=D))
+    assert torch.allclose(shifted, value)
+
+
+def test_probability_of_improvement_and_upper_bound_are_their_formulas():
+    mean, sigma = torch.tensor([0.2], dtype=D), torch.tensor([0.5], dtype=D)
+    assert log_pi(mean, sigma, 0.7).item() == pytest.approx(norm.logcdf(-1.0), rel=1e-12)
+    assert ucb(mean, sigma, beta=4.0).item() == pytest.approx(1.2)

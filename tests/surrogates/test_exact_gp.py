@@ -1,0 +1,299 @@
+import json
+
+import botorch
+import gpytorch
+import pytest
+import torch
+from botorch.acquisition.analytic import LogExpectedImprovement
+from botorch.acquisition.logei import qLogExpectedImprovement
+from botorch.optim import optimize_acqf
+from botorch.sampling import SobolQMCNormalSampler
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bbo.errors import FitError
+from bbo.surrogates import exact_gp
+from bbo.surrogates.exact_gp import LADDER, ExactGP, LogNormal, Rung
+from bbo.surrogates.fitted_gp import Conditioned
+from bbo.surrogates.lbfgs import maximize
+from bbo.surrogates.marginal import LogPosterior
+
+D = torch.float64
+
+
+def uniform(*shape, seed=0):
+    return torch.rand(*shape, dtype=D, generator=torch.Generator().manual_seed(seed))
+
+
+def smooth(X):
+    return torch.stack([(4 * X[:, 0]).sin() + X[:, 1] ** 2, 100 * (3 * X[:, 1] - X[:, 0]).cos() - 40], 1)
+
+
+def fitted(n=14, d=3, seed=0):
+    X = uniform(n, d, seed=seed)
+    return ExactGP().fit(X, smooth(X))
+
+
+def naive_kernel(model, A, B, k, categorical=()):
+    """The covariance in the units of Y, by its definition."""
+    r2 = torch.zeros(len(A), len(B), dtype=D)
+    for j in range(A.shape[1]):
+        gap = A[:, None, j] - B[None, :, j]
+        gap = (gap.abs() > 1e-9).to(D) if j in categorical else gap
+        r2 += (gap / model.length_scales[k, j]) ** 2
+    a = (5 * r2).sqrt()
+    return model.outputscale[k] * (1 + a + a * a / 3) * (-a).exp()
+
+
+def naive_posterior(model, Z, k, X=None, Y=None, constant=None, categorical=()):
+    """Rasmussen & Williams (2006), Eq. 2.23 and 2.24, with matrices inverted as they stand."""
+    X, Y = (model.X, model.Y) if X is None else (X, Y)
+    inverse = (naive_kernel(model, X, X, k, categorical) + model.noise_variance[k] * torch.eye(len(X), dtype=D)).inverse()
+    constant = inverse.sum(0) @ Y[:, k] / inverse.sum() if constant is None else constant
+    cross = naive_kernel(model, Z, X, k, categorical)
+    mean = constant + cross @ inverse @ (Y[:, k] - constant)
+    return mean, naive_kernel(model, Z, Z, k, categorical) - cross @ inverse @ cross.mT
+
+
+def test_posterior_equals_the_naive_formula():
+    model, Z = fitted(), uniform(5, 3, seed=7)
+    mean, sd = model.mean_sd(Z)
+    joint = model.posterior(Z)
+    assert mean.shape == sd.shape == (5, 2)
+    for k in range(2):
+        reference, covariance = naive_posterior(model, Z, k)
+        unit = model.outputscale[k].sqrt().item()
+        assert torch.allclose(mean[:, k], reference, rtol=0, atol=1e-7 * unit)
+        assert torch.allclose(sd[:, k] ** 2, covariance.diagonal(), rtol=0, atol=1e-8 * unit**2)
+        own = joint.distribution.covariance_matrix.reshape(2, 5, 2, 5)[k, :, k]
+        assert torch.allclose(own, covariance, rtol=0, atol=1e-8 * unit**2)
+
+
+def test_joint_posterior_equals_gpytorch():
+    model, Z = fitted(), uniform(2, 4, 3, seed=3)
+    kernel = gpytorch.kernels.ScaleKernel(gpytorch.kernels.MaternKernel(nu=2.5, ard_num_dims=3)).double()
+    mean = gpytorch.means.ConstantMean().double()
+    reference = botorch.models.SingleTaskGP(
+        model.X, model.Y[:, :1], covar_module=kernel, mean_module=mean, outcome_transform=None
+    )
+    kernel.base_kernel.lengthscale, kernel.outputscale = model.length_scales[0], model.outputscale[0]
+    mean.constant = model.constant_mean[0]
+    reference.likelihood.noise_covar.raw_noise_constraint = gpytorch.constraints.GreaterThan(1e-12)
+    reference.likelihood.noise = model.noise_variance[0]
+    theirs, ours = reference.posterior(Z), model.posterior(Z, output_indices=[0])
+    assert torch.allclose(ours.mean, theirs.mean, atol=1e-6)
+    assert torch.allclose(
+        ours.distribution.covariance_matrix, theirs.distribution.covariance_matrix, rtol=0, atol=1e-6
+    )
+
+
+def test_posterior_of_several_outputs_keeps_its_shapes_and_units():
+    model, X = fitted(), uniform(6, 2, 3, seed=1)
+    posterior = model.posterior(X)
+    assert posterior.mean.shape == posterior.variance.shape == (6, 2, 2)
+    assert model.posterior(X[0]).mean.shape == (2, 2)
+    mean, sd = model.mean_sd(X.reshape(-1, 3))
+    assert torch.allclose(posterior.mean.reshape(-1, 2), mean)
+    assert torch.allclose(posterior.variance.reshape(-1, 2), sd**2, rtol=1e-6)
+    noisy = model.posterior(X, observation_noise=True)
+    assert torch.allclose(noisy.variance - posterior.variance, model.noise_variance.expand(6, 2, 2), atol=1e-8)
+
+
+def test_mean_and_sd_have_their_gradients():
+    model = fitted()
+    assert torch.autograd.gradcheck(model.mean_sd, uniform(3, 3, seed=9).requires_grad_())
+
+
+def test_categorical_column_is_judged_by_equality_alone():
+    X = uniform(20, 3)
+    X[:, 1] = ((X[:, 1] * 3).floor() + 0.5) / 3
+    Y = (5 * X[:, :1]).sin() + torch.tensor([0.0, 2.0, -1.0], dtype=D)[(X[:, 1] * 3).long()][:, None]
+    model = ExactGP().fit(X, Y, categorical={1: 3})
+    Z = torch.cat([uniform(6, 1, seed=2), X[:6, 1:2], uniform(6, 1, seed=3)], 1)
+    mean, _ = model.mean_sd(Z)
+    reference, _ = naive_posterior(model, Z, 0, categorical=(1,))
+    assert torch.allclose(mean[:, 0], reference, atol=1e-7)
+    # Other names for the levels change nothing.
+    renamed, Z_renamed = X.clone(), Z.clone()
+    renamed[:, 1], Z_renamed[:, 1] = 1 - X[:, 1], 1 - Z[:, 1]
+    again, _ = ExactGP().fit(renamed, Y, categorical={1: 3}).mean_sd(Z_renamed)
+    assert torch.allclose(mean, again, atol=1e-3)
+
+
+def test_left_out_observations_are_predicted_as_a_refit_without_them_does():
+    model = fitted(n=10)
+    mean, sd = model.leave_one_out()
+    assert mean.shape == sd.shape == (10, 2)
+    for i in range(10):
+        rest = torch.arange(10) != i
+        for k in range(2):
+            reference, covariance = naive_posterior(
+                model, model.X[i : i + 1], k, model.X[rest], model.Y[rest], model.constant_mean[k]
+            )
+            assert mean[i, k].item() == pytest.approx(reference.item(), rel=1e-5, abs=1e-7)
+            variance = covariance.item() + model.noise_variance[k].item()
+            assert sd[i, k].item() == pytest.approx(variance**0.5, rel=1e-5)
+
+
+def test_conditioning_equals_a_refit_under_the_same_hyperparameters():
+    model, Z = fitted(), uniform(5, 3, seed=4)
+    X_new = uniform(3, 3, seed=5)
+    before = model.mean_sd(Z)
+    more = model.condition_on(X_new, smooth(X_new))
+    assert all(torch.equal(a, b) for a, b in zip(before, model.mean_sd(Z), strict=True))
+    assert more.X.shape == (17, 3)
+    mean, sd = more.mean_sd(Z)
+    for k in range(2):
+        reference, covariance = naive_posterior(more, Z, k, constant=model.constant_mean[k])
+        unit = model.outputscale[k].sqrt().item()
+        assert torch.allclose(mean[:, k], reference, rtol=0, atol=1e-6 * unit)
+        assert torch.allclose(sd[:, k] ** 2, covariance.diagonal(), rtol=0, atol=1e-8 * unit**2)
+
+
+def test_conditioning_twice_equals_conditioning_once():
+    model, Z, X_new = fitted(), uniform(5, 3, seed=4), uniform(3, 3, seed=5)
+    once = model.condition_on(X_new, smooth(X_new))
+    twice = model.condition_on(X_new[:1], smooth(X_new[:1])).condition_on(X_new[1:], smooth(X_new[1:]))
+    for a, b in zip(once.mean_sd(Z), twice.mean_sd(Z), strict=True):
+        assert torch.allclose(a, b, rtol=1e-7, atol=1e-7)
+
+
+def test_an_observation_can_be_repeated_in_conditioning():
+    model = fitted()
+    again = model.condition_on(model.X[:2], model.Y[:2])
+    assert all(values.isfinite().all() for values in again.mean_sd(model.X))
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_order_of_observations_changes_no_posterior(seed):
+    X = uniform(16, 3, seed=seed)
+    Y, Z = smooth(X), uniform(8, 3, seed=seed + 1)
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(seed))
+    mean, sd = ExactGP().fit(X, Y).mean_sd(Z)
+    mean_2, sd_2 = ExactGP().fit(X[order], Y[order]).mean_sd(Z)
+    assert torch.allclose(mean, mean_2, rtol=1e-8, atol=1e-8)
+    assert torch.allclose(sd, sd_2, rtol=1e-6, atol=1e-8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), factor=st.floats(1.0, 100.0))
+def test_more_noise_never_shrinks_the_variance(seed, factor):
+    X, Z = uniform(12, 2, seed=seed), uniform(6, 2, seed=seed + 1)
+    y, one = smooth(X)[:, 0][None], torch.ones(1, dtype=D)
+    noise = 0.01 + 0.1 * uniform(1, 12, seed=seed + 2)
+
+    def variance(noise):
+        c = Conditioned.on(X[None], y, noise, one)
+        return c.at(Z[None], one)[1]
+
+    assert (variance(noise * factor) >= variance(noise) - 1e-12).all()
+
+
+def test_noise_and_signal_are_told_apart():
+    """Noise of 10 % of the spread is found; a function without noise is taken for one nearly without."""
+    X = uniform(60, 2)
+    clean = smooth(X)[:, :1]
+    noise = torch.randn(60, 1, dtype=D, generator=torch.Generator().manual_seed(1))
+    sd = clean.std()
+    model = ExactGP().fit(X, torch.cat([clean, clean + 0.1 * sd * noise], 1))
+    assert model.noise_variance[0] < 1e-4 * sd**2
+    assert model.noise_variance[1].sqrt().item() == pytest.approx(0.1 * sd.item(), rel=0.35)
+
+
+def test_known_noise_is_used_and_none_is_inferred():
+    X = uniform(30, 2)
+    Y = smooth(X)[:, :1]
+    Yvar = torch.full_like(Y, 0.5)
+    model = ExactGP().fit(X, Y, Yvar)
+    assert model.noise_variance.item() <= 1.01 * LADDER[0].least_noise * Y.var().item()
+    Yvar[0] = 1e-6
+    sharper = ExactGP().fit(X, Y, Yvar)
+    assert sharper.mean_sd(X[:1])[1] < 0.1 * model.mean_sd(X[:1])[1]
+
+
+def test_hyperparameters_are_at_a_stationary_point_that_no_other_start_beats():
+    """Against the density written naively and climbed from many random starts."""
+    X = uniform(40, 4)
+    Y = ((6 * X[:, :1]).sin() + X[:, 1:2]) + 0.2 * torch.randn(40, 1, dtype=D, generator=torch.Generator().manual_seed(0))
+    gp = ExactGP()
+    model = gp.fit(X, Y)
+    y = ((Y - Y.mean()) / Y.std(correction=0)).mT
+    scale2 = Y.var(correction=0)
+    density = LogPosterior(X - 0.5, torch.arange(4), y, torch.zeros_like(y), *gp._prior(X))
+    parts = model.length_scales[0], model.noise_variance / scale2, model.outputscale / scale2
+    reached, slope = density(torch.cat(parts).log()[None])
+    starts = density.location + 1.5 * torch.randn(20, 6, dtype=D, generator=torch.Generator().manual_seed(2))
+    many = LogPosterior(X - 0.5, torch.arange(4), y.expand(20, -1), torch.zeros(20, 40, dtype=D), *gp._prior(X))
+    box = torch.full((6,), -13.0, dtype=D), torch.full((6,), 9.0, dtype=D)
+    _, best = maximize(many, starts, *box, max_evaluations=300)
+    assert slope.abs().max() < 0.1
+    assert reached.item() > best.max().item() - 0.01
+
+
+def test_warm_start_survives_json_and_ends_where_a_cold_one_does():
+    X = uniform(40, 3)
+    Y = smooth(X)
+    cold = ExactGP().fit(X, Y)
+    warm = json.loads(json.dumps(ExactGP().fit(X[:38], Y[:38]).hyperparameters))
+    again = ExactGP().fit(X, Y, warm=warm)
+    assert torch.allclose(cold.mean_sd(X)[0], again.mean_sd(X)[0], rtol=0.01, atol=0.01)
+    other = {"length_scales": [[1.0]], "noise": [0.1], "outputscale": [1.0]}
+    assert torch.equal(ExactGP().fit(X, Y, warm=other).length_scales, cold.length_scales)
+
+
+def test_large_data_are_all_in_the_posterior():
+    X = uniform(450, 2)
+    Y = smooth(X)
+    Y[-1] += 500.0
+    model = ExactGP(subset=100, noise=LogNormal(1e-6, 0.1)).fit(X, Y)
+    mean, _ = model.mean_sd(X[-1:])
+    assert (mean - Y[-1:]).abs().max() < 100
+
+
+def test_ladder_goes_on_where_the_covariance_is_singular_and_says_so_at_its_end(monkeypatch):
+    """Rows that repeat, under noise too small to tell them apart."""
+    X = uniform(5, 2).repeat(8, 1)
+    gp = ExactGP(noise=LogNormal(1e-300, 1.0))
+    singular, sound = Rung("map", 1e-300, False), Rung("jitter", 1e-4, False)
+    monkeypatch.setattr(exact_gp, "LADDER", (singular, sound))
+    assert gp.fit(X, smooth(X)).rung == "jitter"
+    monkeypatch.setattr(exact_gp, "LADDER", (singular,))
+    with pytest.raises(FitError, match="not positive definite"):
+        gp.fit(X, smooth(X))
+
+
+@pytest.mark.parametrize(
+    ("X", "Y", "said"),
+    [
+        (uniform(3), uniform(3, 1), "n x d"),
+        (uniform(3, 2), uniform(3), "unsqueeze"),
+        (uniform(3, 2), uniform(4, 1), "n x m"),
+        (uniform(3, 2).float(), uniform(3, 1), "float64"),
+        (uniform(3, 2), uniform(3, 1) / 0, "not finite"),
+    ],
+)
+def test_data_that_cannot_be_fitted_are_refused_with_the_remedy(X, Y, said):
+    with pytest.raises(ValueError, match=said):
+        ExactGP().fit(X, Y)
+
+
+def test_acquisitions_of_botorch_work_on_the_model():
+    X = uniform(15, 2)
+    Y = -((X - 0.3) ** 2).sum(1, keepdim=True)
+    model = ExactGP().fit(X, Y)
+    bounds = torch.tensor([[0.0, 0.0], [1.0, 1.0]], dtype=D)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        best, _ = optimize_acqf(
+            LogExpectedImprovement(model=model, best_f=Y.max()), bounds, q=1, num_restarts=4, raw_samples=32
+        )
+        batch, _ = optimize_acqf(
+            qLogExpectedImprovement(model, Y.max(), sampler=SobolQMCNormalSampler(torch.Size([32]), seed=0)),
+            bounds,
+            q=2,
+            num_restarts=2,
+            raw_samples=16,
+        )
+    assert torch.allclose(best, torch.full((1, 2), 0.3, dtype=D), atol=0.1)
+    assert batch.shape == (2, 2)
