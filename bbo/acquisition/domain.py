@@ -1,10 +1,11 @@
 """A space compiled once to tensors, so that candidates are made, moved and snapped where they are scored.
 
-Positions are those of the space's encoding, `... x d`. Columns are of three kinds: fixed ones; discrete ones with a table
-of the positions of their levels; and the others, which vary freely. A discrete column with more than 1000 ordered
+Positions are those of the space's encoding, `... x d`. Columns are of three kinds: fixed ones; discrete ones with a
+table of the positions of their levels; and the others, which vary freely. A discrete column with more than 1000 ordered
 levels counts among the others and is snapped by formula.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,8 +55,7 @@ class Domain:
                 free.append(j)
             elif p.is_ordered and p.n_levels > _TABLED:
                 free.append(j)
-                is_log = isinstance(p, Int) and p.log
-                edges = (float(np.log(p.low - 0.5)), float(np.log(p.high + 0.5))) if is_log else None
+                edges = (math.log(p.low - 0.5), math.log(p.high + 0.5)) if isinstance(p, Int) and p.log else None
                 fine.append((j, p.n_levels, edges))
             else:
                 tables[j] = p.centres()
@@ -136,8 +136,11 @@ class Domain:
         return len(self._moves[0])
 
     def neighbours(self, X: Tensor) -> Tensor:
-        """Points with one discrete column changed, `... x M x d`: an ordered one by a few sizes of step, an unordered one
-        to each other level (64 of them where there are more). A step over the end stops there."""
+        """Points with one discrete column changed, `... x M x d`.
+
+        An ordered column takes steps of a few sizes, which stop at the ends; an unordered one takes each other level,
+        or 64 of them.
+        """
         column, change = self._moves
         levels = self.levels(X)[..., None, :].expand(*X.shape[:-1], self.n_moves, -1)
         n = self.n_levels[column]
@@ -161,5 +164,5 @@ def _nearest_cell(u: Tensor, n: int, edges: tuple[float, float] | None) -> Tenso
         return ((u * n).floor().clamp(0, n - 1) + 0.5) / n
     low, high = edges
     value = (low + u * (high - low)).exp().round()
-    first, last = round(np.exp(low) + 0.5), round(np.exp(high) - 0.5)
+    first, last = round(math.exp(low) + 0.5), round(math.exp(high) - 0.5)
     return (value.clamp(first, last).log() - low) / (high - low)

@@ -58,7 +58,7 @@ class Options:
 
 
 class Maximum(NamedTuple):
-    """The best candidate, `q x d`, and its value; `ranked`, `k x q x d`, are the distinct ones found, that one first."""
+    """The best candidate, `q x d`, and its value; and the distinct ones found, `k x q x d`, the best first."""
 
     X: Tensor
     value: Tensor
@@ -73,7 +73,7 @@ def maximize_acquisition(
     q: int = 1,
     seed: int,
     anchors: Tensor | None = None,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: Options = Options(),
 ) -> Maximum:
     """The q points of the domain that are best together.
 
@@ -104,7 +104,7 @@ def maximize_acquisition(
 
 def _score(acquisition: Acquisition, X: Tensor) -> Tensor:
     """Values of many candidates, `b`, in chunks that bound the memory."""
-    value = torch.cat([acquisition(chunk) for chunk in X.split(_CHUNK)])
+    value = torch.cat([acquisition(chunk) for chunk in torch.split(X, _CHUNK)])
     return torch.where(value.isfinite(), value, -torch.inf)
 
 
@@ -114,7 +114,7 @@ def _raw_candidates(domain: Domain, q: int, seed: int, anchors: Tensor | None, o
     if anchors is None or not len(anchors):
         return spread
     n, k, d = options.n_local * q, len(domain.discrete), domain.dim
-    generator = torch.Generator().manual_seed(seed % 2**63)
+    generator = torch.Generator("cpu").manual_seed(seed % 2**63)
 
     def draw(kind: Callable[..., Tensor], *shape: int) -> Tensor:
         return kind(*shape, dtype=torch.float64, device="cpu", generator=generator).to(spread.device)

@@ -53,7 +53,7 @@ def log_h(z: Tensor) -> Tensor:
 
 def log_pi(mean: Tensor, sigma: Tensor, best_f: Tensor | float) -> Tensor:
     """Log of the probability of improvement, log Phi(z), `batch`. Kushner, J. Basic Eng. 86 (1964)."""
-    return torch.special.log_ndtr((mean - best_f) / sigma)
+    return _log_ndtr((mean - best_f) / sigma)
 
 
 def ucb(mean: Tensor, sigma: Tensor, beta: float) -> Tensor:
@@ -72,4 +72,9 @@ def log_probability_of_feasibility(mean: Tensor, sigma: Tensor, threshold: Tenso
 
     Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014.
     """
-    return torch.special.log_ndtr((threshold - mean) / sigma).sum(-1)
+    return _log_ndtr((threshold - mean) / sigma).sum(-1)
+
+
+def _log_ndtr(z: Tensor) -> Tensor:
+    log_phi: Tensor = torch.special.log_ndtr(z)
+    return log_phi

@@ -26,9 +26,11 @@ _SUBSET_SEED = 2024
 _LENGTH_SCALES = (5e-3, 1e4)
 _LARGEST_NOISE = 10.0
 _OUTPUTSCALES = (1e-3, 1e3)
-# Other starts, as factors of the modes of length scales, noise and outputscale: a wiggly function seen clearly and a
-# smooth one seen through noise, the two ways to explain the same data (Rasmussen & Williams, Fig. 5.5).
-_OTHERS = ((0.3, 0.1, 1.0), (2.0, 30.0, 1.0))
+# Starts, as factors of the modes of length scales, noise and outputscale: the mode, then a wiggly function seen clearly
+# and a smooth one seen through noise, the two ways to explain the same data (Rasmussen & Williams, Fig. 5.5).
+_STARTS = ((1.0, 1.0, 1.0), (0.3, 0.1, 1.0), (2.0, 30.0, 1.0))
+# Gains below a thousandth of a nat, at some hundred nats, change no prediction that anyone would notice.
+_PROGRESS = 1e-5
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,10 @@ class ExactGP:
         columns = Columns(X.shape[1], dict(categorical or {}))
         owner = columns.owner(X.device)
         # Sorted rows give the same hyperparameters, to the bit, to the same observations in any order.
-        order = torch.unique(torch.cat([X, Y], 1), dim=0, return_inverse=True)[1].argsort(stable=True)
+        known = torch.zeros_like(Y) if Yvar is None else Yvar
+        order = torch.unique(torch.cat([X, Y, known], 1), dim=0, return_inverse=True)[1].argsort(stable=True)
         location, scale = _standardization(Y[order])
-        y = ((Y - location) / scale).mT
-        V = torch.zeros_like(y) if Yvar is None else (Yvar / scale**2).mT
+        y, V = ((Y - location) / scale).mT, (known / scale**2).mT
         features = columns.features(X)
         sorted_data = LogPosterior(features[order], owner, y[:, order], V[:, order], *self._prior(X))
         for rung in LADDER:
@@ -108,7 +110,7 @@ class ExactGP:
             F = features / settled.length_scales[:, None, owner]
             conditioned = Conditioned.on(F, y, settled.noise[:, None] + V, settled.outputscale)
             if conditioned is not None:
-                return FittedGP(X, Y, columns, owner, location, scale, settled, conditioned, rung.name)
+                return FittedGP(X.clone(), Y.clone(), columns, owner, location, scale, settled, conditioned, rung.name)
         raise FitError(
             f"No Gaussian process fits {len(X)} observations in {X.shape[1]} columns: the covariance is not positive "
             f"definite even with hyperparameters from the prior and a noise variance of {LADDER[-1].least_noise}."
@@ -121,7 +123,9 @@ class ExactGP:
         scales = [self.length_scale.scale] * d + [self.noise.scale, self.outputscale.scale]
         return X.new_tensor(modes).log(), X.new_tensor(scales)
 
-    def _settle(self, data: LogPosterior, rung: Rung, warm: Mapping[str, Any] | None, *, is_noise_known: bool) -> Tensor:
+    def _settle(
+        self, data: LogPosterior, rung: Rung, warm: Mapping[str, Any] | None, *, is_noise_known: bool
+    ) -> Tensor:
         """theta of each output, `m x (d + 2)`; the best that a fit reached, or the prior's mode."""
         m, n = data.Y.shape
         d = len(data.location) - 2
@@ -131,37 +135,44 @@ class ExactGP:
         mode = data.location.clamp(lower, upper)
         if not rung.is_fitted:
             return mode.expand(m, -1)
-        factors = data.location.new_tensor([[a] * d + [b, c] for a, b, c in _OTHERS]).log()
-        starts = (torch.cat([mode[None], mode + factors])[:, None]).expand(-1, m, -1)  # r x m x (d + 2)
-        warm_start = _warm_start(warm, mode.expand(m, -1))
-        if warm_start is not None:
-            starts = torch.cat([warm_start[None], starts[:1]])
-        generator = torch.Generator().manual_seed(_SUBSET_SEED)
-        shuffled = torch.randperm(n, generator=generator).to(data.Y.device)
-        coarse = _subset(data, shuffled[:_COARSE], len(starts))
-        theta, value = maximize(
-            coarse, starts.reshape(-1, d + 2), lower, upper, max_evaluations=self.max_evaluations, progress=1e-5
-        )
-        theta, value = theta.reshape(starts.shape), value.reshape(starts.shape[:2])
+        starts = _starts(mode.expand(m, -1), warm)
+        generator = torch.Generator("cpu").manual_seed(_SUBSET_SEED)
+        shuffled = torch.randperm(n, generator=generator, device="cpu").to(mode.device)
+        theta, value = _climb(data, shuffled[:_COARSE], starts, lower, upper, self.max_evaluations)
         if n > _COARSE:
-            theta = torch.cat([theta, starts]).clamp(lower, upper)
-            value, _ = _subset(data, shuffled[: self.subset], len(theta))(theta.reshape(-1, d + 2))
-            value = value.nan_to_num(nan=-torch.inf).reshape(theta.shape[:2])
-        best = theta.gather(0, value.argmax(0)[None, :, None].expand(1, -1, d + 2))[0]
-        if n > _COARSE:
-            fine = _subset(data, shuffled[: self.subset], 1)
-            best, _ = maximize(fine, best, lower, upper, max_evaluations=self.max_evaluations // 3, progress=1e-5)
-        return best
+            rows = shuffled[: self.subset]
+            theta, value = _climb(data, rows, torch.cat([theta, starts]), lower, upper, 1)
+            theta, value = _climb(data, rows, _best(theta, value)[None], lower, upper, self.max_evaluations // 3)
+        return _best(theta, value)
 
 
-def _subset(data: LogPosterior, rows: Tensor, n_starts: int) -> LogPosterior:
-    """The same density on some observations, for `n_starts x m` pairs of start and output."""
-    return replace(
-        data,
-        features=data.features[rows],
-        Y=data.Y[:, rows].repeat(n_starts, 1),
-        V=data.V[:, rows].repeat(n_starts, 1),
+def _starts(mode: Tensor, warm: Mapping[str, Any] | None) -> Tensor:
+    """Where to climb from, `r x m x (d + 2)`, given the mode of the prior, `m x (d + 2)`."""
+    warm_start = _warm_start(warm, mode)
+    if warm_start is not None:
+        return torch.stack([warm_start, mode])
+    d = mode.shape[1] - 2
+    factors = mode.new_tensor([[lengths] * d + [noise, scale] for lengths, noise, scale in _STARTS])
+    return mode + factors.log()[:, None]
+
+
+def _climb(
+    data: LogPosterior, rows: Tensor, starts: Tensor, lower: Tensor, upper: Tensor, max_evaluations: int
+) -> tuple[Tensor, Tensor]:
+    """Local maxima `r x m x (d + 2)` and their log densities `r x m` on some of the observations."""
+    r, m, p = starts.shape
+    density = replace(
+        data, features=data.features[rows], Y=data.Y[:, rows].repeat(r, 1), V=data.V[:, rows].repeat(r, 1)
     )
+    theta, value = maximize(
+        density, starts.reshape(-1, p), lower, upper, max_evaluations=max_evaluations, progress=_PROGRESS
+    )
+    return theta.reshape(r, m, p), value.reshape(r, m)
+
+
+def _best(theta: Tensor, value: Tensor) -> Tensor:
+    """The best of each output, `m x (d + 2)`, from `r x m x (d + 2)` and `r x m`."""
+    return theta.gather(0, value.argmax(0)[None, :, None].expand(1, -1, theta.shape[2]))[0]
 
 
 def _warm_start(warm: Mapping[str, Any] | None, like: Tensor) -> Tensor | None:
@@ -169,17 +180,18 @@ def _warm_start(warm: Mapping[str, Any] | None, like: Tensor) -> Tensor | None:
     if warm is None:
         return None
     settled = Hyperparameters.from_dict(warm, like)
-    parts = [settled.length_scales, settled.noise[:, None], settled.outputscale[:, None]]
-    if any(part.shape != want.shape for part, want in zip(parts, like.split([like.shape[1] - 2, 1, 1], 1), strict=True)):
+    m, d = len(like), like.shape[1] - 2
+    parts = settled.length_scales, settled.noise, settled.outputscale
+    if tuple(part.shape for part in parts) != ((m, d), (m,), (m,)):
         return None
-    return torch.cat(parts, 1).log()
+    return torch.cat([part.reshape(m, -1) for part in parts], 1).log()
 
 
 def _standardization(Y: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each output, `m`; 1 for an output that is constant but for rounding."""
-    location = Y.mean(0)
-    scale = (Y - location).square().mean(0).sqrt()
-    return location, torch.where(scale <= 1e-14 * Y.abs().amax(0), 1.0, scale)
+    size = Y.abs().amax(0).clamp_min(1e-300)  # divided out, as squares of penalties like 1e300 overflow
+    location, scale = size * (Y / size).mean(0), size * (Y / size).std(0, correction=0)
+    return location, torch.where(scale <= 1e-14 * size, 1.0, scale)
 
 
 def _check(X: Tensor, Y: Tensor, Yvar: Tensor | None) -> None:
@@ -198,6 +210,8 @@ def _check(X: Tensor, Y: Tensor, Yvar: Tensor | None) -> None:
         if values.dtype != torch.float64:
             raise ValueError(f"{name} must be float64, got {values.dtype}: pass {name}.double().")
         if not bool(values.isfinite().all()):
-            raise ValueError(f"{name} has {int((~values.isfinite()).sum())} values that are not finite; drop those rows.")
+            raise ValueError(
+                f"{name} has {int((~values.isfinite()).sum())} values that are not finite; drop those rows."
+            )
     if Yvar is not None and bool((Yvar < 0).any()):
         raise ValueError(f"Yvar is a variance: got {Yvar.min().item()!r}.")

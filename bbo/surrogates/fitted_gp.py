@@ -1,7 +1,7 @@
 """A Gaussian process with its hyperparameters settled: the posterior at new points.
 
-Rasmussen & Williams (2006), Alg. 2.1. The inverse R of the Cholesky factor is kept rather than K^-1: a product with it is
-as fast, and the variance s - |R k|^2 keeps half of the digits that s - k'K^-1 k would lose beside observed points.
+Rasmussen & Williams (2006), Alg. 2.1. The inverse R of the Cholesky factor is kept rather than K^-1: a product with it
+is as fast, and the variance s - |R k|^2 keeps half of the digits that s - k'K^-1 k would lose beside observed points.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from botorch.acquisition.objective import PosteriorTransform
 from botorch.models.model import Model
-from botorch.posteriors import GPyTorchPosterior, Posterior
+from botorch.posteriors.gpytorch import GPyTorchPosterior
+from botorch.posteriors.posterior import Posterior
 from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
 from linear_operator import to_linear_operator
 from torch import Tensor
@@ -19,7 +20,7 @@ from torch import Tensor
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
 
 # Added to latent variances, as a share of the outputscale: rounding, of the order of n 1e-16, would leave covariances
-# of points beside each other or beside observed ones not positive definite. A hundredth of a per cent of the least noise.
+# of points beside each other or beside observed ones not positive definite. The least noise is 1e4 times as large.
 _NUGGET = 1e-10
 _SUBSTITUTED = 128
 
@@ -44,14 +45,18 @@ class Hyperparameters:
     def from_dict(plain: Mapping[str, Any], like: Tensor) -> "Hyperparameters":
         """What `to_dict` wrote, on the device and in the type of `like`."""
         names = Hyperparameters.__dataclass_fields__
-        return Hyperparameters(**{name: torch.tensor(plain[name], dtype=like.dtype, device=like.device) for name in names})
+        return Hyperparameters(
+            **{name: torch.tensor(plain[name], dtype=like.dtype, device=like.device) for name in names}
+        )
 
 
 def inverse_of_lower(L: Tensor) -> Tensor:
     """The inverse of lower triangular matrices, `... x n x n`, by halves: products are faster than substitutions."""
     n = L.shape[-1]
     if n <= _SUBSTITUTED:
-        return torch.linalg.solve_triangular(L, torch.eye(n, dtype=L.dtype, device=L.device), upper=False)
+        eye = torch.eye(n, dtype=L.dtype, device=L.device)
+        R: Tensor = torch.linalg.solve_triangular(L, eye, upper=False)
+        return R
     h = n // 2
     R = torch.zeros_like(L)
     R[..., :h, :h] = inverse_of_lower(L[..., :h, :h])
@@ -113,9 +118,7 @@ class Conditioned:
         R = torch.cat([above, torch.cat([-corner @ B.mT @ self.R, corner], 2)], 1)
         y = torch.cat([self.y, y], 1)
         a = (R.mT @ (R @ (y - self.constant[:, None])[..., None]))[..., 0]
-        return Conditioned(
-            torch.cat([self.F, F], 1), y, torch.cat([self.noise, noise], 1), R, self.constant, a
-        )
+        return Conditioned(torch.cat([self.F, F], 1), y, torch.cat([self.noise, noise], 1), R, self.constant, a)
 
 
 class FittedGP(Model):

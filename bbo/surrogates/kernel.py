@@ -2,14 +2,14 @@
 
 | symbol | shape | means |
 |---|---|---|
-| F | n x p | features of X: numeric columns centred; a categorical column as the indicators of its levels over sqrt(2) |
+| F | n x p | features of X: numeric columns centred; a categorical one as indicators of its levels over sqrt(2) |
 | l | d | length scales; all indicators of a column share its own |
 | r2 | n x n' | sum over columns of (x_j - x'_j)^2 / l_j^2; of a categorical column 1 / l_j^2 where levels differ |
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -49,7 +49,8 @@ class Columns:
 def squared_distances(A: Tensor, B: Tensor) -> Tensor:
     """`... x n x n'` from rows `... x n x p` and `... x n' x p`; rounding may leave -1e-16 |A||B| where rows agree."""
     a, b = (A * A).sum(-1, keepdim=True), (B * B).sum(-1, keepdim=True)
-    return torch.cat([-2 * A, a, torch.ones_like(a)], -1) @ torch.cat([B, torch.ones_like(b), b], -1).mT
+    r2: Tensor = torch.cat([-2 * A, a, torch.ones_like(a)], -1) @ torch.cat([B, torch.ones_like(b), b], -1).mT
+    return r2
 
 
 class _Matern52(torch.autograd.Function):
@@ -62,16 +63,15 @@ class _Matern52(torch.autograd.Function):
         return k
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (slope,) = ctx.saved_tensors
-        return grad * slope
+        return grad.mul(slope)
 
 
 def matern52(r2: Tensor) -> Tensor:
     """(1 + a + a^2/3) exp(-a), a = sqrt(5 r2), of any shape. Rasmussen & Williams (2006), Eq. 4.17."""
-    k: Tensor = _Matern52.apply(r2)  # type: ignore[no-untyped-call]
-    return k
+    return cast(Tensor, _Matern52.apply(r2))  # type: ignore[no-untyped-call]
 
 
 def matern52_and_slope_(r2: Tensor) -> tuple[Tensor, Tensor]:

@@ -115,7 +115,7 @@ def _direction(X: Tensor, G: Tensor, S: Tensor, Z: Tensor, lower: Tensor, upper:
     Both loops of Alg. 7.4 are substitutions in the triangle R of the products s_i.z_j, i <= j:
     R a = S g, then R' e = diag(R) a - Z r with r = gamma (g - Z' a); the step is -(r + S' e).
     """
-    is_free = ~(((X <= lower) & (G > 0)) | ((X >= upper) & (G < 0)))
+    is_free = ~(((lower >= X) & (G > 0)) | ((upper <= X) & (G < 0)))
     g = G * is_free
     S, Z = S * is_free[:, None], Z * is_free[:, None]
     curvature = (S * Z).sum(2)
@@ -135,4 +135,5 @@ def _direction(X: Tensor, G: Tensor, S: Tensor, Z: Tensor, lower: Tensor, upper:
     a = torch.linalg.solve_triangular(R, S @ g[..., None], upper=True)
     r = gamma[..., None] * (g[..., None] - Z.mT @ a)
     e = torch.linalg.solve_triangular(R.mT, diagonal[..., None] * a - Z @ r, upper=False)
-    return -((r + S.mT @ e)[..., 0] * is_free)
+    step: Tensor = r + S.mT @ e
+    return -step[..., 0] * is_free

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from botorch.acquisition.objective import PosteriorTransform
-from botorch.posteriors import Posterior
+from botorch.posteriors.posterior import Posterior
 from torch import Tensor
 
 

@@ -19,7 +19,8 @@ _LAMBDAS = (-2.0, 4.0)
 _GRID = 61
 _REFINEMENTS = 4
 # Beyond this logarithm an inverse saturates: it stays finite where a posterior sample has left the range of the map.
-_LARGEST_LOG = 50.0
+_LARGEST_LOG = 700.0
+_LARGEST = 1e308
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,13 @@ class YeoJohnson:
         Units are mean and standard deviation, or median and interquartile range where that is more likely: one huge
         value would otherwise squeeze all others to the same number.
         """
-        plain = (float(y.mean()), float(y.std(correction=0)))
-        if len(y) < 3 or not plain[1] > 1e-14 * float(y.abs().amax()):
+        size = y.abs().amax().clamp_min(1e-300)  # divided out, as squares of penalties like 1e300 overflow
+        plain = (float(size * (y / size).mean()), float(size * (y / size).std(correction=0)))
+        if len(y) < 3 or plain[1] <= 1e-14 * float(size):
             return cls(plain[0], 1.0, 1.0)
         low, middle, high = torch.quantile(y, y.new_tensor([0.25, 0.5, 0.75])).tolist()
         units = [plain]
-        if high - low > 1e-12 * plain[1]:
+        if high > low:
             units.append((middle, (high - low) / 1.349))  # the interquartile range of a unit Gaussian
         identity = -len(y) * math.log(plain[1])
         best, most = cls(*plain, 1.0), identity + _GAIN
@@ -62,8 +64,9 @@ class YeoJohnson:
         return _power((y - self.location) / self.scale, y.new_tensor(self.power))
 
     def inverse(self, t: Tensor) -> Tensor:
-        """The values that `forward` sends to `t`; beyond its range, finite and of the order of 1e21 scales."""
-        return self.location + self.scale * torch.where(t >= 0, _unpower(t, self.power), -_unpower(-t, 2 - self.power))
+        """The values that `forward` sends to `t`; beyond its range huge, but finite."""
+        x = torch.where(t >= 0, _unpower(t, self.power), -_unpower(-t, 2 - self.power))
+        return (self.location + self.scale * x).clamp(-_LARGEST, _LARGEST)
 
 
 def _power(x: Tensor, power: Tensor) -> Tensor:
@@ -116,6 +119,7 @@ class Bilog:
         if len(g) < 3 or not spread > 1e-14 * float(g.abs().amax()):
             return cls(None)
         scales = torch.quantile(size, g.new_tensor([0.05, 0.1, 0.25, 0.5, 0.75, 1.0]))[:, None]
+        scales = scales.clamp_min(1e-12 * float(size.amax()))
         t = (g.abs() / scales).log1p().copysign(g)
         likelihood = -(scales + g.abs()).log().sum(1) - 0.5 * len(g) * t.var(1, correction=0).log()
         k = int(torch.where(likelihood.isfinite(), likelihood, -torch.inf).argmax())
@@ -126,5 +130,7 @@ class Bilog:
         return g if self.scale is None else (g.abs() / self.scale).log1p().copysign(g)
 
     def inverse(self, t: Tensor) -> Tensor:
-        """The values that `forward` sends to `t`; saturates at e^50 scales."""
-        return t if self.scale is None else self.scale * t.abs().clamp_max(_LARGEST_LOG).expm1().copysign(t)
+        """The values that `forward` sends to `t`; huge, but finite, far beyond those fitted."""
+        if self.scale is None:
+            return t
+        return (self.scale * t.abs().clamp_max(_LARGEST_LOG).expm1().copysign(t)).clamp(-_LARGEST, _LARGEST)

@@ -195,6 +195,19 @@ def test_posterior_is_joint_over_q_points_and_agrees_with_mean_and_sd(make):
 
 
 @every_surrogate
+def test_every_tensor_is_made_on_the_device_of_the_data(make):
+    """One made without a device would be on the default one, where here no arithmetic with the data is possible."""
+    X = uniform(150, 3)
+    X[:, 1] = ((2 * X[:, 1]).floor() + 0.5) / 2
+    Y, Z = wave(X), uniform(4, 3, seed=1)
+    with torch.device("meta"):
+        model = make().fit(X, Y, torch.full_like(Y, 0.1), categorical={1: 2})
+        again = make().fit(X, Y, warm=model.hyperparameters).condition_on(Z, wave(Z))
+        assert all(values.device == X.device for values in again.mean_sd(Z))
+        assert again.posterior(Z).mean.device == X.device
+
+
+@every_surrogate
 def test_no_global_random_state_is_touched(make):
     states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002 - it is watched
     X = uniform(420, 2)

@@ -48,7 +48,9 @@ def naive_kernel(model, A, B, k, categorical=()):
 def naive_posterior(model, Z, k, X=None, Y=None, constant=None, categorical=()):
     """Rasmussen & Williams (2006), Eq. 2.23 and 2.24, with matrices inverted as they stand."""
     X, Y = (model.X, model.Y) if X is None else (X, Y)
-    inverse = (naive_kernel(model, X, X, k, categorical) + model.noise_variance[k] * torch.eye(len(X), dtype=D)).inverse()
+    inverse = (
+        naive_kernel(model, X, X, k, categorical) + model.noise_variance[k] * torch.eye(len(X), dtype=D)
+    ).inverse()
     constant = inverse.sum(0) @ Y[:, k] / inverse.sum() if constant is None else constant
     cross = naive_kernel(model, Z, X, k, categorical)
     mean = constant + cross @ inverse @ (Y[:, k] - constant)
@@ -82,9 +84,7 @@ def test_joint_posterior_equals_gpytorch():
     reference.likelihood.noise = model.noise_variance[0]
     theirs, ours = reference.posterior(Z), model.posterior(Z, output_indices=[0])
     assert torch.allclose(ours.mean, theirs.mean, atol=1e-6)
-    assert torch.allclose(
-        ours.distribution.covariance_matrix, theirs.distribution.covariance_matrix, rtol=0, atol=1e-6
-    )
+    assert torch.allclose(ours.distribution.covariance_matrix, theirs.distribution.covariance_matrix, rtol=0, atol=1e-6)
 
 
 def test_posterior_of_several_outputs_keeps_its_shapes_and_units():
@@ -215,7 +215,9 @@ def test_known_noise_is_used_and_none_is_inferred():
 def test_hyperparameters_are_at_a_stationary_point_that_no_other_start_beats():
     """Against the density written naively and climbed from many random starts."""
     X = uniform(40, 4)
-    Y = ((6 * X[:, :1]).sin() + X[:, 1:2]) + 0.2 * torch.randn(40, 1, dtype=D, generator=torch.Generator().manual_seed(0))
+    Y = ((6 * X[:, :1]).sin() + X[:, 1:2]) + 0.2 * torch.randn(
+        40, 1, dtype=D, generator=torch.Generator().manual_seed(0)
+    )
     gp = ExactGP()
     model = gp.fit(X, Y)
     y = ((Y - Y.mean()) / Y.std(correction=0)).mT

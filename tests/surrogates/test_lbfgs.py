@@ -92,7 +92,9 @@ def test_rows_do_not_wait_for_each_other():
 def test_values_that_are_not_finite_are_stepped_back_from():
     def value_and_grad(X):
         x = X[:, 0]
-        return torch.where(x < 0.7, -((x - 0.69) ** 2), torch.nan), torch.where(x < 0.7, -2 * (x - 0.69), torch.nan)[:, None]
+        return torch.where(x < 0.7, -((x - 0.69) ** 2), torch.nan), torch.where(x < 0.7, -2 * (x - 0.69), torch.nan)[
+            :, None
+        ]
 
     X, value = maximize(value_and_grad, tensor([[0.0], [0.9]]), tensor([0.0]), tensor([1.0]), max_evaluations=60)
     assert X[0, 0].item() == pytest.approx(0.69, abs=1e-5)

@@ -1,0 +1,122 @@
+"""What figures read of a history: the best as it came, the best in the end, and which scale shows the values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbo.history import History
+from bbo.objective import Maximize, Minimize, Objective
+from bbo.trial import Status
+
+Numbers = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+# A logarithmic axis must be worth its strangeness: so many times from the lowest to the highest value, ...
+_LOG_RATIO = 30.0
+# ... and what lies between the best and the middling must take so many times its share of a linear axis.
+_LOG_GAIN = 1.5
+# A reference so far off that it would take more than this share of the axis is told in words instead.
+_ROOM_FOR_REFERENCE = 0.75
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Numbers of the trials by what became of them; `best` is the incumbent, or with several objectives the front."""
+
+    feasible: Numbers
+    infeasible: Numbers
+    failed: Numbers
+    best: Numbers
+
+    @classmethod
+    def of(cls, history: History) -> "Trials":
+        failed = history.status == list(Status).index(Status.FAILED)
+        return cls(
+            feasible=np.flatnonzero(history.is_feasible),
+            infeasible=np.flatnonzero(history.is_completed & ~history.is_feasible),
+            failed=np.flatnonzero(failed),
+            best=_front(history),
+        )
+
+    @property
+    def completed(self) -> Numbers:
+        return np.sort(np.concatenate([self.feasible, self.infeasible]))
+
+
+def metric_values(history: History, aim: Objective) -> Values:
+    """The values of an objective's metric, `n`, in the user's units; NaN where there is none."""
+    return history.V[:, history.objectives.metrics.index(aim.metric)]
+
+
+def best_so_far(history: History, aim: Objective) -> tuple[Numbers, Values]:
+    """Trial numbers from the first feasible one on, and the value of the best feasible trial up to each.
+
+    Values are in the user's units. With several objectives the others are left out of account.
+    """
+    if not history.is_feasible.any():
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    utility = history.Y[:, history.objectives.aims.index(aim)]
+    worth = np.where(history.is_feasible, utility, -np.inf)
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(worth)[:-1]])
+    numbers = np.arange(history.n_trials)
+    holder = np.maximum.accumulate(np.where(worth > before, numbers, -1))
+    since = numbers[holder >= 0]
+    return since, metric_values(history, aim)[holder[since]]
+
+
+def wants_log(history: History, aim: Objective) -> bool:
+    """Whether a logarithmic axis shows better how the good trials differ: the values are positive and span
+    decades, and the good ones crowd at the low end of a linear axis."""
+    values = metric_values(history, aim)
+    told = values[history.is_completed]
+    if len(told) < 2 or told.min() <= 0 or told.max() < _LOG_RATIO * told.min():
+        return False
+    among = history.is_feasible if history.is_feasible.any() else history.is_completed
+    utility = np.where(among, history.Y[:, history.objectives.aims.index(aim)], -np.inf)
+    best, middling = values[np.argmax(utility)], np.median(told)
+    linear = abs(best - middling) / (told.max() - told.min())
+    logarithmic = abs(np.log(best / middling)) / np.log(told.max() / told.min())
+    return bool(logarithmic > _LOG_GAIN * linear)
+
+
+def has_room(reference: float, values: Values, *, log: bool) -> bool:
+    """Whether an axis over the values can take in the reference and still show them."""
+    values = values[np.isfinite(values)]
+    if log and reference <= 0:
+        return False
+    if len(values) == 0:
+        return True
+    low, high, at = values.min(), values.max(), reference
+    if log:
+        low, high, at = np.log(low), np.log(high), np.log(at)
+    outside = max(low - at, at - high, 0.0)
+    span = high - low or abs(high) or 1.0
+    return bool(outside <= _ROOM_FOR_REFERENCE / (1 - _ROOM_FOR_REFERENCE) * span)
+
+
+def reference_of(known: float | Mapping[str, float] | None, history: History, aim: Objective) -> float | None:
+    """The best known value of this objective, from a number for a single one or from values by metric."""
+    if isinstance(known, Mapping):
+        return known.get(aim.metric)
+    return known if len(history.objectives.aims) == 1 else None
+
+
+def axis_label(aim: Objective) -> str:
+    """The metric, and which way is up."""
+    match aim:
+        case Minimize():
+            return f"{aim.metric} (lower is better)"
+        case Maximize():
+            return f"{aim.metric} (higher is better)"
+    return f"{aim.metric} (target {aim.value:g})"
+
+
+def _front(history: History) -> Numbers:
+    feasible = np.flatnonzero(history.is_feasible)
+    Y = history.Y[feasible]
+    if Y.shape[1] == 1:
+        return feasible[[np.argmax(Y[:, 0])]] if len(feasible) else feasible
+    is_dominated = [bool(((Y >= y).all(axis=1) & (Y > y).any(axis=1)).any()) for y in Y]
+    return feasible[~np.array(is_dominated, dtype=bool)]

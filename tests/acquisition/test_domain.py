@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bbo.acquisition.domain import Domain
+from bbo.space import Categorical, Float, Int, Ordinal, Space
+
+D = torch.float64
+MIXED = Space(
+    (
+        Float("a", -1.0, 3.0),
+        Int("b", 1, 12),
+        Categorical("c", ("x", "y", "z")),
+        Float("d", 1e-4, 1.0, log=True),
+        Ordinal("e", (1, 4, 9)),
+        Float("f", 0.0, 1.0, step=0.25),
+        Int("g", 1, 300, log=True),
+        Int("h", 0, 50_000),
+        Int("i", 1, 20_000, log=True),
+    )
+)
+SPACES = [
+    MIXED,
+    MIXED.fix({"c": "y", "a": 0.5, "g": 17, "h": 5}),
+    Space((Float("a", 0.0, 1.0), Float("b", 0.0, 1.0))),
+    Space((Int("a", 0, 3), Categorical("b", ("p", "q")))),
+    Space((Int("a", 0, 3), Categorical("b", ("p", "q")))).fix({"a": 2, "b": "q"}),
+]
+
+
+def uniform(*shape, seed=0):
+    return torch.rand(*shape, dtype=D, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("space", SPACES)
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_snapping_gives_positions_of_members(space, seed):
+    X = Domain.compile(space).snap(3 * uniform(20, space.dim, seed=seed) - 1)
+    assert np.allclose(space.snap(X.numpy()), X.numpy(), atol=1e-9)
+    assert ((X >= 0) & (X <= 1)).all()
+
+
+def test_snapping_equals_that_of_the_space_where_cells_are_even():
+    space = Space(tuple(p for p in MIXED.parameters if not getattr(p, "log", False)))
+    X = uniform(200, space.dim)
+    assert np.allclose(space.snap(X.numpy()), Domain.compile(space).snap(X).numpy(), atol=1e-12)
+
+
+def test_snapping_takes_any_batch_shape_and_is_idempotent():
+    domain = Domain.compile(MIXED)
+    X = domain.snap(uniform(4, 3, MIXED.dim))
+    assert X.shape == (4, 3, MIXED.dim)
+    assert torch.allclose(domain.snap(X), X, atol=1e-14)
+    assert torch.equal(domain.snap(X[0]), domain.snap(X)[0])
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_samples_are_members_and_the_same_for_the_same_seed(space):
+    domain = Domain.compile(space)
+    X = domain.sample(37, seed=5)
+    assert X.shape == (37, space.dim)
+    assert torch.equal(X, Domain.compile(space).sample(37, seed=5))
+    assert np.allclose(space.snap(X.numpy()), X.numpy(), atol=1e-9)
+
+
+def test_samples_are_spread_over_levels_evenly():
+    domain = Domain.compile(Space((Int("a", 0, 3), Categorical("b", ("p", "q")))))
+    levels = domain.levels(domain.sample(64, seed=0))
+    assert torch.bincount(levels[:, 0]).tolist() == [16] * 4
+    assert torch.bincount(levels[:, 1]).tolist() == [32] * 2
+
+
+def test_neighbours_differ_in_one_discrete_column_and_reach_all_other_choices():
+    domain = Domain.compile(MIXED)
+    X = domain.sample(6, seed=1)
+    moved = domain.neighbours(X)
+    assert moved.shape == (6, domain.n_moves, MIXED.dim)
+    changed = (moved - X[:, None]).abs() > 1e-12
+    assert (changed.sum(-1) <= 1).all()
+    assert not changed[..., [0, 3, 7, 8]].any()
+    column = MIXED.names.index("c")
+    for x, around in zip(X, moved, strict=True):
+        reached = {round(v, 6) for v in around[:, column].tolist()}
+        assert len(reached) == 3
+        assert round(x[column].item(), 6) in reached
+
+
+def test_neighbours_of_an_ordered_column_include_both_adjacent_levels():
+    domain = Domain.compile(Space((Int("a", 0, 9),)))
+    levels = domain.levels(domain.neighbours(torch.tensor([[0.55]], dtype=D)))
+    assert {4, 6} <= set(levels.flatten().tolist())
+    assert domain.levels(domain.neighbours(torch.tensor([[0.99]], dtype=D))).max() == 9
+
+
+def test_fixed_columns_never_move():
+    space = MIXED.fix({"c": "y", "b": 3})
+    domain = Domain.compile(space)
+    expected = space.encode([MIXED.decode(np.full((1, 9), 0.5))[0] | {"c": "y", "b": 3}])[0]
+    for X in (domain.sample(8, seed=0), domain.neighbours(domain.sample(8, seed=0))):
+        assert (X[..., 2] == expected[2]).all()
+        assert (X[..., 1] == expected[1]).all()
+
+
+def test_grid_has_every_point_once():
+    space = Space((Int("a", 0, 3), Categorical("b", ("p", "q")), Ordinal("c", (1, 2, 5))))
+    domain = Domain.compile(space)
+    assert domain.n_points == 24
+    assert len({tuple(p.values()) for p in space.decode(domain.grid().numpy())}) == 24
+    fixed = Domain.compile(space.fix({"a": 2, "b": "p", "c": 5}))
+    assert fixed.n_points == 1
+    assert space.decode(fixed.grid().numpy()) == [{"a": 2, "b": "p", "c": 5}]
+    assert Domain.compile(MIXED).n_points is None
