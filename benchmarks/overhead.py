@@ -8,7 +8,6 @@ temporary files; `TMPDIR` moves them.
 import argparse
 import itertools
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -16,14 +15,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+
+from machine import described
 
 HERE = Path(__file__).parent
 BBO, OPTUNA = "bbo", "Optuna"
 THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")}
 N_SYNCS = 200
-DASHES = "A dash: Optuna has no such setting, or 20,000 trials in its database take too long to wait for (1,000 stand above)."
+DASHES = "A dash: Optuna has no such setting, or 20,000 trials in its database take too long to wait for."
 
 Command = tuple[str, ...]
 Figures = list[float]
@@ -115,10 +115,10 @@ OPENING = [
 STARTING = [
     Measure("`import bbo`, `import optuna`", "s", timed("import bbo"), timed("import optuna")),
     Measure(
-        "`from bbo import Study, Space, Float, Minimize`",
+        "`from bbo import Study, Space, Float, Minimize`, `from optuna import create_study`",
         "s",
         timed("from bbo import Study, Space, Float, Minimize"),
-        None,
+        timed("from optuna import create_study"),
     ),
     Measure(
         "`bbo --help`, `optuna --help`, whole process", "s", of_bbo("help_s", "bbo"), of_optuna("help_s", "optuna")
@@ -153,9 +153,12 @@ def measure_all(pythons: Mapping[str, Path], repeats: int, folder: Path) -> dict
         own = folder / side / str(k)
         own.mkdir()
         try:
-            figures[m.title, side].append(float(run_child(pythons[side], command, own)))
+            figure = float(run_child(pythons[side], command, own))
         except subprocess.CalledProcessError as error:
             print(f"{side}, {m.title}: ended with status {error.returncode}", file=sys.stderr)
+        else:
+            figures[m.title, side].append(figure)
+            print(f"{side}, {m.title}: {figure:.3g} {m.unit}", file=sys.stderr)
     return figures
 
 
@@ -219,21 +222,12 @@ def as_markdown(rows: Sequence[Sequence[str]], facts: Sequence[str], repeats: in
 
 
 def facts_of(pythons: Mapping[str, Path], folder: Path) -> list[str]:
-    """Machine, disk, date and versions."""
+    """Machine, date, disk and versions."""
     facts = [
-        f"{cpu()}, {os.cpu_count()} cores, {platform.system()}; one thread per process",
+        f"{described()}; one thread per process",
         f"disk: a line of 1 KB appended and synced takes {1e3 * sync_s(folder):.2g} ms",
-        f"{datetime.now(UTC):%Y-%m-%d}",
     ]
     return facts + [versions(python, side, folder) for side, python in pythons.items()]
-
-
-def cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def sync_s(folder: Path) -> float:
@@ -272,7 +266,7 @@ def main() -> None:
             (folder / side).mkdir()
             run_child(python, (of_bbo if side == BBO else of_optuna)("prepare"), folder / side)
         rows = table(measure_all(pythons, options.repeats, folder), list(pythons))
-    print("\n".join(facts), in_columns(rows), sep="\n\n")
+    print("\n".join(facts), in_columns(rows), DASHES, sep="\n\n")
     if options.markdown:
         options.markdown.write_text(as_markdown(rows, facts, options.repeats))
 

@@ -78,7 +78,10 @@ def told_mb(where: str) -> float:
 
 
 def prepare() -> None:
-    """The studies that are opened, in a database and in a journal, into the working folder; adding finished trials is quicker than asking."""
+    """The studies that are opened, in a database and in a journal, into the working folder.
+
+    Finished trials are added: asking for 10,000 in a database takes many minutes.
+    """
     opened = new_study(InMemoryStorage())
     ask_and_tell_noting(opened, N_OPENED, random.Random(0))
     for kind in ("sqlite:///{}.db", "{}.log"):

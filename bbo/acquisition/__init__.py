@@ -1,0 +1,1 @@
+"""What a new point is worth, and where in a space it is worth most."""

@@ -118,5 +118,6 @@ def _front(history: History) -> Numbers:
     Y = history.Y[feasible]
     if Y.shape[1] == 1:
         return feasible[[np.argmax(Y[:, 0])]] if len(feasible) else feasible
-    is_dominated = [bool(((Y >= y).all(axis=1) & (Y > y).any(axis=1)).any()) for y in Y]
-    return feasible[~np.array(is_dominated, dtype=bool)]
+    is_dominated = [bool(((y <= Y).all(axis=1) & (y < Y).any(axis=1)).any()) for y in Y]
+    front: Numbers = feasible[~np.array(is_dominated, dtype=bool)]
+    return front

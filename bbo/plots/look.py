@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from numpy.typing import NDArray
 
 INK = "#22272e"
 MUTED = "#68707a"
@@ -36,7 +38,7 @@ _TEXT_CHARS_PER_IN = 14.0
 # Fewer decades than this have ticks at 2 and 5 as well.
 _FEW_DECADES = 2.5
 _PLAIN = (1e-3, 1e5)
-_ROUND = (1, 2, 2.5, 5, 10)
+_ROUND = [1, 2, 2.5, 5, 10]
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
@@ -94,6 +96,16 @@ def dress(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
+def value_axis(axes: Axes, values: NDArray[np.float64], *, log: bool, n_ticks: int) -> None:
+    """A vertical axis that holds the values; where there are none, a line that says so."""
+    if len(values) == 0:
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "no completed trial yet", transform=axes.transAxes, ha="center", size=TEXT_PT, color=MUTED)
+        return
+    axes.set_ylim(padded(float(values.min()), float(values.max()), log=log, share=0.07))
+    scale_numbers(axes, "y", log=log, n_ticks=n_ticks)
+
+
 def scale_numbers(axes: Axes, which: Literal["x", "y"], *, log: bool, n_ticks: int) -> None:
     """Few round ticks, in plain numbers as long as these are short. The axis must have its limits."""
     axis: Axis = axes.xaxis if which == "x" else axes.yaxis
@@ -102,8 +114,7 @@ def scale_numbers(axes: Axes, which: Literal["x", "y"], *, log: bool, n_ticks: i
         axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
         return
     limits = axes.get_xlim() if which == "x" else axes.get_ylim()
-    _ = axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
-    _ = axes.set_xlim(limits) if which == "x" else axes.set_ylim(limits)
+    axes.set(**{f"{which}scale": "log", f"{which}lim": limits})
     decades = math.log10(limits[1] / limits[0])
     if decades < 0.7:
         axis.set_major_locator(MaxNLocator(n_ticks, steps=_ROUND))
@@ -118,8 +129,8 @@ def scale_numbers(axes: Axes, which: Literal["x", "y"], *, log: bool, n_ticks: i
 def tick(value: float) -> str:
     """A number on an axis: plain where short, else with a power of ten."""
     if value == 0 or _PLAIN[0] <= abs(value) < _PLAIN[1]:
-        return f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
-    mantissa, _, exponent = f"{value:.3e}".partition("e")
+        return f"{value:.8g}".replace("-", "\N{MINUS SIGN}")
+    mantissa, _, exponent = f"{value:.6e}".partition("e")
     factor = {"1": "", "-1": "-"}.get(f"{float(mantissa):g}", f"{float(mantissa):g} \\times ")
     return f"${factor}10^{{{int(exponent)}}}$"
 

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from bbo.history import History
 from bbo.objective import Objective
 from bbo.plots import look
 from bbo.plots.columns import Trials, axis_label, metric_values, wants_log
-from bbo.plots.progress import summary
+from bbo.plots.marks import draw_marks, mark_keys, summary
 from bbo.space import Params
 
 _PANEL_IN = 2.15
@@ -54,7 +53,7 @@ def parameters_figure(history: History, *, name: str = "") -> Figure:
                 axes.yaxis.label.set_parse_math(False)
             else:
                 axes.tick_params(labelleft=False)
-    look.head(figure, name or "Parameters", summary(history, trials), _legend(history, trials))
+    look.head(figure, name or "Parameters", summary(history, trials), mark_keys(history, trials))
     return figure
 
 
@@ -68,7 +67,7 @@ def columns_for(n: int) -> int:
 
 def jitter(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
     """Offsets within a strip, evenly spread and always the same for a trial."""
-    return ((numbers * _GOLDEN) % 1.0 - 0.5) * _JITTER
+    return ((numbers.astype(np.float64) * _GOLDEN) % 1.0 - 0.5) * _JITTER
 
 
 def _draw(axes: Axes, history: History, aim: Objective, j: int, points: list[Params], trials: Trials) -> None:
@@ -76,12 +75,7 @@ def _draw(axes: Axes, history: History, aim: Objective, j: int, points: list[Par
     p: Any = history.space.parameters[j]
     values = metric_values(history, aim)
     told = values[trials.completed]
-    log = wants_log(history, aim)
-    if len(told):
-        axes.set_ylim(look.padded(float(told.min()), float(told.max()), log=log, share=0.08))
-        look.scale_numbers(axes, "y", log=log, n_ticks=5)
-    else:
-        axes.set_yticks([])
+    look.value_axis(axes, told, log=wants_log(history, aim), n_ticks=5)
     unit = f" ({p.unit})" if getattr(p, "unit", None) else ""
     axes.set_xlabel(look.folded(p.name + unit, _LABEL_CHARS), size=look.SMALL_PT, color=look.INK, parse_math=False)
     at = np.full(history.n_trials, np.nan)
@@ -92,20 +86,11 @@ def _draw(axes: Axes, history: History, aim: Objective, j: int, points: list[Par
         at[trials.completed] = [point[p.name] for point in points]
         axes.set_xlim(look.padded(p.low, p.high, log=p.log, share=0.05))
         look.scale_numbers(axes, "x", log=p.log, n_ticks=4)
-
-    size = 0.8 * look.mark_size(len(told))
-    k = trials.infeasible
-    hollow = {"facecolors": "white", "edgecolors": look.INFEASIBLE, "linewidths": 0.9}
-    axes.scatter(at[k], values[k], s=size, zorder=2.0, gid="infeasible", **hollow)
-    k = trials.feasible
-    axes.scatter(at[k], values[k], s=size, color=look.FEASIBLE, alpha=0.55, linewidths=0, zorder=2.5, gid="feasible")
-    k = trials.best
-    ringed = {"color": look.BEST, "edgecolors": "white", "linewidths": 0.8}
-    axes.scatter(at[k], values[k], s=1.4 * size + 14, zorder=4.0, gid="best", **ringed)
+    draw_marks(axes, at, values, trials, size=0.8 * look.mark_size(len(told)))
 
 
 def _strips(axes: Axes, levels: list[str]) -> None:
-    """A place for each level; upright names where these fit, slanted ones otherwise, some of them when there are many."""
+    """A place for each level; its name upright where all fit, else slanted; of many levels only some are named."""
     every = math.ceil(len(levels) / _MOST_NAMED)
     named = list(range(0, len(levels), every))
     axes.set_xlim(-0.6, len(levels) - 0.4)
@@ -118,14 +103,3 @@ def _strips(axes: Axes, levels: list[str]) -> None:
         for label in axes.get_xticklabels():
             label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
-
-
-def _legend(history: History, trials: Trials) -> list[Artist]:
-    entries: list[Artist] = []
-    if len(trials.feasible):
-        several = len(history.objectives.aims) > 1
-        entries.append(look.key_mark("on the front" if several else "best", look.BEST))
-        entries.append(look.key_mark("feasible" if history.objectives.constraints else "trial", look.FEASIBLE))
-    if len(trials.infeasible):
-        entries.append(look.key_mark("breaks a constraint", look.INFEASIBLE, filled=False))
-    return entries

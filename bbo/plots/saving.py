@@ -14,15 +14,16 @@ def save_png(figure: Figure, path: str | Path) -> Path:
         OSError: the folder is not there or cannot be written to.
     """
     path = Path(path)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".png")
+    handle, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".png")
     os.close(handle)
+    draft = Path(made)
     try:
         figure.savefig(draft, format="png")
         # A temporary file is its maker's alone; this one is to be like any other.
-        Path(draft).chmod(0o666 & ~_umask())
-        Path(draft).replace(path)
+        draft.chmod(0o666 & ~_umask())
+        draft.replace(path)
     except BaseException:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
     return path
 

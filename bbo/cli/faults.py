@@ -1,0 +1,43 @@
+"""Errors at the command line: one line on stderr and an exit code, never a traceback.
+
+| exit code | |
+|---|---|
+| 0 | done |
+| 1 | done, and the answer is no: a suggestion that differs, no feasible trial; or it could not be done |
+| 2 | what was typed cannot be: an unknown name, a missing file, a strategy that refuses the study |
+| 130 | interrupted by Ctrl-C |
+"""
+
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from bbo.errors import BBOError
+
+NO, WRONG, INTERRUPTED = 1, 2, 130
+
+
+def stop(message: str, code: int = WRONG) -> NoReturn:
+    """Ends the command with this message."""
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    raise typer.Exit(code)
+
+
+class Commands(TyperGroup):
+    """Commands whose expected errors end in a line. Of bbo's errors, ValueErrors and KeyErrors are about the input."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BBOError as error:
+            stop(str(error), WRONG if isinstance(error, (ValueError, KeyError)) else NO)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            raise  # a reader that has seen enough, such as `head`
+        except OSError as error:
+            if error.filename is None:
+                raise
+            stop(f"Cannot use {error.filename}: {error.strerror}.", NO)

@@ -1,0 +1,131 @@
+"""What `bbo run` does and says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from bbo.cli.designs import best_in_a_word, print_best
+from bbo.cli.faults import INTERRUPTED, NO, stop
+from bbo.cli.lists import make_problem, make_strategy
+from bbo.cli.logs import logged_strategy, n_ended, status_counts, writable_storage
+from bbo.cli.options import DEFAULT_STORAGE
+from bbo.cli.terminal import console, joined, shell
+from bbo.protocols import Problem
+from bbo.studies.study import Study
+from bbo.trial import Status
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was typed; None where it was left out."""
+
+    problem: str
+    strategy: str | None
+    trials: int
+    seed: int | None
+    storage: str
+    name: str
+    workers: int
+    plots: Path | None
+
+    def again(self, trials: int) -> str:
+        """The command that goes on with the study; its strategy and seed are in the log."""
+        words = ["bbo", "run", self.problem, "--trials", str(trials)]
+        words += ["--storage", self.storage] if self.storage != DEFAULT_STORAGE else []
+        words += ["--name", self.name] if self.name != self.problem else []
+        words += ["--workers", str(self.workers)] if self.workers != 1 else []
+        words += ["--plots", str(self.plots)] if self.plots is not None else []
+        return shell(*words)
+
+
+def optimize(order: Order) -> None:
+    """Makes or resumes the study, runs it, and says what came of it."""
+    problem = make_problem(order.problem)
+    with _opened(order, problem) as study:
+        is_done = n_ended(study) >= order.trials
+        try:
+            study.run(problem, order.trials, workers=order.workers, progress=False if is_done else None)
+        except KeyboardInterrupt:
+            _say_interrupted(study, order)
+            raise typer.Exit(INTERRUPTED) from None
+        typer.echo()
+        print_best(console(), study, problem)
+        _say_counts(study)
+        if order.plots is not None:
+            from bbo.cli.drawing import draw
+
+            for path in draw(study, problem, order.plots):
+                typer.echo(f"Figure: {path}")
+        _say_next(study, order)
+        if not study.history.is_completed.any():
+            stop("No trial completed.", NO)
+
+
+@contextmanager
+def _opened(order: Order, problem: Problem) -> Iterator[Study]:
+    """The study, new or resumed, having said which."""
+    strategy = None if order.strategy is None else make_strategy(order.strategy)
+    storage = writable_storage(order.storage)
+    is_new = order.name not in storage.studies()
+    logged = None if is_new else logged_strategy(storage.events(order.name))
+    if is_new and strategy is None:
+        strategy = make_strategy("GP")  # at once, so that a refusal comes before anything is written
+    with Study(
+        problem.space, problem.objectives, strategy=strategy, storage=storage, name=order.name, seed=order.seed
+    ) as study:
+        by, n = type(study.strategy).__name__, n_ended(study)
+        if is_new:
+            said = f"{by}, {order.trials} trials, seed {study.seed}"
+        elif n < order.trials:
+            said = f"resumed at trial {n} of {order.trials} with {by}"
+        else:
+            said = (
+                f"has its {n} trials already" if n == order.trials else f"has {n} trials already, {order.trials} wanted"
+            )
+        typer.echo(f"{order.name}: {said}")
+        if logged not in (None, by):
+            typer.echo(f"The strategy was {logged}; {by} takes over.")
+        typer.echo(f"The log is {order.storage}{' in the current directory' * (order.storage == DEFAULT_STORAGE)}.")
+        yield study
+
+
+def _say_interrupted(study: Study, order: Order) -> None:
+    best = study.best if len(study.objectives.aims) == 1 else None
+    where = "" if best is None else f" (trial {best.number})"
+    for line in (
+        f"\nInterrupted after {n_ended(study)} of {order.trials} trials; all of them are in the log.",
+        f"Best so far: {best_in_a_word(study)}{where}",
+        f"To go on:    {order.again(order.trials)}",
+    ):
+        typer.echo(line, err=True)
+
+
+def _say_counts(study: Study) -> None:
+    trials = study.trials
+    counts = status_counts(trials)
+    completed = f"{counts[Status.COMPLETED]} completed"
+    if study.objectives.constraints:
+        completed += f" ({int(study.history.is_feasible.sum())} feasible)"
+    others = [f"{counts[s]} {s.value}" for s in Status if s is not Status.COMPLETED and counts[s]]
+    typer.echo(f"\n{len(trials)} trials: {joined([completed, *others])}.")
+    failed = [t for t in trials if t.status is Status.FAILED and t.message]
+    if failed:
+        typer.echo(f"Trial {failed[-1].number} failed with: {failed[-1].message.strip().splitlines()[-1]}")
+
+
+def _say_next(study: Study, order: Order) -> None:
+    where = [order.storage] if order.storage != DEFAULT_STORAGE else []
+    which = ["--name", study.name] if len(study.storage.studies()) > 1 else []
+    steps = {shell("bbo", "status", *where): "what is in the log"}
+    if order.plots is None:
+        steps[shell("bbo", "plot", *where, *which)] = "figures"
+    steps[shell("bbo", "verify", *where, *which)] = "recompute the suggestions"
+    steps[shell("bbo", "export", "--csv", f"{study.name}.csv", *where, *which)] = "all trials as a table"
+    steps[order.again(2 * order.trials)] = "go on"
+    wide = max(map(len, steps))
+    typer.echo("\nNext:")
+    for command, what in steps.items():
+        typer.echo(f"  {command:{wide}}  # {what}")

@@ -1,0 +1,159 @@
+"""`bbo status`, `bbo best`, `bbo export`, `bbo plot`: what a log has, without ever making or changing one."""
+
+import io
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from bbo.objective import Maximize, Minimize, OutcomeConstraint, Tracked
+from bbo.space import Categorical, Float, Space
+from bbo.strategies import RandomSearch
+from bbo.studies.study import Study
+from bbo.trial import FailureReason
+
+SPACE = Space((Float("x", 0.0, 1.0, unit="m/s"), Categorical("[bold]kind[/]", ("a", None))))
+READING = [["status"], ["best"], ["export", "--csv", "-"], ["plot"], ["verify"]]
+
+
+def study(name, objectives, **options):
+    return Study(SPACE, objectives, strategy=RandomSearch(), seed=3, storage="bbo.db", name=name, **options)
+
+
+@pytest.mark.parametrize("command", READING, ids=lambda words: words[0])
+def test_a_log_that_is_not_there_is_an_error_that_names_it_and_makes_no_file(bbo, tmp_path, command):
+    for where in ([], ["other.jsonl"], ["sqlite:///third.db"], ["no/such/folder.db"]):
+        result = bbo(*command, *where)
+        assert result.exit_code == 2
+        assert f"error: There is no log {(where or ['bbo.db'])[0]}." in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", READING, ids=lambda words: words[0])
+def test_an_unknown_study_is_an_error_that_names_those_there_are(bbo, beam_log, command):
+    result = bbo(*command, "--name", "welded")
+    assert result.exit_code == 2
+    assert "error: No study 'welded' in " in result.stderr
+    assert "it has 'welded-beam'" in result.stderr
+
+
+@pytest.mark.parametrize("command", READING, ids=lambda words: words[0])
+def test_a_file_without_studies_is_an_error(bbo, tmp_path, command):
+    (tmp_path / "bbo.db").touch()
+    assert "error: bbo.db has no studies yet." in bbo(*command).stderr
+
+
+def test_a_file_that_is_no_log_is_an_error(bbo, tmp_path):
+    (tmp_path / "bbo.db").write_text("my notes, which are long enough to be no empty database\n" * 40)
+    result = bbo("status")
+    assert result.exit_code in (1, 2)
+    assert result.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("command", [["best"], ["export", "--csv", "-"]], ids=lambda words: words[0])
+def test_one_of_several_studies_must_be_named(bbo, beam_log, command):
+    study("second", Minimize("y"))
+    result = bbo(*command)
+    assert result.exit_code == 2
+    assert "bbo.db has the studies welded-beam, second: say which one with --name." in result.stderr
+
+
+def test_status_has_a_row_for_each_study(bbo, beam_log):
+    with study("[red]mine", Maximize("y")) as mine:
+        mine.run(lambda t: math.sqrt(-1) if t.number == 2 else t["x"], 6)
+        mine.ask()
+    said = bbo("status").stdout
+    assert "[red]mine" in said
+    assert "maximize y" in said
+    assert "5 completed" in said
+    assert "30 completed" in said
+    best = next(line for line in said.splitlines() if line.startswith("[red]mine"))
+    assert f"{mine.best.values['y']:.6g}" in best
+
+
+def test_status_of_a_study_shows_its_specification_its_failures_and_its_best(bbo):
+    wanted = [Minimize("y"), OutcomeConstraint("g", lower=0.1, upper=0.9), Tracked("seconds")]
+    with study("mine", wanted) as mine:
+        mine.run(lambda t: {"y": t["x"], "g": t["x"]}, 8)
+        mine.fail(mine.ask(), "the pump broke [again]")
+        mine.fail(mine.ask(), reason=FailureReason.TIMEOUT)
+    said = bbo("status", "--name", "mine").stdout
+    for part in ("minimize y", "g 0.1 to 0.9", "seconds", "RandomSearch", "8 completed, 2 failed", "[bold]kind[/]"):
+        assert part in said
+    assert "8  invalid  the pump broke [again]" in said
+    assert "9  timeout" in said
+    assert f"Best design of mine: trial {mine.best.number}" in said
+
+
+def test_best_as_json_has_every_digit(bbo, beam_log):
+    said = json.loads(bbo("best", "--json").stdout)
+    with Study.load(beam_log) as beam:
+        best = beam.best
+    assert said["best"] == {
+        "trial": best.number,
+        "params": best.params,
+        "values": dict(best.values),
+        "feasible": True,
+    }
+    assert said["best_known"] == pytest.approx(2.38113434175)
+
+
+def test_the_best_known_value_is_only_shown_for_the_same_space_and_objectives(bbo, beam_log):
+    assert "best known" in bbo("best").stdout
+    with Study(SPACE, Minimize("value"), strategy=RandomSearch(), storage="b.db", name="branin") as false_friend:
+        false_friend.run(lambda t: t["x"], 3)
+    assert "best known" not in bbo("best", "b.db").stdout
+    assert json.loads(bbo("best", "b.db", "--json").stdout)["best_known"] is None
+
+
+def test_without_a_feasible_trial_best_says_which_constraints_are_broken(bbo):
+    with study("mine", [Minimize("y"), OutcomeConstraint("g", upper=-1.0)]) as mine:
+        result = bbo("best")
+        assert (result.exit_code, result.stdout) == (1, "mine: no completed trial yet.\n")
+        mine.run(lambda t: {"y": t["x"], "g": t["x"]}, 6)
+        nearest = min(t["x"] for t in mine.trials)
+    result = bbo("best")
+    assert result.exit_code == 1
+    assert "mine: none of 6 completed trials is feasible." in result.stdout
+    assert ["g", "<=", "-1", "6", "trials", f"{nearest:.6g}"] in [line.split() for line in result.stdout.splitlines()]
+    assert json.loads(bbo("best", "--json").stdout)["best"] is None
+    assert bbo("best", "--json").exit_code == 1
+
+
+def test_the_best_of_several_objectives_is_the_front(bbo):
+    with study("mine", [Minimize("cost"), Maximize("gain")]) as mine:
+        mine.run(lambda t: {"cost": t["x"], "gain": math.sin(7 * t["x"])}, 12)
+        front = mine.front
+    assert f"mine: {len(front)} trials on the Pareto front" in bbo("best").stdout
+    assert [t["trial"] for t in json.loads(bbo("best", "--json").stdout)["front"]] == [t.number for t in front]
+
+
+def test_the_csv_is_the_studys_frame(bbo, beam_log, tmp_path):
+    assert bbo("export", "--csv", "out.csv").stdout == "out.csv: 30 trials\n"
+    with Study.load(beam_log) as beam:
+        frame = beam.frame()
+    written = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    numbers = [c for c in frame.columns if frame[c].dtype == float]
+    pd.testing.assert_frame_equal(written[numbers], frame[numbers], check_exact=True)
+    assert list(written.columns) == list(frame.columns)
+    to_terminal = bbo("export", "--csv", "-").stdout
+    assert pd.read_csv(io.StringIO(to_terminal), keep_default_na=False).equals(written)
+
+
+def test_a_csv_that_cannot_be_written_is_an_error(bbo, beam_log):
+    result = bbo("export", "--csv", "no/such/folder/out.csv")
+    assert (result.exit_code, result.stderr.split(":")[0]) == (1, "error")
+    assert "no/such/folder/out.csv" in result.stderr
+
+
+def test_plot_writes_two_figures_a_study_and_names_them(bbo, beam_log, tmp_path):
+    with study("a/b: [c]", Minimize("y")) as odd:
+        odd.run(lambda t: t["x"], 3)
+    said = bbo("plot", "-o", "figures").stdout.split()
+    assert said == [
+        f"figures/{stem}-{kind}.png" for stem in ("welded-beam", "a-b-c") for kind in ("progress", "parameters")
+    ]
+    assert all((tmp_path / path).read_bytes().startswith(b"\x89PNG") for path in said)
+    assert len(bbo("plot", "--name", "welded-beam").stdout.split()) == 2
