@@ -6,8 +6,9 @@
 | G | n x c | violations, feasible when <= 0 |
 | X_failed | k x d | points whose evaluation failed |
 
-The objective takes a power transform and each constraint a bilog transform where the values ask for one; both are
-monotone and keep the threshold 0, so improvement and feasibility mean the same after as before.
+The objective takes a power transform and each constraint a bilog transform, where the data are explained better with it
+than without. Both are monotone and the latter keeps the threshold 0, so improvement and feasibility mean the same after
+as before.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,12 +34,14 @@ class Belief:
         success: of labels, +1 for failed and -1 for completed; None while nothing failed.
         objective: the transform of the first output.
         best_f: the incumbent: the highest mean among feasible observed points, transformed; None while there is none.
+        warm: hyperparameters, as JSON keeps them, for the next fit.
     """
 
     outputs: Fitted
     success: Fitted | None
     objective: YeoJohnson
     best_f: Tensor | None
+    warm: dict[str, Any]
 
     @staticmethod
     def fit(
@@ -57,9 +60,17 @@ class Belief:
             warm: the `warm` of an earlier belief, where the fits start.
         """
         warm = warm or {}
-        objective = YeoJohnson.fit(Y[:, 0])
-        columns = [objective.forward(Y[:, 0]), *(Bilog.fit(g).forward(g) for g in G.unbind(1))]
-        outputs = surrogate.fit(X, torch.stack(columns, 1), categorical=categorical, warm=warm.get("outputs"))
+        values = [Y[:, 0], *G.unbind(1)]
+        bent: list[YeoJohnson | Bilog] = [YeoJohnson.fit(Y[:, 0]), *(Bilog.fit(g) for g in G.unbind(1))]
+        transforms = [*(t.identity for t in bent), *bent]
+        columns = [t.forward(v) for t, v in zip(transforms, 2 * values, strict=True)]
+        both = surrogate.fit(X, torch.stack(columns, 1), categorical=categorical, warm=warm.get("outputs"))
+        slopes = torch.stack([t.log_slope(v).mean() for t, v in zip(transforms, 2 * values, strict=True)])
+        plain, better = (both.log_evidence + slopes).nan_to_num(-torch.inf).reshape(2, -1)
+        chosen = [k + len(values) * int(gain > 0) for k, gain in enumerate(better - plain)]
+        objective = transforms[chosen[0]]
+        assert isinstance(objective, YeoJohnson)
+        outputs = both.subset_output(chosen)
         success = None
         if len(X_failed):
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
@@ -67,13 +78,9 @@ class Belief:
             success = surrogate.fit(points, labels, categorical=categorical, warm=warm.get("success"))
         feasible = (G <= 0).all(1)
         best_f = outputs.mean_sd(X[feasible])[0][:, 0].max() if bool(feasible.any()) else None
-        return Belief(outputs, success, objective, best_f)
-
-    @property
-    def warm(self) -> dict[str, Any]:
-        """Hyperparameters, as JSON keeps them, for the next fit."""
-        models = {"outputs": self.outputs, "success": self.success}
-        return {name: model.hyperparameters for name, model in models.items() if model is not None}
+        models = {"outputs": both, "success": success}
+        warm = {name: model.hyperparameters for name, model in models.items() if model is not None}
+        return Belief(outputs, success, objective, best_f, warm)
 
     @property
     def rung(self) -> str:

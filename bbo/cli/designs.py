@@ -110,7 +110,7 @@ def _add_constraints(table: Table, objectives: Objectives, trial: Trial) -> None
     heading(table, "constraint", "value", "bound", "slack")
     for constraint in objectives.constraints:
         value = trial.values[constraint.metric]
-        slack = -max(float(g[0]) for g in constraint.violations(np.array([value])))
+        slack = 0.0 - max(float(g[0]) for g in constraint.violations(np.array([value])))
         mark = Text("ok", style="green") if slack >= 0 else Text("broken", style="red")
         said = Text.assemble(f"{number(slack)}  ", mark)
         table.add_row(constraint.metric, number(value), bound_in_words(constraint), said)

@@ -3,7 +3,8 @@
 Kernel and marginal likelihood: Rasmussen & Williams (2006), Eq. 4.17 and 2.30; the gradient stands in `marginal.py`.
 Length-scale prior: Hvarfner et al., "Vanilla Bayesian optimization performs great in high dimensions", ICML 2024.
 
-theta is log length scales, log noise variance, log outputscale: `d + 2` numbers for each of the m outputs.
+theta is the logarithm of length scales, of a and b of the input warping, of noise variance and outputscale: `3 d + 2`
+numbers for each of the m outputs.
 """
 
 import math
@@ -25,6 +26,7 @@ _COARSE = 128
 _SUBSET_SEED = 2024
 _LENGTH_SCALES = (5e-3, 1e4)
 _LARGEST_NOISE = 10.0
+_WARPING = (0.1, 10.0)
 _OUTPUTSCALES = (1e-3, 1e3)
 # Starts, as factors of the modes of length scales, noise and outputscale: the mode, then a wiggly function seen clearly
 # and a smooth one seen through noise, the two ways to explain the same data (Rasmussen & Williams, Fig. 5.5).
@@ -62,6 +64,7 @@ class ExactGP:
 
     Args:
         length_scale: prior of the length scales over sqrt(d).
+        warping: prior of both exponents of the input warping; None for no warping.
         noise, outputscale: priors of the noise variance and the outputscale, for standardized values.
         max_evaluations: of the marginal likelihood in one fit.
         subset: hyperparameters are fitted on so many observations at most; the posterior uses all.
@@ -73,6 +76,7 @@ class ExactGP:
     # spread: 0.03 to 0.27 nats per value above log-normal(-4, 1) and outputscale 1 without noise, no less with it.
     noise: LogNormal = LogNormal(math.exp(-4), 2.0)
     outputscale: LogNormal = LogNormal(1.0, 2.0)
+    warping: LogNormal | None = LogNormal(1.0, 0.5)
     max_evaluations: int = 60
     subset: int = 400
 
@@ -106,63 +110,69 @@ class ExactGP:
         location, scale = _standardization(Y[order])
         y, V = ((Y - location) / scale).mT, (known / scale**2).mT
         features = columns.features(X)
-        sorted_data = LogPosterior(features[order], owner, y[:, order], V[:, order], *self._prior(X))
+        sorted_data = LogPosterior(features[order], owner, columns.is_numeric(X.device), y[:, order], V[:, order], *self._prior(X))
         for rung in LADDER:
-            theta = self._settle(sorted_data, rung, warm, is_noise_known=Yvar is not None)
-            settled = Hyperparameters(theta[:, :-2].exp(), theta[:, -2].exp(), theta[:, -1].exp())
-            F = features / settled.length_scales[:, None, owner]
+            theta, value = self._settle(sorted_data, rung, warm, is_noise_known=Yvar is not None)
+            settled = Hyperparameters(*theta[:, :-2].exp().split(X.shape[1], 1), *theta[:, -2:].exp().unbind(1))
+            F = settled.scaled(columns, features)
             conditioned = Conditioned.on(F, y, settled.noise[:, None] + V, settled.outputscale)
             if conditioned is not None:
-                return FittedGP(X.clone(), Y.clone(), columns, owner, location, scale, settled, conditioned, rung.name)
+                evidence = value - scale.log()
+                return FittedGP(X.clone(), Y.clone(), columns, location, scale, settled, conditioned, evidence, rung.name)
         raise FitError(
             f"No Gaussian process fits {len(X)} observations in {X.shape[1]} columns: the covariance is not positive "
             f"definite even with hyperparameters from the prior and a noise variance of {LADDER[-1].least_noise}."
         )
 
     def _prior(self, X: Tensor) -> tuple[Tensor, Tensor]:
-        """Location and scale of the normal prior of theta, both `d + 2`."""
+        """Location and scale of the normal prior of theta, both `3 d + 2`."""
         d = X.shape[1]
-        modes = [self.length_scale.mode * math.sqrt(d)] * d + [self.noise.mode, self.outputscale.mode]
-        scales = [self.length_scale.scale] * d + [self.noise.scale, self.outputscale.scale]
-        return X.new_tensor(modes).log(), X.new_tensor(scales)
+        length_scale = replace(self.length_scale, mode=self.length_scale.mode * math.sqrt(d))
+        warping = self.warping or LogNormal(1.0, 1.0)
+        priors = [length_scale] * d + [warping] * (2 * d) + [self.noise, self.outputscale]
+        return X.new_tensor([p.mode for p in priors]).log(), X.new_tensor([p.scale for p in priors])
 
     def _settle(
         self, data: LogPosterior, rung: Rung, warm: Mapping[str, Any] | None, *, is_noise_known: bool
-    ) -> Tensor:
-        """theta of each output, `m x (d + 2)`; the best that a fit reached, or the prior's mode."""
+    ) -> tuple[Tensor, Tensor]:
+        """theta of each output, `m x p`, the best that a fit reached or the prior's mode; its log density per observation, `m`."""
         m, n = data.Y.shape
-        d = len(data.location) - 2
-        least, most = math.log(rung.least_noise), math.log(rung.least_noise if is_noise_known else _LARGEST_NOISE)
-        ranges = [tuple(map(math.log, _LENGTH_SCALES))] * d + [(least, most), tuple(map(math.log, _OUTPUTSCALES))]
-        lower, upper = data.location.new_tensor(ranges).unbind(1)
+        d = (len(data.location) - 2) // 3
+        noise = (rung.least_noise, rung.least_noise if is_noise_known else _LARGEST_NOISE)
+        warping = (1.0, 1.0) if self.warping is None else _WARPING
+        ranges = [_LENGTH_SCALES] * d + [warping] * (2 * d) + [noise, _OUTPUTSCALES]
+        lower, upper = data.location.new_tensor(ranges).log().unbind(1)
         mode = data.location.clamp(lower, upper)
         if not rung.is_fitted:
-            return mode.expand(m, -1)
+            theta = mode.expand(m, -1)
+            return theta, data(theta)[0] / n
         starts = _starts(mode.expand(m, -1), warm)
         generator = torch.Generator("cpu").manual_seed(_SUBSET_SEED)
         shuffled = torch.randperm(n, generator=generator, device="cpu").to(mode.device)
-        theta, value = _climb(data, shuffled[:_COARSE], starts, lower, upper, self.max_evaluations)
+        rows = shuffled[:_COARSE]
+        theta, value = _climb(data, rows, starts, lower, upper, self.max_evaluations)
         if n > _COARSE:
             rows = shuffled[: self.subset]
             theta, value = _climb(data, rows, torch.cat([theta, starts]), lower, upper, 1)
-            theta, value = _climb(data, rows, _best(theta, value)[None], lower, upper, self.max_evaluations // 3)
-        return _best(theta, value)
+            best = _best(theta, value)[None]
+            theta, value = _climb(data, rows, best, lower, upper, self.max_evaluations // 3)
+        return _best(theta, value), value.amax(0) / len(rows)
 
 
 def _starts(mode: Tensor, warm: Mapping[str, Any] | None) -> Tensor:
-    """Where to climb from, `r x m x (d + 2)`, given the mode of the prior, `m x (d + 2)`."""
+    """Where to climb from, `r x m x p`, given the mode of the prior, `m x p`."""
     warm_start = _warm_start(warm, mode)
     if warm_start is not None:
         return torch.stack([warm_start, mode])
-    d = mode.shape[1] - 2
-    factors = mode.new_tensor([[lengths] * d + [noise, scale] for lengths, noise, scale in _STARTS])
+    d = (mode.shape[1] - 2) // 3
+    factors = mode.new_tensor([[lengths] * d + [1.0] * (2 * d) + [noise, scale] for lengths, noise, scale in _STARTS])
     return mode + factors.log()[:, None]
 
 
 def _climb(
     data: LogPosterior, rows: Tensor, starts: Tensor, lower: Tensor, upper: Tensor, max_evaluations: int
 ) -> tuple[Tensor, Tensor]:
-    """Local maxima `r x m x (d + 2)` and their log densities `r x m` on some of the observations."""
+    """Local maxima `r x m x p` and their log densities `r x m` on some of the observations."""
     r, m, p = starts.shape
     density = replace(
         data, features=data.features[rows], Y=data.Y[:, rows].repeat(r, 1), V=data.V[:, rows].repeat(r, 1)
@@ -174,18 +184,18 @@ def _climb(
 
 
 def _best(theta: Tensor, value: Tensor) -> Tensor:
-    """The best of each output, `m x (d + 2)`, from `r x m x (d + 2)` and `r x m`."""
+    """The best of each output, `m x p`, from `r x m x p` and `r x m`."""
     return theta.gather(0, value.argmax(0)[None, :, None].expand(1, -1, theta.shape[2]))[0]
 
 
 def _warm_start(warm: Mapping[str, Any] | None, like: Tensor) -> Tensor | None:
-    """theta, `m x (d + 2)` as `like`, from what `FittedGP.hyperparameters` gave; None when it has another shape."""
+    """theta, `m x p` as `like`, from what `FittedGP.hyperparameters` gave; None when it has another shape."""
     if warm is None:
         return None
     settled = Hyperparameters.from_dict(warm, like)
-    m, d = len(like), like.shape[1] - 2
-    parts = settled.length_scales, settled.noise, settled.outputscale
-    if tuple(part.shape for part in parts) != ((m, d), (m,), (m,)):
+    m, d = len(like), (like.shape[1] - 2) // 3
+    parts = settled.length_scales, settled.warping_a, settled.warping_b, settled.noise, settled.outputscale
+    if tuple(part.shape for part in parts) != ((m, d),) * 3 + ((m,),) * 2:
         return None
     return torch.cat([part.reshape(m, -1) for part in parts], 1).log()
 

@@ -18,6 +18,7 @@ from linear_operator import to_linear_operator
 from torch import Tensor
 
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
+from bbo.surrogates.warping import warped
 
 # Added to latent variances, as a share of the outputscale: rounding, of the order of n 1e-16, would leave covariances
 # of points beside each other or beside observed ones not positive definite. The least noise is 1e4 times as large.
@@ -27,11 +28,19 @@ _SUBSTITUTED = 128
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Of m outputs, in standardized units: length scales `m x d`; noise variance and outputscale, `m`."""
+    """Of m outputs, in standardized units: length scales and warping `m x d`; noise variance and outputscale, `m`."""
 
     length_scales: Tensor
+    warping_a: Tensor
+    warping_b: Tensor
     noise: Tensor
     outputscale: Tensor
+
+    def scaled(self, columns: Columns, features: Tensor) -> Tensor:
+        """Features `b x p`, the numeric ones warped, over the length scales, `m x b x p`."""
+        owner = columns.owner(features.device)
+        a, b, length = (h[:, None, owner] for h in (self.warping_a, self.warping_b, self.length_scales))
+        return torch.where(columns.is_numeric(features.device), warped(features, a, b), features) / length
 
     def to_dict(self) -> dict[str, Any]:
         """Lists of floats with four significant digits, as JSON takes them."""
@@ -126,6 +135,7 @@ class FittedGP(Model):
 
     Attributes:
         X, Y: the observations, `n x d` and `n x m`, in the units given.
+        log_evidence: log density of each output's values and hyperparameters per observation, `m`, in the units of `Y`.
         rung: the rung of the ladder that gave it: "map", "jitter" or "prior".
     """
 
@@ -134,16 +144,17 @@ class FittedGP(Model):
         X: Tensor,
         Y: Tensor,
         columns: Columns,
-        owner: Tensor,
         location: Tensor,
         scale: Tensor,
         settled: Hyperparameters,
         conditioned: Conditioned,
+        log_evidence: Tensor,
         rung: str,
     ) -> None:
         super().__init__()
         self.X, self.Y, self.rung = X, Y, rung
-        self._columns, self._owner = columns, owner
+        self.log_evidence = log_evidence
+        self._columns = columns
         self._location, self._scale = location, scale
         self._settled, self._conditioned = settled, conditioned
 
@@ -240,11 +251,30 @@ class FittedGP(Model):
             torch.cat([self.X, X]),
             torch.cat([self.Y, Y]),
             self._columns,
-            self._owner,
             self._location,
             self._scale,
             self._settled,
             conditioned,
+            self.log_evidence,
+            self.rung,
+        )
+
+    def subset_output(self, idcs: list[int]) -> "FittedGP":
+        """A new model of some of the outputs, in this order."""
+        k = torch.tensor(idcs, dtype=torch.long, device=self.X.device)
+        settled, conditioned = (
+            type(part)(*(getattr(part, name)[k] for name in part.__dataclass_fields__))
+            for part in (self._settled, self._conditioned)
+        )
+        return FittedGP(
+            self.X,
+            self.Y[:, k],
+            self._columns,
+            self._location[k],
+            self._scale[k],
+            settled,
+            conditioned,
+            self.log_evidence[k],
             self.rung,
         )
 
@@ -259,4 +289,4 @@ class FittedGP(Model):
         return self._location + self._scale * mean.mT, self._scale * precision.rsqrt().mT
 
     def _scaled_features(self, X: Tensor) -> Tensor:
-        return self._columns.features(X) / self._settled.length_scales[:, None, self._owner]
+        return self._settled.scaled(self._columns, self._columns.features(X))

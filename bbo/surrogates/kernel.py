@@ -34,12 +34,17 @@ class Columns:
         indicators = [j for j, n_levels in sorted(self.categorical.items()) for _ in range(n_levels)]
         return torch.tensor(numeric + indicators, dtype=torch.long, device=device)
 
+    def is_numeric(self, device: torch.device) -> Tensor:
+        """Which features are positions in the cube, `p`; the others are indicators."""
+        n_numeric = self.dim - len(self.categorical)
+        return torch.arange(n_numeric + sum(self.categorical.values()), device=device) < n_numeric
+
     def features(self, X: Tensor) -> Tensor:
         """From `... x d` to `... x p`; no gradient reaches categorical columns."""
         if not self.categorical:
-            return X - 0.5
+            return X
         numeric = [j for j in range(self.dim) if j not in self.categorical]
-        blocks = [X[..., numeric] - 0.5]
+        blocks = [X[..., numeric]]
         for j, n_levels in sorted(self.categorical.items()):
             level = (X[..., j].detach() * n_levels).long().clamp(0, n_levels - 1)
             blocks.append(torch.nn.functional.one_hot(level, n_levels).to(X) * 0.5**0.5)

@@ -4,7 +4,7 @@ Many (output, start) pairs at once; the b below counts them.
 
 | symbol | shape | means |
 |---|---|---|
-| theta | b x (d + 2) | log length scales, log noise variance, log outputscale |
+| theta | b x (3 d + 2) | log of length scales, of a and b of the warping, of noise variance and outputscale |
 | s, v | b | outputscale, noise variance; V_i = known noise variance of observation i |
 | k, K | b x n x n | correlations; K = s k + diag(v + V) |
 | mu, r | b, b x n | constant mean mu = 1'K^-1 y / 1'K^-1 1, residuals y - mu |
@@ -21,6 +21,7 @@ mu maximizes L for given theta, so its own change adds nothing to the gradient (
 - log l_j: dr2 = -2 (x_j - x'_j)^2 / l_j^2. With W = -s A o k'(r2) and w = W 1,
   sum_ab W_ab (x_aj - x_bj)^2 / l_j^2 = 2 (sum_a w_a x_aj^2 - x_j'W x_j) / l_j^2,
   which for all j is one product W X; no n x n x d tensor arises.
+- log a_j, log b_j of the warping: the same product gives dL/dx_aj, and `warped_and_slopes` how x_aj depends on them.
 """
 
 import math
@@ -30,6 +31,7 @@ import torch
 from torch import Tensor
 
 from bbo.surrogates.kernel import matern52_and_slope_, squared_distances
+from bbo.surrogates.warping import warped_and_slopes
 
 
 @dataclass(frozen=True)
@@ -39,23 +41,28 @@ class LogPosterior:
     Args:
         features: `n x p`.
         owner: the column each feature belongs to, `p`.
+        is_numeric: which features are positions, to be warped, `p`.
         Y: standardized values of each pair's output, `b x n`.
         V: known noise variance in the same units, `b x n`; zeros where none is known.
-        location, scale: of the normal prior of theta, `d + 2`.
+        location, scale: of the normal prior of theta, `3 d + 2`.
     """
 
     features: Tensor
     owner: Tensor
+    is_numeric: Tensor
     Y: Tensor
     V: Tensor
     location: Tensor
     scale: Tensor
 
     def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Values `b` and gradients `b x (d + 2)`; NaN where K is not positive definite."""
+        """Values `b` and gradients `b x (3 d + 2)`; NaN where K is not positive definite."""
         n = self.Y.shape[1]
         v, s = theta[:, -2].exp(), theta[:, -1].exp()
-        F = self.features / theta[:, self.owner].exp()[:, None]  # b x n x p
+        d = (theta.shape[1] - 2) // 3
+        length, a, b = (part[:, self.owner].exp()[:, None] for part in theta[:, :-2].split(d, 1))
+        bent, by_a, by_b = warped_and_slopes(self.features, a, b)
+        F = torch.where(self.is_numeric, bent, self.features) / length  # b x n x p
         r2 = squared_distances(F, F)
         r2.diagonal(dim1=1, dim2=2).zero_()
         k, slope = matern52_and_slope_(r2)
@@ -66,20 +73,22 @@ class LogPosterior:
         white = torch.linalg.solve_triangular(L, torch.stack([self.Y, torch.ones_like(self.Y)], 2), upper=False)
         y, one = white[..., 0], white[..., 1]
         residual = y - ((y * one).sum(1) / (one * one).sum(1))[:, None] * one
-        a = torch.linalg.solve_triangular(L.mT, residual[..., None], upper=True)
+        alpha = torch.linalg.solve_triangular(L.mT, residual[..., None], upper=True)
         fit = (residual * residual).sum(1)
         log_det = 2 * L.diagonal(dim1=1, dim2=2).log().sum(1)
         value = -0.5 * (fit + log_det + n * math.log(2 * math.pi))
 
         # Transposed, as it is symmetric and comes in columns.
-        A = torch.cholesky_inverse(L).mT.baddbmm_(a, a.mT, beta=-1)
+        A = torch.cholesky_inverse(L).mT.baddbmm_(alpha, alpha.mT, beta=-1)
         diagonal = A.diagonal(dim1=1, dim2=2)
         by_noise = 0.5 * v * diagonal.sum(1)
         by_scale = 0.5 * (fit - n - (diagonal * noise).sum(1))
         W = A.mul_(slope).mul_(-s[:, None, None])
-        by_feature = 2 * ((W.sum(2, keepdim=True) * F * F).sum(1) - (F * (W @ F)).sum(1))
-        by_column = theta.new_zeros((len(theta), theta.shape[1] - 2)).index_add_(1, self.owner, by_feature)
+        by_F = 2 * (W @ F - W.sum(2, keepdim=True) * F)
+        by_bent = by_F / length * self.is_numeric
+        by_feature = (-(F * by_F).sum(1), (by_bent * by_a).sum(1), (by_bent * by_b).sum(1))
+        by_column = [theta.new_zeros((len(theta), d)).index_add_(1, self.owner, g) for g in by_feature]
 
         z = (theta - self.location) / self.scale
         value = torch.where(info == 0, value - 0.5 * (z * z).sum(1), torch.nan)
-        return value, torch.cat([by_column, by_noise[:, None], by_scale[:, None]], 1) - z / self.scale
+        return value, torch.cat([*by_column, by_noise[:, None], by_scale[:, None]], 1) - z / self.scale

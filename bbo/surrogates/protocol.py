@@ -20,6 +20,11 @@ class Fitted(Protocol):
         ...
 
     @property
+    def log_evidence(self) -> Tensor:
+        """How well each output is explained, `m`: log density per observation, to compare transforms by."""
+        ...
+
+    @property
     def hyperparameters(self) -> dict[str, Any]:
         """As JSON keeps it; what the next `fit` takes as `warm`."""
         ...
@@ -36,6 +41,10 @@ class Fitted(Protocol):
 
     def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation without noise, both `b x m`, at `X`, `b x d`; differentiable in `X`."""
+        ...
+
+    def subset_output(self, idcs: list[int]) -> "Fitted":
+        """A new model of some of the outputs, in this order."""
         ...
 
     def condition_on(self, X: Tensor, Y: Tensor, Yvar: Tensor | None = None) -> "Fitted":

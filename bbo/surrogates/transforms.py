@@ -5,10 +5,12 @@ Each is fitted to values by the profile likelihood of a Gaussian after the map: 
     -n/2 log var(t) + sum_i log t'(y_i),
 
 mean and variance of t being at their best values. It is taken over the identity only when it gains more than `_GAIN`.
+That is cheap and looks at the values alone; whoever fits a surrogate compares both again by its evidence, with the
+`log_slope` that brings densities of t to the units of y.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -62,6 +64,16 @@ class YeoJohnson:
 
     def forward(self, y: Tensor) -> Tensor:
         return _power((y - self.location) / self.scale, y.new_tensor(self.power))
+
+    @property
+    def identity(self) -> "YeoJohnson":
+        """The same but for the power, which is 1."""
+        return replace(self, power=1.0)
+
+    def log_slope(self, y: Tensor) -> Tensor:
+        """log of d forward / dy, `n`."""
+        x = (y - self.location) / self.scale
+        return (self.power - 1) * x.abs().log1p().copysign(x) - math.log(self.scale)
 
     def inverse(self, t: Tensor) -> Tensor:
         """The values that `forward` sends to `t`; beyond its range huge, but finite."""
@@ -128,6 +140,14 @@ class Bilog:
 
     def forward(self, g: Tensor) -> Tensor:
         return g if self.scale is None else (g.abs() / self.scale).log1p().copysign(g)
+
+    @property
+    def identity(self) -> "Bilog":
+        return Bilog(None)
+
+    def log_slope(self, g: Tensor) -> Tensor:
+        """log of d forward / dg, `n`."""
+        return torch.zeros_like(g) if self.scale is None else -(self.scale + g.abs()).log()
 
     def inverse(self, t: Tensor) -> Tensor:
         """The values that `forward` sends to `t`; huge, but finite, far beyond those fitted."""

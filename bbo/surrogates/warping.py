@@ -1,0 +1,35 @@
+"""Input warping: each numeric column bent so that the function is equally wiggly all along it.
+
+    w(x) = 1 - (1 - x^a)^b,  a, b > 0; the identity at a = b = 1
+
+Kumaraswamy's distribution function; Snoek, Swersky, Zemel & Adams, "Input warping for Bayesian optimization of
+non-stationary functions", ICML 2014. Positions are first moved off the edges by `_EDGE`, where a slope may be infinite.
+"""
+
+import torch
+from torch import Tensor
+
+_EDGE = 1e-4
+
+
+def warped(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """w(x) of positions in [0, 1], of any shapes that broadcast."""
+    return -torch.expm1(b * (-torch.expm1(a * _log(x))).log())
+
+
+def warped_and_slopes(x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """w(x) and its derivatives in log a and in log b.
+
+    With q = 1 - x^a: w = 1 - q^b, dw/dlog a = a b x^a q^(b-1) log x, dw/dlog b = -b q^b log q.
+    """
+    log_x = _log(x)
+    log_power = a * log_x
+    log_q = (-torch.expm1(log_power)).log()
+    remainder = b * log_q
+    by_b = -remainder * remainder.exp()
+    by_a = b * log_power * (log_power + remainder - log_q).exp()
+    return -torch.expm1(remainder), by_a, by_b
+
+
+def _log(x: Tensor) -> Tensor:
+    return (_EDGE + (1 - 2 * _EDGE) * x).log()
