@@ -12,6 +12,7 @@
 """
 
 import json
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbo import seeding
-from bbo.errors import StorageError
+from bbo.errors import ObjectiveError, StorageError
 from bbo.events import VERSIONS, Event, number
 from bbo.objective import Objectives
 from bbo.space import Params, Space
@@ -100,6 +101,36 @@ class History:
         """Completed trials that satisfy every constraint."""
         return self.is_completed & (self.G <= 0).all(axis=1)
 
+    def has_status(self, status: Status) -> Mask:
+        """Trials of this status, for whatever reason."""
+        return np.equal(self.status, _CODE[status])
+
+    @property
+    def n_counted(self) -> int:
+        """Trials as the budget of a run counts them: not past data, not cancelled ones."""
+        return self.n_suggested - int(self.has_status(Status.CANCELLED).sum())
+
+    @cached_property
+    def incumbent(self) -> int | None:
+        """Number of the feasible trial with the highest utility, the earliest of equals; None while there is none.
+
+        Raises:
+            ObjectiveError: several objectives.
+        """
+        if len(self.objectives.aims) > 1:
+            metrics = [aim.metric for aim in self.objectives.aims]
+            raise ObjectiveError(f"There is no single best trial with the objectives {metrics}: use front.")
+        feasible = np.flatnonzero(self.is_feasible)
+        return int(feasible[np.argmax(self.Y[feasible, 0])]) if len(feasible) else None
+
+    @cached_property
+    def front(self) -> NDArray[np.int64]:
+        """Numbers of the feasible trials that no other feasible trial dominates; of equal ones all."""
+        feasible = np.flatnonzero(self.is_feasible)
+        Y = self.Y[feasible]
+        is_dominated = [bool(((y <= Y).all(axis=1) & (y < Y).any(axis=1)).any()) for y in Y]
+        return feasible[~np.array(is_dominated, dtype=bool)]
+
     @cached_property
     def told_order(self) -> NDArray[np.int64]:
         """Numbers of the ended trials in the order in which they ended."""
@@ -147,17 +178,24 @@ class History:
 
 
 class _Column:
-    """Rows of an array that grows by doubling; a view of the first n stays valid while later rows are added."""
+    """Rows of an array that grows by half; a view of the first n stays valid while later rows are added.
+
+    Rows are filled when they are first asked for, so that those kept in reserve take no memory.
+    """
 
     def __init__(self, width: int | None, dtype: Any, fill: Any) -> None:
         self._fill = fill
-        self._data = np.full((64,) if width is None else (64, width), fill, dtype=dtype)
+        self._n_filled = 0
+        self._data = np.empty((64,) if width is None else (64, width), dtype=dtype)
 
     def upto(self, n: int) -> NDArray[Any]:
         if n > len(self._data):
-            grown = np.full((max(n, 2 * len(self._data)), *self._data.shape[1:]), self._fill, dtype=self._data.dtype)
-            grown[: len(self._data)] = self._data
+            grown = np.empty((max(n, len(self._data) * 3 // 2), *self._data.shape[1:]), dtype=self._data.dtype)
+            grown[: self._n_filled] = self._data[: self._n_filled]
             self._data = grown
+        if n > self._n_filled:
+            self._data[self._n_filled : n] = self._fill
+            self._n_filled = n
         return self._data[:n]
 
 
@@ -177,7 +215,7 @@ class Fold:
         self.fingerprint: dict[str, Any] = {}
         self.unknown: Event | None = None
         self.queue: dict[str, Params] = {}
-        self._asks: dict[str, range] = {}
+        self._first_of_ask = array("q")
         self._asked: list[str] = []  # bodies of asked and attached events, as they stand in the log
         self._messages: dict[int, tuple[str, str]] = {}
         self._remarks: dict[int, str] = {}
@@ -186,7 +224,7 @@ class Fold:
         self._attempts: dict[int, int] = {}
         self._warm_trials: list[int] = []
         self._asked_at: list[str] = []
-        self._ended_at: dict[int, str] = {}
+        self._ended_at: list[str] = []
         self._n_placed = 0
         self._handlers: dict[str, Callable[[Event], None]] = {
             "opened": self._opened,
@@ -268,6 +306,7 @@ class Fold:
     def _on_asked(self, e: Event) -> None:
         body = e.read()
         runner = body.get("meta", {}).get("runner")
+        self._first_of_ask.append(self.n_trials)
         for position, suggestion in enumerate(body["suggestions"]):
             trial = self._new_trial(suggestion["params"], position, e.at)
             if "warm" in suggestion.get("notes", ()):
@@ -276,7 +315,6 @@ class Fold:
                 self.queue.pop(suggestion["enqueued"], None)
             if runner is not None:
                 self._runners[trial] = runner
-        self._asks[e.key] = range(self.n_trials - len(body["suggestions"]), self.n_trials)
         self._asked.append(e.body)
         self.n_asks += 1
 
@@ -323,6 +361,7 @@ class Fold:
         self._codes.upto(self.n_trials)[trial] = self.space.codes(params)
         self._place.upto(self.n_trials)[trial] = len(self._asked), position
         self._asked_at.append(at)
+        self._ended_at.append("")
         return trial
 
     def _end(self, trial: int, status: Status, e: Event) -> None:
@@ -382,9 +421,14 @@ class Fold:
         """How many trials have one of these statuses."""
         return int(np.isin(self._status.upto(self.n_trials), [_CODE[s] for s in statuses]).sum())
 
-    def asked_trials(self, key: str) -> list[int]:
-        """Numbers of the trials that the `asked` event with this key made."""
-        return list(self._asks[key])
+    def first_of_ask(self, index: int) -> int:
+        """Number of the first trial that this ask made; the others follow."""
+        return self._first_of_ask[index]
+
+    @property
+    def n_counted(self) -> int:
+        """As `History.n_counted`."""
+        return self.n_trials - self.n_attached - self.count(Status.CANCELLED)
 
     def attempt(self, trial: int) -> int:
         return self._attempts.get(trial, 1)
@@ -419,7 +463,7 @@ class Fold:
             resume=suggestion.get("resume"),
             parent=suggestion.get("parent"),
             asked_at=self._asked_at[trial],
-            ended_at=self._ended_at.get(trial, ""),
+            ended_at=self._ended_at[trial],
         )
 
     def texts(self) -> dict[str, list[str]]:
@@ -429,7 +473,7 @@ class Fold:
             "reason": [self._messages.get(k, ("", ""))[0] for k in n],
             "note": [self._remarks.get(k, "") for k in n],
             "asked_at": list(self._asked_at),
-            "ended_at": [self._ended_at.get(k, "") for k in n],
+            "ended_at": list(self._ended_at),
         }
 
     def _suggestion(self, trial: int) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def main() -> None:
             ours, random = ([f.result() for f in column] for column in futures)
             rows.append(row(name, ours, random))
             print(*rows[-1], [f"{r.gap:.2%}" for r in ours], sep="  ", flush=True)
-    said = f"{options.trials} trials, {options.first} of them first design, seeds {seeds[0]} to {seeds[-1]}; {described()}.\n"
+    said = f"{options.trials} trials, {options.first} of them first design, seeds {seeds[0]} to {seeds[-1]}.\n{described()}.\n"
     print("\n" + said + "\n" + table(rows))
     if options.markdown:
         options.markdown.write_text(f"{said}\n{table(rows)}\n")

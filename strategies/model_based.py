@@ -38,7 +38,7 @@ class ModelBased:
     """Any surrogate with any utility of its mean and standard deviation.
 
     Args:
-        surrogate: fitted to the completed trials at every ask; starts from the hyperparameters in the notes of the last.
+        surrogate: fitted to the completed trials at every ask, from the hyperparameters in the notes of the last.
         acquisition: of mean, standard deviation and incumbent, as a logarithm; weighted by the probability of
             feasibility.
         first: proposes points until there is something to fit.

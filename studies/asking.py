@@ -9,7 +9,7 @@ from typing import Any
 
 from bbo import seeding
 from bbo.errors import ConflictError, SpaceExhaustedError, StorageError, StrategyError
-from bbo.events import Event, check_known, event, nonce
+from bbo.events import check_known, event, nonce
 from bbo.history import Fold, History
 from bbo.protocols import Strategy
 from bbo.space import Params, Space
@@ -142,18 +142,15 @@ class Asker:
             body |= {"fixed": dict(fixed)} if fixed else {}
             body |= {"complete_below": complete_below} if complete_below is not None else {}
             # The ticket tells this ask from another process's, which may well have found the same points.
-            meta = {"seconds": round(time.perf_counter() - started, 4), "ticket": nonce()}
+            meta = {"seconds": round(time.perf_counter() - started, 4), "ticket": nonce()[:12]}
             body["meta"] = meta | ({"runner": runner} if runner else {})
             try:
-                return self._append(event("asked", f"asked/{index}", body, by=writer()))
+                self._log.append(event("asked", f"asked/{index}", body, by=writer()))
             except ConflictError:
                 continue  # somebody else asked; ask again with what they asked for pending
+            first = self._log.fold.first_of_ask(index)
+            return list(range(first, first + len(suggestions)))
         raise StorageError(f"Asking {self._log.name!r} was overtaken {_ATTEMPTS} times by other processes; try again.")
-
-    def _append(self, asked: Event) -> list[int]:
-        self._log.append(asked)
-        with self._log.lock:
-            return self._log.fold.asked_trials(asked.key)
 
     def _open(self) -> None:
         """Records on what this process computes, when that is new, and says what differs from before."""

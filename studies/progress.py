@@ -5,7 +5,6 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from bbo.history import Fold
-from bbo.studies.best import best_number
 
 
 class Progress(Protocol):
@@ -15,7 +14,7 @@ class Progress(Protocol):
 
     def __exit__(self, *error: Any) -> None: ...
 
-    def show(self, fold: Fold, n_done: int, n_running: int) -> None: ...
+    def show(self, fold: Fold, n_running: int) -> None: ...
 
 
 class Silent:
@@ -27,7 +26,7 @@ class Silent:
     def __exit__(self, *error: object) -> None:
         return None
 
-    def show(self, fold: Fold, n_done: int, n_running: int) -> None:
+    def show(self, fold: Fold, n_running: int) -> None:
         return None
 
 
@@ -61,8 +60,8 @@ class Bar:
     ) -> None:
         self._rich.stop()
 
-    def show(self, fold: Fold, n_done: int, n_running: int) -> None:
-        ended = n_done - n_running
+    def show(self, fold: Fold, n_running: int) -> None:
+        ended = fold.n_counted - n_running
         if self._task is None:
             self._task = self._rich.add_task(self._best, total=self._n_trials, completed=ended)
         if ended != self._told:
@@ -76,9 +75,10 @@ def progress_of(choice: bool | None, n_trials: int) -> Progress:
 
 
 def _best_in_words(fold: Fold) -> str:
+    history = fold.history()
     if len(fold.objectives.aims) > 1:
-        return f"{int(fold.history().is_feasible.sum())} feasible trials"
-    number = best_number(fold.history())
+        return f"{int(history.is_feasible.sum())} feasible trials"
+    number = history.incumbent
     if number is None:
         return "no feasible trial yet"
     return f"best {fold.trial(number).values[fold.objectives.aims[0].metric]:.6g} (trial {number})"

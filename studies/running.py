@@ -144,7 +144,7 @@ class _Run:
 
     def _is_over(self) -> bool:
         late = self._deadline is not None and time.monotonic() >= self._deadline
-        return self._is_ending or late or counted(self._log) >= self._limits.n_trials
+        return self._is_ending or late or self._log.fold.n_counted >= self._limits.n_trials
 
     def _next(self) -> int | None:
         """The next trial to evaluate; None where there is none now."""
@@ -239,9 +239,4 @@ class _Run:
         return number
 
     def _show(self) -> None:
-        self._progress.show(self._log.fold, counted(self._log), len(self._running))
-
-
-def counted(log: StudyLog) -> int:
-    """Trials as `n_trials` counts them."""
-    return log.fold.n_trials - log.fold.n_attached - log.fold.count(Status.CANCELLED)
+        self._progress.show(self._log.fold, len(self._running))

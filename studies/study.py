@@ -17,7 +17,6 @@ from bbo.space import Parameter, Space
 from bbo.storage import MemoryStorage, Storage, open_storage
 from bbo.studies import specification, telling
 from bbo.studies.asking import Asker
-from bbo.studies.best import best_number, front_numbers
 from bbo.studies.branching import branch, prefix
 from bbo.studies.evaluating import Evaluating, ObjectiveFunction
 from bbo.studies.frames import check_names, rows_of, to_frame
@@ -355,7 +354,7 @@ class Study:
         Raises:
             ObjectiveError: several objectives; use `front`.
         """
-        number = best_number(self.history)
+        number = self.history.incumbent
         return None if number is None else self._log.fold.trial(number)
 
     def recommend(self) -> Trial | None:
@@ -367,7 +366,7 @@ class Study:
         """
         judge = getattr(self.strategy, "recommend", None)
         history = self.history
-        number = best_number(history)
+        number = history.incumbent
         if judge is not None and number is not None:
             number = judge(history)
         return None if number is None else self._log.fold.trial(number)
@@ -375,7 +374,7 @@ class Study:
     @property
     def front(self) -> list[Trial]:
         """The feasible trials that no other one dominates; with one objective, the best and its equals."""
-        return [self._log.fold.trial(k) for k in front_numbers(self.history)]
+        return [self._log.fold.trial(k) for k in self.history.front.tolist()]
 
     def frame(self) -> "pd.DataFrame":
         """All trials as a table: a column per parameter and metric, status, feasibility, times (UTC)."""

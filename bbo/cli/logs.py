@@ -56,10 +56,9 @@ def status_counts(trials: list[Trial]) -> Counter[Status]:
 
 
 def n_ended(study: Study) -> int:
-    """Trials that have ended, as `Study.run` counts them: past data and cancelled ones are none."""
-    counts = status_counts(study.trials)
-    not_counted = counts[Status.CANCELLED] + counts[Status.RUNNING] + counts[Status.PAUSED]
-    return study.history.n_suggested - not_counted
+    """Trials that have ended, as `Study.run` counts them."""
+    history = study.history
+    return history.n_counted - int(history.is_pending.sum())
 
 
 def _path(where: str) -> Path | None:

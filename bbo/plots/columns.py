@@ -32,12 +32,12 @@ class Trials:
 
     @classmethod
     def of(cls, history: History) -> "Trials":
-        failed = history.status == list(Status).index(Status.FAILED)
+        best = history.front if len(history.objectives.aims) > 1 else [k for k in [history.incumbent] if k is not None]
         return cls(
             feasible=np.flatnonzero(history.is_feasible),
             infeasible=np.flatnonzero(history.is_completed & ~history.is_feasible),
-            failed=np.flatnonzero(failed),
-            best=_front(history),
+            failed=np.flatnonzero(history.has_status(Status.FAILED)),
+            best=np.array(best, dtype=np.int64),
         )
 
     @property
@@ -111,13 +111,3 @@ def axis_label(aim: Objective) -> str:
         case Maximize():
             return f"{aim.metric} (higher is better)"
     return f"{aim.metric} (target {aim.value:g})"
-
-
-def _front(history: History) -> Numbers:
-    feasible = np.flatnonzero(history.is_feasible)
-    Y = history.Y[feasible]
-    if Y.shape[1] == 1:
-        return feasible[[np.argmax(Y[:, 0])]] if len(feasible) else feasible
-    is_dominated = [bool(((y <= Y).all(axis=1) & (y < Y).any(axis=1)).any()) for y in Y]
-    front: Numbers = feasible[~np.array(is_dominated, dtype=bool)]
-    return front

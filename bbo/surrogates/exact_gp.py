@@ -110,7 +110,9 @@ class ExactGP:
         location, scale = _standardization(Y[order])
         y, V = ((Y - location) / scale).mT, (known / scale**2).mT
         features = columns.features(X)
-        sorted_data = LogPosterior(features[order], owner, columns.is_numeric(X.device), y[:, order], V[:, order], *self._prior(X))
+        sorted_data = LogPosterior(
+            features[order], owner, columns.is_numeric(X.device), y[:, order], V[:, order], *self._prior(X)
+        )
         for rung in LADDER:
             theta, value = self._settle(sorted_data, rung, warm, is_noise_known=Yvar is not None)
             settled = Hyperparameters(*theta[:, :-2].exp().split(X.shape[1], 1), *theta[:, -2:].exp().unbind(1))
@@ -118,7 +120,9 @@ class ExactGP:
             conditioned = Conditioned.on(F, y, settled.noise[:, None] + V, settled.outputscale)
             if conditioned is not None:
                 evidence = value - scale.log()
-                return FittedGP(X.clone(), Y.clone(), columns, location, scale, settled, conditioned, evidence, rung.name)
+                return FittedGP(
+                    X.clone(), Y.clone(), columns, location, scale, settled, conditioned, evidence, rung.name
+                )
         raise FitError(
             f"No Gaussian process fits {len(X)} observations in {X.shape[1]} columns: the covariance is not positive "
             f"definite even with hyperparameters from the prior and a noise variance of {LADDER[-1].least_noise}."
