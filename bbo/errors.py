@@ -8,7 +8,6 @@ BBOError
 ├── TrialError(ValueError)        an unknown trial, or one that has ended
 │   └── AlreadyToldError          another value for a trial that has one
 ├── WaitForTells                  the strategy has nothing to suggest before pending trials end
-├── StudyFinished                 the budget is spent
 ├── StudyExistsError(ValueError)  the name is taken, by a study that is the same or another
 ├── StudyNotFoundError(KeyError)  no study of that name in the storage
 ├── StorageError                  the log cannot be read or written
@@ -51,10 +50,6 @@ class AlreadyToldError(TrialError):
 
 class WaitForTells(BBOError):  # noqa: N818 - a situation, not a fault
     """Nothing to suggest until pending trials are told."""
-
-
-class StudyFinished(BBOError):  # noqa: N818 - a situation, not a fault
-    """The study's budget is spent."""
 
 
 class StudyExistsError(BBOError, ValueError):

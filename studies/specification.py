@@ -102,6 +102,21 @@ def fingerprint(part: Any) -> str:
     return hashlib.sha256((source + canonical(fields)).encode()).hexdigest()[:24]
 
 
+def check_strategy(strategy: Any) -> None:
+    """Raises StrategyError for what is no strategy: a name, a class, an object that suggests nothing."""
+    if isinstance(strategy, type) or not callable(getattr(strategy, "suggest", None)):
+        raise StrategyError(
+            "A strategy is an object with a method suggest(history, n, *, seed), e.g. GP() or RandomSearch() "
+            f"from bbo.strategies: got {strategy!r}."
+        )
+
+
+def check_seed(seed: Any) -> None:
+    """Raises ValueError for what cannot seed a study."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"A seed is a whole number of at least 0: got {seed!r}.")
+
+
 def refusal(strategy: Strategy, space: Space, objectives: Objectives) -> str | None:
     """Why this strategy cannot take such a study; None when it can."""
     refuses: Callable[[Space, Objectives], str | None] | None = getattr(strategy, "refuses", None)

@@ -66,6 +66,10 @@ class Study:
     ) -> None:
         space, wanted = specification.as_space(space), specification.as_objectives(objectives)
         check_names(space, wanted)
+        if seed is not None:
+            specification.check_seed(seed)
+        if strategy is not None:
+            specification.check_strategy(strategy)
         log = StudyLog(open_storage(storage), name)
         _create_or_compare(log, space, wanted, strategy, seed, if_exists)
         self._attach_log(log, strategy)
@@ -456,6 +460,8 @@ def _create_or_compare(
         log.refresh()
     except StudyNotFoundError:
         description = specification.DEFAULT_STRATEGY if strategy is None else specification.describe(strategy)
+        if strategy is None and len(objectives.aims) > 1:
+            strategy = specification.rebuild(description)  # loads its libraries, only to say that it refuses
         refusal = None if strategy is None else specification.refusal(strategy, space, objectives)
         if refusal is not None:
             raise StrategyError(refusal) from None

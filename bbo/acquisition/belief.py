@@ -11,6 +11,7 @@ than without. Both are monotone and the latter keeps the threshold 0, so improve
 as before.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,16 +62,27 @@ class Belief:
         """
         warm = warm or {}
         values = [Y[:, 0], *G.unbind(1)]
-        bent: list[YeoJohnson | Bilog] = [YeoJohnson.fit(Y[:, 0]), *(Bilog.fit(g) for g in G.unbind(1))]
-        transforms = [*(t.identity for t in bent), *bent]
-        columns = [t.forward(v) for t, v in zip(transforms, 2 * values, strict=True)]
-        both = surrogate.fit(X, torch.stack(columns, 1), categorical=categorical, warm=warm.get("outputs"))
-        slopes = torch.stack([t.log_slope(v).mean() for t, v in zip(transforms, 2 * values, strict=True)])
-        plain, better = (both.log_evidence + slopes).nan_to_num(-torch.inf).reshape(2, -1)
-        chosen = [k + len(values) * int(gain > 0) for k, gain in enumerate(better - plain)]
+        maps: list[YeoJohnson | Bilog] = [YeoJohnson.fit(Y[:, 0]), *(Bilog.fit(g) for g in G.unbind(1))]
+        plain = [t.identity for t in maps]
+        bent = [k for k, t in enumerate(maps) if t != plain[k]]
+        transforms = plain + [maps[k] for k in bent]
+        columns = [values[k] for k in [*range(len(values)), *bent]]
+        candidates = surrogate.fit(
+            X,
+            torch.stack([t.forward(v) for t, v in zip(transforms, columns, strict=True)], 1),
+            categorical=categorical,
+            warm=warm.get("outputs") if warm.get("bent") == bent else None,
+        )
+        # Densities of transformed values, brought to the units of the values themselves.
+        slopes = torch.stack([t.log_slope(v).mean() for t, v in zip(transforms, columns, strict=True)])
+        evidence = (candidates.log_evidence + slopes).tolist()
+        chosen = list(range(len(values)))
+        for j, k in enumerate(bent, start=len(values)):
+            if evidence[j] > evidence[k] or math.isnan(evidence[k]):
+                chosen[k] = j
         objective = transforms[chosen[0]]
         assert isinstance(objective, YeoJohnson)
-        outputs = both.subset_output(chosen)
+        outputs = candidates.subset_output(chosen)
         success = None
         if len(X_failed):
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
@@ -78,9 +90,9 @@ class Belief:
             success = surrogate.fit(points, labels, categorical=categorical, warm=warm.get("success"))
         feasible = (G <= 0).all(1)
         best_f = outputs.mean_sd(X[feasible])[0][:, 0].max() if bool(feasible.any()) else None
-        models = {"outputs": both, "success": success}
-        warm = {name: model.hyperparameters for name, model in models.items() if model is not None}
-        return Belief(outputs, success, objective, best_f, warm)
+        models = {"outputs": candidates, "success": success}
+        settled = {name: model.hyperparameters for name, model in models.items() if model is not None}
+        return Belief(outputs, success, objective, best_f, settled | {"bent": bent})
 
     @property
     def rung(self) -> str:

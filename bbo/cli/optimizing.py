@@ -47,7 +47,7 @@ def optimize(order: Order) -> None:
     with _opened(order, problem) as study:
         is_done = n_ended(study) >= order.trials
         try:
-            study.run(problem, order.trials, workers=order.workers, progress=False if is_done else None)
+            study.run(problem, order.trials, workers=order.workers, progress=not is_done)
         except KeyboardInterrupt:
             _say_interrupted(study, order)
             raise typer.Exit(INTERRUPTED) from None

@@ -2,9 +2,7 @@
 
 Kernel and marginal likelihood: Rasmussen & Williams (2006), Eq. 4.17 and 2.30; the gradient stands in `marginal.py`.
 Length-scale prior: Hvarfner et al., "Vanilla Bayesian optimization performs great in high dimensions", ICML 2024.
-
-theta is the logarithm of length scales, of a and b of the input warping, of noise variance and outputscale: `3 d + 2`
-numbers for each of the m outputs.
+Input warping: Snoek et al., "Input warping for Bayesian optimization of non-stationary functions", ICML 2014.
 """
 
 import math
@@ -16,7 +14,9 @@ import torch
 from torch import Tensor
 
 from bbo.errors import FitError
-from bbo.surrogates.fitted_gp import Conditioned, FittedGP, Hyperparameters
+from bbo.surrogates.conditioned import Conditioned
+from bbo.surrogates.fitted_gp import FittedGP
+from bbo.surrogates.hyperparameters import Hyperparameters, by_parameter
 from bbo.surrogates.kernel import Columns
 from bbo.surrogates.lbfgs import maximize
 from bbo.surrogates.marginal import LogPosterior
@@ -27,6 +27,7 @@ _SUBSET_SEED = 2024
 _LENGTH_SCALES = (5e-3, 1e4)
 _LARGEST_NOISE = 10.0
 _WARPING = (0.1, 10.0)
+_OUTSIDE = 1e-9  # what rounding may put a position outside of the cube
 _OUTPUTSCALES = (1e-3, 1e3)
 # Starts, as factors of the modes of length scales, noise and outputscale: the mode, then a wiggly function seen clearly
 # and a smooth one seen through noise, the two ways to explain the same data (Rasmussen & Williams, Fig. 5.5).
@@ -60,7 +61,7 @@ LADDER = (Rung("map", 1e-6, True), Rung("jitter", 1e-4, True), Rung("prior", 1e-
 
 @dataclass(frozen=True, kw_only=True)
 class ExactGP:
-    """Matern-5/2 Gaussian process with a length scale per column, a constant mean and homoscedastic noise.
+    """Matern-5/2 Gaussian process: length scale and warping by column, a constant mean, homoscedastic noise.
 
     Args:
         length_scale: prior of the length scales over sqrt(d).
@@ -98,28 +99,25 @@ class ExactGP:
             categorical: number of levels by column, for columns whose levels have no order.
             warm: `hyperparameters` of an earlier fit, where to start; not used when of another shape.
         Raises:
-            ValueError: if the shapes disagree or a value is not finite.
+            ValueError: if the shapes disagree, a value is not finite or `X` leaves the cube.
             FitError: if no rung of the ladder gave a finite posterior.
         """
         _check(X, Y, Yvar)
-        columns = Columns(X.shape[1], dict(categorical or {}))
-        owner = columns.owner(X.device)
+        columns = Columns(X.shape[1], dict(categorical or {}), X.device, is_warped=self.warping is not None)
         # Sorted rows give the same hyperparameters, to the bit, to the same observations in any order.
         known = torch.zeros_like(Y) if Yvar is None else Yvar
         order = torch.unique(torch.cat([X, Y, known], 1), dim=0, return_inverse=True)[1].argsort(stable=True)
         location, scale = _standardization(Y[order])
         y, V = ((Y - location) / scale).mT, (known / scale**2).mT
         features = columns.features(X)
-        sorted_data = LogPosterior(
-            features[order], owner, columns.is_numeric(X.device), y[:, order], V[:, order], *self._prior(X)
-        )
+        sorted_data = LogPosterior(columns, features[order], y[:, order], V[:, order], *self._prior(X))
         for rung in LADDER:
-            theta, value = self._settle(sorted_data, rung, warm, is_noise_known=Yvar is not None)
-            settled = Hyperparameters(*theta[:, :-2].exp().split(X.shape[1], 1), *theta[:, -2:].exp().unbind(1))
+            theta = self._settle(sorted_data, rung, warm, is_noise_known=Yvar is not None)
+            settled = Hyperparameters.from_theta(theta)
             F = settled.scaled(columns, features)
             conditioned = Conditioned.on(F, y, settled.noise[:, None] + V, settled.outputscale)
             if conditioned is not None:
-                evidence = value - scale.log()
+                evidence = (conditioned.log_likelihood + sorted_data.log_prior(theta)) / len(X) - scale.log()
                 return FittedGP(
                     X.clone(), Y.clone(), columns, location, scale, settled, conditioned, evidence, rung.name
                 )
@@ -131,52 +129,58 @@ class ExactGP:
     def _prior(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Location and scale of the normal prior of theta, both `3 d + 2`."""
         d = X.shape[1]
-        length_scale = replace(self.length_scale, mode=self.length_scale.mode * math.sqrt(d))
-        warping = self.warping or LogNormal(1.0, 1.0)
-        priors = [length_scale] * d + [warping] * (2 * d) + [self.noise, self.outputscale]
+        priors = by_parameter(
+            d,
+            length_scale=replace(self.length_scale, mode=self.length_scale.mode * math.sqrt(d)),
+            warping=self.warping or LogNormal(1.0, 1.0),
+            noise=self.noise,
+            outputscale=self.outputscale,
+        )
         return X.new_tensor([p.mode for p in priors]).log(), X.new_tensor([p.scale for p in priors])
 
     def _settle(
         self, data: LogPosterior, rung: Rung, warm: Mapping[str, Any] | None, *, is_noise_known: bool
-    ) -> tuple[Tensor, Tensor]:
-        """theta of each output, `m x p`, the best that a fit reached or the prior's mode; its log density per observation, `m`."""
+    ) -> Tensor:
+        """theta of each output, `m x (3 d + 2)`; the best that a fit reached, or the prior's mode."""
         m, n = data.Y.shape
-        d = (len(data.location) - 2) // 3
-        noise = (rung.least_noise, rung.least_noise if is_noise_known else _LARGEST_NOISE)
-        warping = (1.0, 1.0) if self.warping is None else _WARPING
-        ranges = [_LENGTH_SCALES] * d + [warping] * (2 * d) + [noise, _OUTPUTSCALES]
+        ranges = by_parameter(
+            data.columns.dim,
+            length_scale=_LENGTH_SCALES,
+            warping=_WARPING if data.columns.is_warped else (1.0, 1.0),
+            noise=(rung.least_noise, rung.least_noise if is_noise_known else _LARGEST_NOISE),
+            outputscale=_OUTPUTSCALES,
+        )
         lower, upper = data.location.new_tensor(ranges).log().unbind(1)
-        mode = data.location.clamp(lower, upper)
+        mode = data.location.clamp(lower, upper).expand(m, -1)
         if not rung.is_fitted:
-            theta = mode.expand(m, -1)
-            return theta, data(theta)[0] / n
-        starts = _starts(mode.expand(m, -1), warm)
+            return mode
+        starts = _starts(mode, warm, data.columns.dim)
         generator = torch.Generator("cpu").manual_seed(_SUBSET_SEED)
         shuffled = torch.randperm(n, generator=generator, device="cpu").to(mode.device)
-        rows = shuffled[:_COARSE]
-        theta, value = _climb(data, rows, starts, lower, upper, self.max_evaluations)
+        theta, value = _climb(data, shuffled[:_COARSE], starts, lower, upper, self.max_evaluations)
         if n > _COARSE:
             rows = shuffled[: self.subset]
             theta, value = _climb(data, rows, torch.cat([theta, starts]), lower, upper, 1)
-            best = _best(theta, value)[None]
-            theta, value = _climb(data, rows, best, lower, upper, self.max_evaluations // 3)
-        return _best(theta, value), value.amax(0) / len(rows)
+            theta, value = _climb(data, rows, _best(theta, value)[None], lower, upper, self.max_evaluations // 3)
+        return _best(theta, value)
 
 
-def _starts(mode: Tensor, warm: Mapping[str, Any] | None) -> Tensor:
-    """Where to climb from, `r x m x p`, given the mode of the prior, `m x p`."""
-    warm_start = _warm_start(warm, mode)
-    if warm_start is not None:
-        return torch.stack([warm_start, mode])
-    d = (mode.shape[1] - 2) // 3
-    factors = mode.new_tensor([[lengths] * d + [1.0] * (2 * d) + [noise, scale] for lengths, noise, scale in _STARTS])
-    return mode + factors.log()[:, None]
+def _starts(mode: Tensor, warm: Mapping[str, Any] | None, d: int) -> Tensor:
+    """Where to climb from, `r x m x (3 d + 2)`, given the mode of the prior, `m x (3 d + 2)`."""
+    before = None if warm is None else Hyperparameters.from_dict(warm, mode)
+    if before is not None:
+        return torch.stack([before.theta, mode])
+    factors = [
+        by_parameter(d, length_scale=lengths, warping=1.0, noise=noise, outputscale=scale)
+        for lengths, noise, scale in _STARTS
+    ]
+    return mode + mode.new_tensor(factors).log()[:, None]
 
 
 def _climb(
     data: LogPosterior, rows: Tensor, starts: Tensor, lower: Tensor, upper: Tensor, max_evaluations: int
 ) -> tuple[Tensor, Tensor]:
-    """Local maxima `r x m x p` and their log densities `r x m` on some of the observations."""
+    """Local maxima `r x m x (3 d + 2)` and their log densities `r x m` on some of the observations."""
     r, m, p = starts.shape
     density = replace(
         data, features=data.features[rows], Y=data.Y[:, rows].repeat(r, 1), V=data.V[:, rows].repeat(r, 1)
@@ -188,20 +192,8 @@ def _climb(
 
 
 def _best(theta: Tensor, value: Tensor) -> Tensor:
-    """The best of each output, `m x p`, from `r x m x p` and `r x m`."""
+    """The best of each output, `m x (3 d + 2)`, from `r x m x (3 d + 2)` and `r x m`."""
     return theta.gather(0, value.argmax(0)[None, :, None].expand(1, -1, theta.shape[2]))[0]
-
-
-def _warm_start(warm: Mapping[str, Any] | None, like: Tensor) -> Tensor | None:
-    """theta, `m x p` as `like`, from what `FittedGP.hyperparameters` gave; None when it has another shape."""
-    if warm is None:
-        return None
-    settled = Hyperparameters.from_dict(warm, like)
-    m, d = len(like), (like.shape[1] - 2) // 3
-    parts = settled.length_scales, settled.warping_a, settled.warping_b, settled.noise, settled.outputscale
-    if tuple(part.shape for part in parts) != ((m, d),) * 3 + ((m,),) * 2:
-        return None
-    return torch.cat([part.reshape(m, -1) for part in parts], 1).log()
 
 
 def _standardization(Y: Tensor) -> tuple[Tensor, Tensor]:
@@ -230,5 +222,12 @@ def _check(X: Tensor, Y: Tensor, Yvar: Tensor | None) -> None:
             raise ValueError(
                 f"{name} has {int((~values.isfinite()).sum())} values that are not finite; drop those rows."
             )
+    outside = ((X < -_OUTSIDE) | (X > 1 + _OUTSIDE)).any(0)
+    if bool(outside.any()):
+        j = int(outside.to(torch.int).argmax())
+        raise ValueError(
+            f"X must lie in the unit cube, column {j} goes from {X[:, j].min().item()!r} to {X[:, j].max().item()!r}: "
+            "map the range that inputs may take to [0, 1]."
+        )
     if Yvar is not None and bool((Yvar < 0).any()):
         raise ValueError(f"Yvar is a variance: got {Yvar.min().item()!r}.")

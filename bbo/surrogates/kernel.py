@@ -2,13 +2,14 @@
 
 | symbol | shape | means |
 |---|---|---|
-| F | n x p | features of X: numeric columns centred; a categorical one as indicators of its levels over sqrt(2) |
+| F | n x p | features of X: numeric columns x_j first, maybe warped; a categorical one as indicators over sqrt(2) |
 | l | d | length scales; all indicators of a column share its own |
 | r2 | n x n' | sum over columns of (x_j - x'_j)^2 / l_j^2; of a categorical column 1 / l_j^2 where levels differ |
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -23,32 +24,43 @@ class Columns:
     Args:
         dim: number of columns, d.
         categorical: number of levels by column; such a column holds (k + 1/2) / n_levels.
+        device: where the observations are.
+        is_warped: whether numeric columns are warped before they are compared.
     """
 
     dim: int
     categorical: Mapping[int, int]
+    device: torch.device
+    is_warped: bool
 
-    def owner(self, device: torch.device) -> Tensor:
+    @property
+    def n_numeric(self) -> int:
+        """How many features, the first ones, are positions in the cube; the others are indicators."""
+        return self.dim - len(self.categorical)
+
+    @cached_property
+    def owner(self) -> Tensor:
         """The column that each feature comes from, `p`."""
-        numeric = [j for j in range(self.dim) if j not in self.categorical]
         indicators = [j for j, n_levels in sorted(self.categorical.items()) for _ in range(n_levels)]
-        return torch.tensor(numeric + indicators, dtype=torch.long, device=device)
-
-    def is_numeric(self, device: torch.device) -> Tensor:
-        """Which features are positions in the cube, `p`; the others are indicators."""
-        n_numeric = self.dim - len(self.categorical)
-        return torch.arange(n_numeric + sum(self.categorical.values()), device=device) < n_numeric
+        return torch.tensor(self._numeric + indicators, dtype=torch.long, device=self.device)
 
     def features(self, X: Tensor) -> Tensor:
         """From `... x d` to `... x p`; no gradient reaches categorical columns."""
         if not self.categorical:
             return X
-        numeric = [j for j in range(self.dim) if j not in self.categorical]
-        blocks = [X[..., numeric]]
+        blocks = [X[..., self._numeric]]
         for j, n_levels in sorted(self.categorical.items()):
             level = (X[..., j].detach() * n_levels).long().clamp(0, n_levels - 1)
             blocks.append(torch.nn.functional.one_hot(level, n_levels).to(X) * 0.5**0.5)
         return torch.cat(blocks, -1)
+
+    def parted(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The positions and the indicators among features, `... x p`."""
+        return features[..., : self.n_numeric], features[..., self.n_numeric :]
+
+    @property
+    def _numeric(self) -> list[int]:
+        return [j for j in range(self.dim) if j not in self.categorical]
 
 
 def squared_distances(A: Tensor, B: Tensor) -> Tensor:

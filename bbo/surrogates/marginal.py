@@ -6,7 +6,8 @@ Many (output, start) pairs at once; the b below counts them.
 |---|---|---|
 | theta | b x (3 d + 2) | log of length scales, of a and b of the warping, of noise variance and outputscale |
 | s, v | b | outputscale, noise variance; V_i = known noise variance of observation i |
-| k, K | b x n x n | correlations; K = s k + diag(v + V) |
+| x, l, F | b x n x p | features, the numeric ones warped; the length scale of each; x / l |
+| k, K | b x n x n | correlations of F; K = s k + diag(v + V) |
 | mu, r | b, b x n | constant mean mu = 1'K^-1 y / 1'K^-1 1, residuals y - mu |
 | a | b x n | K^-1 r |
 | A | b x n x n | a a' - K^-1 |
@@ -20,8 +21,9 @@ mu maximizes L for given theta, so its own change adds nothing to the gradient (
 - log s: dK = s k = K - diag(v + V), hence (a'r - n - sum_i A_ii (v + V_i)) / 2.
 - log l_j: dr2 = -2 (x_j - x'_j)^2 / l_j^2. With W = -s A o k'(r2) and w = W 1,
   sum_ab W_ab (x_aj - x_bj)^2 / l_j^2 = 2 (sum_a w_a x_aj^2 - x_j'W x_j) / l_j^2,
-  which for all j is one product W X; no n x n x d tensor arises.
-- log a_j, log b_j of the warping: the same product gives dL/dx_aj, and `warped_and_slopes` how x_aj depends on them.
+  which for all j is one product W F; no n x n x d tensor arises.
+- log a_j, log b_j of the warping: the same product gives dL/dF_aj = 2 (sum_b W_ab F_bj - w_a F_aj), hence dL/dx_aj, and
+  `warped_and_slopes` how x_aj depends on them.
 """
 
 import math
@@ -30,7 +32,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bbo.surrogates.kernel import matern52_and_slope_, squared_distances
+from bbo.surrogates.hyperparameters import Hyperparameters
+from bbo.surrogates.kernel import Columns, matern52_and_slope_, squared_distances
 from bbo.surrogates.warping import warped_and_slopes
 
 
@@ -39,17 +42,15 @@ class LogPosterior:
     """Log marginal likelihood plus log prior, as a function of theta.
 
     Args:
+        columns: which column each feature belongs to, and whether positions are warped.
         features: `n x p`.
-        owner: the column each feature belongs to, `p`.
-        is_numeric: which features are positions, to be warped, `p`.
         Y: standardized values of each pair's output, `b x n`.
         V: known noise variance in the same units, `b x n`; zeros where none is known.
         location, scale: of the normal prior of theta, `3 d + 2`.
     """
 
+    columns: Columns
     features: Tensor
-    owner: Tensor
-    is_numeric: Tensor
     Y: Tensor
     V: Tensor
     location: Tensor
@@ -58,11 +59,19 @@ class LogPosterior:
     def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Values `b` and gradients `b x (3 d + 2)`; NaN where K is not positive definite."""
         n = self.Y.shape[1]
-        v, s = theta[:, -2].exp(), theta[:, -1].exp()
-        d = (theta.shape[1] - 2) // 3
-        length, a, b = (part[:, self.owner].exp()[:, None] for part in theta[:, :-2].split(d, 1))
-        bent, by_a, by_b = warped_and_slopes(self.features, a, b)
-        F = torch.where(self.is_numeric, bent, self.features) / length  # b x n x p
+        h = Hyperparameters.from_theta(theta)
+        v, s = h.noise, h.outputscale
+        owner = self.columns.owner
+        length = h.length_scales[:, None, owner]
+        if self.columns.is_warped:
+            numeric, indicators = self.columns.parted(self.features)
+            bent_owner = owner[: numeric.shape[1]]
+            bent, by_a, by_b = warped_and_slopes(
+                numeric, h.warping_a[:, None, bent_owner], h.warping_b[:, None, bent_owner]
+            )
+            F = torch.cat([bent, indicators.expand(len(theta), -1, -1)], 2) / length  # b x n x p
+        else:
+            F = self.features / length
         r2 = squared_distances(F, F)
         r2.diagonal(dim1=1, dim2=2).zero_()
         k, slope = matern52_and_slope_(r2)
@@ -70,6 +79,8 @@ class LogPosterior:
         K = k.mul_(s[:, None, None])
         K.diagonal(dim1=1, dim2=2).add_(noise)
         L, info = torch.linalg.cholesky_ex(K)
+        # What is left of a failed factor may have a zero there, for which `cholesky_inverse` would raise.
+        L.diagonal(dim1=1, dim2=2).masked_fill_((info != 0)[:, None], 1.0)
         white = torch.linalg.solve_triangular(L, torch.stack([self.Y, torch.ones_like(self.Y)], 2), upper=False)
         y, one = white[..., 0], white[..., 1]
         residual = y - ((y * one).sum(1) / (one * one).sum(1))[:, None] * one
@@ -85,10 +96,18 @@ class LogPosterior:
         by_scale = 0.5 * (fit - n - (diagonal * noise).sum(1))
         W = A.mul_(slope).mul_(-s[:, None, None])
         by_F = 2 * (W @ F - W.sum(2, keepdim=True) * F)
-        by_bent = by_F / length * self.is_numeric
-        by_feature = (-(F * by_F).sum(1), (by_bent * by_a).sum(1), (by_bent * by_b).sum(1))
-        by_column = [theta.new_zeros((len(theta), d)).index_add_(1, self.owner, g) for g in by_feature]
+        by_column = torch.zeros_like(theta[:, :-2])
+        by_column.index_add_(1, owner, -(F * by_F).sum(1))
+        if self.columns.is_warped:
+            by_bent = (by_F / length)[..., : bent.shape[2]]
+            by_column.index_copy_(1, bent_owner + self.columns.dim, (by_bent * by_a).sum(1))
+            by_column.index_copy_(1, bent_owner + 2 * self.columns.dim, (by_bent * by_b).sum(1))
 
         z = (theta - self.location) / self.scale
-        value = torch.where(info == 0, value - 0.5 * (z * z).sum(1), torch.nan)
-        return value, torch.cat([*by_column, by_noise[:, None], by_scale[:, None]], 1) - z / self.scale
+        value = torch.where(info == 0, value + self.log_prior(theta), torch.nan)
+        return value, torch.cat([by_column, by_noise[:, None], by_scale[:, None]], 1) - z / self.scale
+
+    def log_prior(self, theta: Tensor) -> Tensor:
+        """Log density of theta but for a constant, `b`."""
+        z = (theta - self.location) / self.scale
+        return -0.5 * (z * z).sum(1)

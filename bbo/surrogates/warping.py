@@ -3,17 +3,19 @@
     w(x) = 1 - (1 - x^a)^b,  a, b > 0; the identity at a = b = 1
 
 Kumaraswamy's distribution function; Snoek, Swersky, Zemel & Adams, "Input warping for Bayesian optimization of
-non-stationary functions", ICML 2014. Positions are first moved off the edges by `_EDGE`, where a slope may be infinite.
+non-stationary functions", ICML 2014. Positions are first moved off the edges by `_EDGE`, where a slope may be infinite;
+what lies outside [0, 1] counts as on the edge.
 """
 
 import torch
 from torch import Tensor
 
+# With exponents in [0.1, 10], q = 1 - x^a stays above 1e-5 and no slope in x is above 1e5.
 _EDGE = 1e-4
 
 
 def warped(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """w(x) of positions in [0, 1], of any shapes that broadcast."""
+    """w(x) of positions in [0, 1], of any shapes that broadcast; differentiable at the edges also."""
     return -torch.expm1(b * (-torch.expm1(a * _log(x))).log())
 
 
@@ -32,4 +34,4 @@ def warped_and_slopes(x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, 
 
 
 def _log(x: Tensor) -> Tensor:
-    return (_EDGE + (1 - 2 * _EDGE) * x).log()
+    return (_EDGE + (1 - 2 * _EDGE) * x.clamp(0.0, 1.0)).log()

@@ -341,6 +341,25 @@ def test_a_strategy_that_refuses_a_study_says_what_can():
     assert Study(SPACE, Minimize("a"), strategy=Choosy()).ask()
 
 
+@pytest.mark.parametrize("strategy", ["GP", RandomSearch, 3])
+def test_what_is_no_strategy_is_refused(strategy):
+    with pytest.raises(StrategyError, match="object with a method suggest"):
+        study(strategy=strategy)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(ValueError, match="at least 0: got"):
+        study(seed=seed)
+
+
+def test_the_default_strategy_refuses_several_objectives_before_anything_is_logged():
+    storage = MemoryStorage()
+    with pytest.raises(StrategyError, match="use RandomSearch"):
+        Study(SPACE, [Minimize("a"), Minimize("b")], storage=storage)
+    assert storage.studies() == []
+
+
 def test_a_study_without_a_seed_draws_one_and_records_it():
     storage = MemoryStorage()
     s = Study(SPACE, Minimize("y"), strategy=RandomSearch(), storage=storage)
