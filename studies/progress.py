@@ -49,7 +49,7 @@ class Bar:
         )
         self._task: Any = None
         self._told = -1
-        self._best = "no feasible trial yet"
+        self._best = ""
 
     def __enter__(self) -> Self:
         self._rich.start()
@@ -63,7 +63,7 @@ class Bar:
     def show(self, fold: Fold, n_running: int) -> None:
         ended = fold.n_counted - n_running
         if self._task is None:
-            self._task = self._rich.add_task(self._best, total=self._n_trials, completed=ended)
+            self._task = self._rich.add_task("", total=self._n_trials, completed=ended)
         if ended != self._told:
             self._told, self._best = ended, _best_in_words(fold)
         self._rich.update(self._task, completed=ended, description=self._best)
@@ -80,5 +80,5 @@ def _best_in_words(fold: Fold) -> str:
         return f"{int(history.is_feasible.sum())} feasible trials"
     number = history.incumbent
     if number is None:
-        return "no feasible trial yet"
+        return "no feasible trial yet" if history.objectives.constraints else "no value yet"
     return f"best {fold.trial(number).values[fold.objectives.aims[0].metric]:.6g} (trial {number})"
