@@ -20,10 +20,15 @@ import torch
 from torch import Tensor
 
 from bbo.acquisition.utilities import log_probability_of_feasibility
+from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.protocol import Fitted, Surrogate
 from bbo.surrogates.transforms import Bilog, YeoJohnson
 
 Utility = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+# Labels are steps, which warping takes for a function that is steep there and flat elsewhere, and is too sure of it:
+# held-out log probability of labels -0.78 with and -0.47 without, over 5 shapes of the failing region, 2 and 5 columns.
+_OF_FAILURE = ExactGP(warping=None)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Belief:
         outputs: of the transformed objective and constraints, the objective first.
         success: of labels, +1 for failed and -1 for completed; None while nothing failed.
         objective: the transform of the first output.
-        best_f: the incumbent: the highest mean among feasible observed points, transformed; None while there is none.
+        best_f: the incumbent: the highest mean among feasible points, observed or believed, transformed; None while
+            there is none.
         warm: hyperparameters, as JSON keeps them, for the next fit.
     """
 
@@ -54,11 +60,15 @@ class Belief:
         *,
         categorical: Mapping[int, int],
         warm: Mapping[str, Any] | None = None,
+        of_failure: Surrogate = _OF_FAILURE,
     ) -> "Belief":
         """From completed trials `X, Y, G` and failed ones.
 
         Args:
+            surrogate: of the objective and the constraints.
+            categorical: number of levels by column, for columns whose levels have no order.
             warm: the `warm` of an earlier belief, where the fits start.
+            of_failure: of the labels, +1 for failed and -1 for completed.
         """
         warm = warm or {}
         values = [Y[:, 0], *G.unbind(1)]
@@ -87,7 +97,7 @@ class Belief:
         if len(X_failed):
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
             points = torch.cat([X, X_failed])
-            success = surrogate.fit(points, labels, categorical=categorical, warm=warm.get("success"))
+            success = of_failure.fit(points, labels, categorical=categorical, warm=warm.get("success"))
         feasible = (G <= 0).all(1)
         best_f = outputs.mean_sd(X[feasible])[0][:, 0].max() if bool(feasible.any()) else None
         models = {"outputs": candidates, "success": success}
@@ -101,11 +111,24 @@ class Belief:
         return next((rung for rung in rungs if rung != "map"), "map")
 
     def believe(self, X: Tensor) -> "Belief":
-        """As if points `X`, `k x d`, had given what is expected of them: pending points keep others away."""
+        """As if points `X`, `k x d`, had given what is expected of them: pending points keep others away.
+
+        The incumbent is the best of those also: what is expected to be gained there is not to be gained once more.
+        """
+        mean = self.outputs.mean_sd(X)[0].detach()
+        is_feasible = (mean[:, 1:] <= 0).all(1)
+        success = self.success
+        if success is not None:
+            label = success.mean_sd(X)[0].detach()
+            is_feasible &= label[:, 0] <= 0
+            success = success.condition_on(X, label)
+        known = [] if self.best_f is None else [self.best_f[None]]
+        values = torch.cat([*known, mean[is_feasible, 0]])
         return replace(
             self,
-            outputs=self.outputs.condition_on(X, self.outputs.mean_sd(X)[0].detach()),
-            success=None if self.success is None else self.success.condition_on(X, self.success.mean_sd(X)[0].detach()),
+            outputs=self.outputs.condition_on(X, mean),
+            success=success,
+            best_f=values.max() if len(values) else None,
         )
 
     def log_feasibility(self, X: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from bbo.acquisition.domain import Domain
-from bbo.surrogates.lbfgs import maximize
+from bbo.surrogates.lbfgs import ValueAndGrad, maximize
 
 Acquisition = Callable[[Tensor], Tensor]
 
@@ -152,17 +152,23 @@ def _climb(acquisition: Acquisition, X: Tensor, columns: Tensor, max_evaluations
         return X
     b, q, _ = X.shape
 
-    def value_and_grad(V: Tensor) -> tuple[Tensor, Tensor]:
-        V = V.detach().requires_grad_()
-        with torch.enable_grad():
-            value = acquisition(X.index_copy(-1, columns, V.reshape(b, q, -1)))
-            # A candidate's value depends on its own row alone, so the gradient of the sum has them all.
-            (grad,) = torch.autograd.grad(value.sum(), V)
-        return value.detach(), grad
+    def of(rows: Tensor) -> ValueAndGrad:
+        candidates = X[rows]
+
+        def value_and_grad(V: Tensor) -> tuple[Tensor, Tensor]:
+            V = V.detach().requires_grad_()
+            with torch.enable_grad():
+                value = acquisition(candidates.index_copy(-1, columns, V.reshape(len(V), q, -1)))
+                # A candidate's value depends on its own row alone, so the gradient of the sum has them all.
+                (grad,) = torch.autograd.grad(value.sum(), V)
+            return value.detach(), grad
+
+        return value_and_grad
 
     start = X[..., columns].reshape(b, -1)
     box = start.new_zeros(start.shape[1]), start.new_ones(start.shape[1])
-    V, _ = maximize(value_and_grad, start, *box, max_evaluations=max_evaluations, progress=1e-6, slope=1e-7)
+    everyone = of(torch.arange(b, device=X.device))
+    V, _ = maximize(everyone, start, *box, max_evaluations=max_evaluations, progress=1e-6, slope=1e-7, among=of)
     return X.index_copy(-1, columns, V.reshape(b, q, -1))
 
 

@@ -186,7 +186,13 @@ def _climb(
         data, features=data.features[rows], Y=data.Y[:, rows].repeat(r, 1), V=data.V[:, rows].repeat(r, 1)
     )
     theta, value = maximize(
-        density, starts.reshape(-1, p), lower, upper, max_evaluations=max_evaluations, progress=_PROGRESS
+        density,
+        starts.reshape(-1, p),
+        lower,
+        upper,
+        max_evaluations=max_evaluations,
+        progress=_PROGRESS,
+        among=lambda pairs: replace(density, Y=density.Y[pairs], V=density.V[pairs]),
     )
     return theta.reshape(r, m, p), value.reshape(r, m)
 

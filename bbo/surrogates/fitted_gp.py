@@ -64,6 +64,11 @@ class FittedGP(Model):
         return self._settled.length_scales
 
     @property
+    def warping(self) -> tuple[Tensor, Tensor]:
+        """The exponents a and b by output and column, both `m x d`; 1 where nothing is warped."""
+        return self._settled.warping_a, self._settled.warping_b
+
+    @property
     def noise_variance(self) -> Tensor:
         """Inferred, by output, `m`, in the units of `Y` squared; where `Yvar` was given, what was added to it."""
         return self._settled.noise * self._scale**2

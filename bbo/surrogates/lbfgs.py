@@ -23,7 +23,8 @@ _SUFFICIENT = 1e-4  # Armijo's constant, Nocedal & Wright Eq. 3.4
 _CURVATURE = 1e-10  # pairs with s.z below this share of |s||z| say nothing of the Hessian
 _FIRST_STEP = 0.1  # of the box's width, in the coordinate that moves most
 _SMALLEST_STEP = 1e-10
-_CHECK_EVERY = 4  # evaluations between two looks at whether all rows are done; a look halts a GPU's queue
+_CHECK_EVERY = 4  # evaluations between two looks at which rows are done; a look halts a GPU's queue
+_DROPPED = 0.25  # rows that are done are dropped when they are this share, so that copies cost less than they save
 
 
 def maximize(
@@ -35,6 +36,7 @@ def maximize(
     max_evaluations: int,
     progress: float = 1e-10,
     slope: float = 1e-8,
+    among: Callable[[Tensor], ValueAndGrad] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Local maxima in the box, one from each row of `X0`.
 
@@ -46,6 +48,8 @@ def maximize(
         max_evaluations: calls of `value_and_grad`, each with all rows.
         progress: a row is done when two steps in a row gain less than this, relative to its value where above 1.
         slope: a row is done when no coordinate can move and gain by more than this per unit.
+        among: `value_and_grad` of some of the rows only, given their indices; with it, rows that are done are evaluated
+            no more.
     Returns:
         the best points, `b x p`, and their values, `b`; minus infinity for a row whose start has none.
     """
@@ -60,9 +64,20 @@ def maximize(
     t = torch.ones_like(F)
     done = ~finite
     D = _direction(X, G, S, Z, lower, upper, widest)
+    rows = torch.arange(len(X), device=X.device)
+    X_all, F_all = X.clone(), F.clone()
     for call in range(1, max_evaluations):
-        if call % _CHECK_EVERY == 0 and bool(done.all()):
-            break
+        if call % _CHECK_EVERY == 0:
+            going = (~done).nonzero()[:, 0]
+            if not len(going):
+                break
+            if among is not None and len(going) <= (1 - _DROPPED) * len(done):
+                X_all[rows], F_all[rows] = X, F
+                rows = rows[going]
+                value_and_grad = among(rows)
+                X, F, G, S, Z, D = (state[going] for state in (X, F, G, S, Z, D))
+                n_pairs, n_idle, t, done = (state[going] for state in (n_pairs, n_idle, t, done))
+                lower, upper, widest = (bound[going] for bound in (lower, upper, widest))
         X_new = torch.where(done[:, None], X, (X + t[:, None] * D).clamp(lower, upper))
         F_new, G_new, finite = _evaluate(value_and_grad, X_new)
         step = X_new - X
@@ -100,7 +115,8 @@ def maximize(
         is_flat = ((X - G).clamp(lower, upper) - X).abs().amax(1) <= slope
         done = done | is_flat | (n_idle >= 2) | (is_stuck & is_fresh)
         D = torch.where((accepted | forgets)[:, None], _direction(X, G, S, Z, lower, upper, widest), D)
-    return X, -F
+    X_all[rows], F_all[rows] = X, F
+    return X_all, -F_all
 
 
 def _evaluate(value_and_grad: ValueAndGrad, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:

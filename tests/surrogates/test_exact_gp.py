@@ -1,12 +1,13 @@
 import json
+import math
 
 import botorch
 import gpytorch
-import numpy as np
 import pytest
 import torch
 from botorch.acquisition.analytic import LogExpectedImprovement
 from botorch.acquisition.logei import qLogExpectedImprovement
+from botorch.models.transforms.input import Warp
 from botorch.optim import optimize_acqf
 from botorch.sampling import SobolQMCNormalSampler
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from bbo.errors import FitError
 from bbo.surrogates import exact_gp
 from bbo.surrogates.conditioned import Conditioned
 from bbo.surrogates.exact_gp import LADDER, ExactGP, LogNormal, Rung
+from bbo.surrogates.kernel import Columns
 from bbo.surrogates.lbfgs import maximize
 from bbo.surrogates.marginal import LogPosterior
 
@@ -37,8 +39,8 @@ def fitted(n=14, d=3, seed=0):
 
 def naive_warped(model, x, k, j):
     """Kumaraswamy's distribution function of the column moved by 1e-4 from both edges, in numpy."""
-    a, b = (model.hyperparameters[name][k][j] for name in ("warping_a", "warping_b"))
-    return torch.from_numpy(1 - (1 - (1e-4 + 0.9998 * x.numpy()) ** np.float64(a)) ** np.float64(b))
+    a, b = (exponents[k, j].numpy() for exponents in model.warping)
+    return torch.from_numpy(1 - (1 - (1e-4 + 0.9998 * x.numpy()) ** a) ** b)
 
 
 def naive_kernel(model, A, B, k, categorical=()):
@@ -84,8 +86,18 @@ def test_joint_posterior_equals_gpytorch():
     model, Z = fitted(), uniform(2, 4, 3, seed=3)
     kernel = gpytorch.kernels.ScaleKernel(gpytorch.kernels.MaternKernel(nu=2.5, ard_num_dims=3)).double()
     mean = gpytorch.means.ConstantMean().double()
+    warp = Warp(3, [0, 1, 2], eps=1e-4, bounds=torch.tensor([[0.0] * 3, [1.0] * 3])).double()
+    a, b = model.warping
+    assert (a[0] - 1).abs().max() > 0.1
+    warp._set_concentration(1, a[0])
+    warp._set_concentration(0, b[0])
     reference = botorch.models.SingleTaskGP(
-        model.X, model.Y[:, :1], covar_module=kernel, mean_module=mean, outcome_transform=None
+        model.X,
+        model.Y[:, :1],
+        covar_module=kernel,
+        mean_module=mean,
+        outcome_transform=None,
+        input_transform=warp,
     )
     kernel.base_kernel.lengthscale, kernel.outputscale = model.length_scales[0], model.outputscale[0]
     mean.constant = model.constant_mean[0]
@@ -231,12 +243,15 @@ def test_hyperparameters_are_at_a_stationary_point_that_no_other_start_beats():
     model = gp.fit(X, Y)
     y = ((Y - Y.mean()) / Y.std(correction=0)).mT
     scale2 = Y.var(correction=0)
-    density = LogPosterior(X - 0.5, torch.arange(4), y, torch.zeros_like(y), *gp._prior(X))
-    parts = model.length_scales[0], model.noise_variance / scale2, model.outputscale / scale2
-    reached, slope = density(torch.cat(parts).log()[None])
-    starts = density.location + 1.5 * torch.randn(20, 6, dtype=D, generator=torch.Generator().manual_seed(2))
-    many = LogPosterior(X - 0.5, torch.arange(4), y.expand(20, -1), torch.zeros(20, 40, dtype=D), *gp._prior(X))
-    box = torch.full((6,), -13.0, dtype=D), torch.full((6,), 9.0, dtype=D)
+    columns = Columns(4, {}, X.device, is_warped=True)
+    density = LogPosterior(columns, X, y, torch.zeros_like(y), *gp._prior(X))
+    ends = model.noise_variance / scale2, model.outputscale / scale2
+    parts = torch.cat([model.length_scales[0], *(e[0] for e in model.warping), *ends])
+    reached, slope = density(parts.log()[None])
+    starts = density.location + 1.5 * torch.randn(20, 14, dtype=D, generator=torch.Generator().manual_seed(2))
+    many = LogPosterior(columns, X, y.expand(20, -1), torch.zeros(20, 40, dtype=D), *gp._prior(X))
+    box = torch.full((14,), -13.0, dtype=D), torch.full((14,), 9.0, dtype=D)
+    box[0][4:12], box[1][4:12] = -math.log(10), math.log(10)
     _, best = maximize(many, starts, *box, max_evaluations=300)
     assert slope.abs().max() < 0.1
     assert reached.item() > best.max().item() - 0.01
@@ -249,8 +264,93 @@ def test_warm_start_survives_json_and_ends_where_a_cold_one_does():
     warm = json.loads(json.dumps(ExactGP().fit(X[:38], Y[:38]).hyperparameters))
     again = ExactGP().fit(X, Y, warm=warm)
     assert torch.allclose(cold.mean_sd(X)[0], again.mean_sd(X)[0], rtol=0.01, atol=0.01)
-    other = {"length_scales": [[1.0]], "noise": [0.1], "outputscale": [1.0]}
+    other = {name: values[:1] for name, values in warm.items()}
     assert torch.equal(ExactGP().fit(X, Y, warm=other).length_scales, cold.length_scales)
+
+
+@pytest.mark.parametrize("other", [{"length_scales": [[1.0]] * 2, "noise": [0.1] * 2, "outputscale": [1.0] * 2}, {}])
+def test_hyperparameters_of_another_kind_are_no_start(other):
+    X = uniform(20, 1)
+    Y = smooth(X.expand(-1, 2))
+    assert torch.equal(ExactGP().fit(X, Y, warm=other).length_scales, ExactGP().fit(X, Y).length_scales)
+
+
+def dense_evidence(gp, model, k):
+    """Per observation: log density of the values under the dense covariance, and of standardized hyperparameters."""
+    K = naive_kernel(model, model.X, model.X, k) + model.noise_variance[k] * torch.eye(len(model.X), dtype=D)
+    mean = model.constant_mean[k].expand(len(model.X))
+    values = torch.distributions.MultivariateNormal(mean, K).log_prob(model.Y[:, k])
+    scale2 = model.Y[:, k].var(correction=0)
+    d = model.X.shape[1]
+    priors = [
+        (model.length_scales[k], gp.length_scale.mode * math.sqrt(d), gp.length_scale.scale),
+        *((e[k], 1.0, gp.warping.scale) for e in model.warping if gp.warping is not None),
+        (model.noise_variance[k] / scale2, gp.noise.mode, gp.noise.scale),
+        (model.outputscale[k] / scale2, gp.outputscale.mode, gp.outputscale.scale),
+    ]
+    z = torch.cat([((h.log() - math.log(mode)) / scale).reshape(-1) for h, mode, scale in priors])
+    return (values.item() - 0.5 * (z * z).sum().item()) / len(model.X)
+
+
+@pytest.mark.parametrize("n", [14, 450])
+def test_evidence_equals_the_dense_density_of_all_values_and_hyperparameters(n):
+    gp = ExactGP(noise=LogNormal(1e-2, 1.0))
+    X = uniform(n, 2)
+    model = gp.fit(X, smooth(X) + 0.2 * uniform(n, 2, seed=1))
+    assert model.log_evidence.shape == (2,)
+    for k in range(2):
+        assert model.log_evidence[k].item() == pytest.approx(dense_evidence(gp, model, k), rel=1e-6)
+
+
+def test_evidence_is_a_density_in_the_units_of_the_values():
+    X = uniform(20, 3)
+    Y = smooth(X)
+    plain, scaled = ExactGP().fit(X, Y), ExactGP().fit(X, 1000 * Y - 7)
+    assert torch.allclose(plain.log_evidence - scaled.log_evidence, torch.tensor(1000.0, dtype=D).log(), atol=1e-4)
+    more = plain.condition_on(X[:2] / 2, Y[:2])
+    assert torch.equal(more.log_evidence, plain.log_evidence)
+
+
+def test_some_outputs_of_a_model_are_a_model_with_the_same_posterior():
+    X, Z = uniform(14, 3), uniform(5, 3, seed=7)
+    Y = torch.cat([smooth(X), X.prod(1, keepdim=True)], 1)
+    model = ExactGP().fit(X, Y)
+    for idcs in ([2, 0], [1], [1, 1, 2]):
+        part = model.subset_output(idcs)
+        assert part.num_outputs == len(idcs)
+        assert torch.equal(part.Y, Y[:, idcs])
+        assert torch.equal(part.log_evidence, model.log_evidence[idcs])
+        assert torch.equal(part.noise_variance, model.noise_variance[idcs])
+        for name, values in model.hyperparameters.items():
+            assert part.hyperparameters[name] == [values[k] for k in idcs]
+        for ours, whole in zip(part.mean_sd(Z), model.mean_sd(Z), strict=True):
+            assert torch.allclose(ours, whole[:, idcs], rtol=1e-12, atol=1e-12)
+        joint = part.posterior(Z)
+        assert torch.allclose(joint.mean, model.posterior(Z).mean[:, idcs], rtol=1e-12)
+        assert torch.allclose(joint.variance, model.posterior(Z).variance[:, idcs], rtol=1e-9)
+        assert torch.allclose(part.leave_one_out()[0], model.leave_one_out()[0][:, idcs])
+        more = part.condition_on(Z, torch.zeros(5, len(idcs), dtype=D)).mean_sd(X)
+        both = model.condition_on(Z, torch.zeros(5, 3, dtype=D)).mean_sd(X)
+        assert all(torch.allclose(a, b[:, idcs]) for a, b in zip(more, both, strict=True))
+
+
+def test_without_warping_the_exponents_are_one_and_the_posterior_is_the_plain_one():
+    X, Z = uniform(14, 3), uniform(5, 3, seed=7)
+    model = ExactGP(warping=None).fit(X, smooth(X))
+    assert all((exponents == 1).all() for exponents in model.warping)
+    for k in range(2):
+        K, cross = plain_kernel(model, X, X, k), plain_kernel(model, Z, X, k)
+        K += model.noise_variance[k] * torch.eye(14, dtype=D)
+        c = model.constant_mean[k]
+        mean = c + cross @ torch.linalg.solve(K, model.Y[:, k] - c)
+        unit = model.outputscale[k].sqrt().item()
+        assert torch.allclose(model.mean_sd(Z)[0][:, k], mean, rtol=0, atol=1e-7 * unit)
+
+
+def plain_kernel(model, A, B, k):
+    kernel = gpytorch.kernels.MaternKernel(nu=2.5, ard_num_dims=A.shape[1]).double()
+    kernel.lengthscale = model.length_scales[k]
+    return model.outputscale[k] * kernel(A, B).to_dense().detach()
 
 
 def test_large_data_are_all_in_the_posterior():
@@ -282,6 +382,7 @@ def test_ladder_goes_on_where_the_covariance_is_singular_and_says_so_at_its_end(
         (uniform(3, 2), uniform(4, 1), "n x m"),
         (uniform(3, 2).float(), uniform(3, 1), "float64"),
         (uniform(3, 2), uniform(3, 1) / 0, "not finite"),
+        (uniform(3, 2) + torch.tensor([0.0, 1.0]), uniform(3, 1), "column 1 goes from 1."),
     ],
 )
 def test_data_that_cannot_be_fitted_are_refused_with_the_remedy(X, Y, said):

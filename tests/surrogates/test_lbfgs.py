@@ -122,3 +122,33 @@ def test_given_coordinates_stay_and_calls_are_bounded():
     X, _ = maximize(value_and_grad, torch.zeros(2, 3, dtype=torch.float64), lower, upper, max_evaluations=7)
     assert len(calls) == 7
     assert (X[:, 1] == 0.3).all()
+
+
+def test_rows_that_are_done_are_dropped_and_the_others_end_where_they_would_have():
+    """A quadratic of its own in each row, some of them started where they end."""
+    b, d = 12, 5
+    rng = np.random.default_rng(0)
+    roots, centres = tensor(rng.normal(size=(b, d, d))), tensor(rng.random((b, d)))
+    sizes = []
+
+    def among(rows):
+        A, c = roots[rows] @ roots[rows].mT, centres[rows]
+
+        def value_and_grad(X):
+            sizes.append(len(X))
+            slope = (A @ (X - c)[..., None])[..., 0]
+            return -0.5 * ((X - c) * slope).sum(1), -slope
+
+        return value_and_grad
+
+    X0 = tensor(rng.random((b, d)))
+    X0[3:7] = centres[3:7]
+    box = tensor([0.0] * d), tensor([1.0] * d)
+    plain = maximize(among(torch.arange(b)), X0, *box, max_evaluations=100)
+    assert set(sizes) == {b}
+    sizes.clear()
+    X, value = maximize(among(torch.arange(b)), X0, *box, max_evaluations=100, among=among)
+    assert sizes[0] == b
+    assert sizes[-1] < b / 2
+    assert torch.allclose(X, plain[0], rtol=0, atol=1e-9)
+    assert torch.allclose(value, plain[1], rtol=0, atol=1e-12)

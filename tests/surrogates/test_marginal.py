@@ -3,6 +3,7 @@ import math
 import gpytorch
 import pytest
 import torch
+from botorch.models.transforms.input import Warp
 
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
 from bbo.surrogates.marginal import LogPosterior
@@ -14,79 +15,121 @@ def data(n=12, d=3, b=2, seed=0):
     g = torch.Generator().manual_seed(seed)
     X, Y = torch.rand(n, d, dtype=D, generator=g), torch.randn(b, n, dtype=D, generator=g)
     V = 0.1 * torch.rand(b, n, dtype=D, generator=g)
-    theta = torch.randn(b, d + 2, dtype=D, generator=g) * 0.5 - 1
+    theta = torch.randn(b, 3 * d + 2, dtype=D, generator=g) * 0.5 - 1
+    theta[:, d:-2] += 1
     return X, Y, V, theta
 
 
-def naive(X, y, V, theta, location, scale, distance):
+def standard(d=3):
+    """Location and scale of the prior of theta."""
+    return torch.linspace(-1.0, 1.0, 3 * d + 2, dtype=D), torch.linspace(0.5, 2.0, 3 * d + 2, dtype=D)
+
+
+def naive(X, y, V, theta, distance):
     """The same density from the dense definition, differentiable by autograd."""
     d = X.shape[1]
-    lengths, v, s = theta[:d].exp(), theta[d].exp(), theta[d + 1].exp()
-    a = (5 * sum((distance(X, j) / lengths[j]) ** 2 for j in range(d)) + 1e-300).sqrt()
-    K = s * (1 + a + a * a / 3) * (-a).exp() + torch.diag(v + V)
+    lengths, a, b = theta[:-2].exp().reshape(3, d)
+    v, s = theta[-2:].exp()
+    warped = 1 - (1 - (1e-4 + 0.9998 * X) ** a) ** b
+    r = (5 * sum((distance(X, warped, j) / lengths[j]) ** 2 for j in range(d)) + 1e-300).sqrt()
+    K = s * (1 + r + r * r / 3) * (-r).exp() + torch.diag(v + V)
     one = torch.ones_like(y)
     mu = (one @ K.inverse() @ y) / (one @ K.inverse() @ one)
     normal = torch.distributions.MultivariateNormal(mu * one, K)
+    location, scale = standard(d)
     return normal.log_prob(y) - 0.5 * (((theta - location) / scale) ** 2).sum()
 
 
-def numeric(X, j):
+def numeric(X, warped, j):
+    return warped[:, None, j] - warped[None, :, j]
+
+
+def plain(X, warped, j):
     return X[:, None, j] - X[None, :, j]
 
 
+def columns(d=3, categorical=None, is_warped=True):
+    return Columns(d, categorical or {}, torch.device("cpu"), is_warped=is_warped)
+
+
 @pytest.mark.parametrize("seed", range(4))
-def test_value_and_gradient_equal_autograd_of_the_dense_formula(seed):
+@pytest.mark.parametrize("distance", [numeric, plain])
+def test_value_and_gradient_equal_autograd_of_the_dense_formula(seed, distance):
     X, Y, V, theta = data(seed=seed)
-    location, scale = torch.zeros(5, dtype=D), torch.full((5,), 2.0, dtype=D)
-    owner = torch.arange(3)
-    value, grad = LogPosterior(X - 0.5, owner, Y, V, location, scale)(theta)
+    value, grad = LogPosterior(columns(is_warped=distance is numeric), X, Y, V, *standard())(theta)
+    assert value.shape == (2,)
+    assert grad.shape == (2, 11)
     for k in range(2):
         t = theta[k].clone().requires_grad_()
-        reference = naive(X, Y[k], V[k], t, location, scale, numeric)
+        reference = naive(X, Y[k], V[k], t, distance)
         assert value[k].item() == pytest.approx(reference.item(), rel=1e-10)
         assert torch.allclose(grad[k], torch.autograd.grad(reference, t)[0], rtol=1e-8, atol=1e-9)
 
 
-def test_gradient_equals_finite_differences_also_with_a_categorical_column():
+@pytest.mark.parametrize("is_warped", [True, False])
+def test_gradient_equals_finite_differences_also_with_a_categorical_column(is_warped):
     X, Y, V, theta = data(n=15, d=3, b=1, seed=5)
     X[:, 1] = ((X[:, 1] * 4).floor() + 0.5) / 4
-    columns = Columns(3, {1: 4})
-    density = LogPosterior(
-        columns.features(X), columns.owner(X.device), Y, V, torch.zeros(5, dtype=D), torch.ones(5, dtype=D)
-    )
+    kinds = columns(3, {1: 4}, is_warped)
+    density = LogPosterior(kinds, kinds.features(X), Y, V, *standard())
     value, grad = density(theta)
-    eye = 1e-5 * torch.eye(5, dtype=D)
-    for j in range(5):
+    eye = 1e-5 * torch.eye(11, dtype=D)
+    for j in range(11):
         slope = (density(theta + eye[j])[0] - density(theta - eye[j])[0]) / 2e-5
         assert grad[0, j].item() == pytest.approx(slope.item(), rel=1e-6, abs=1e-7)
 
-    def distance(X, j):
-        gap = numeric(X, j)
-        return (gap != 0).to(D) if j == 1 else gap
+    def distance(X, warped, j):
+        return (plain(X, warped, j) != 0).to(D) if j == 1 else (numeric if is_warped else plain)(X, warped, j)
 
-    reference = naive(X, Y[0], V[0], theta[0], torch.zeros(5, dtype=D), torch.ones(5, dtype=D), distance)
+    reference = naive(X, Y[0], V[0], theta[0], distance)
     assert value.item() == pytest.approx(reference.item(), rel=1e-10)
 
 
 def test_value_equals_gpytorch():
     X, Y, V, theta = data(b=1)
     kernel = gpytorch.kernels.ScaleKernel(gpytorch.kernels.MaternKernel(nu=2.5, ard_num_dims=3)).double()
-    kernel.base_kernel.lengthscale, kernel.outputscale = theta[0, :3].exp(), theta[0, 4].exp()
-    K = kernel(X).to_dense().detach() + torch.diag(theta[0, 3].exp() + V[0])
+    kernel.base_kernel.lengthscale, kernel.outputscale = theta[0, :3].exp(), theta[0, -1].exp()
+    warp = Warp(3, [0, 1, 2], eps=1e-4, bounds=torch.tensor([[0.0] * 3, [1.0] * 3])).double()
+    warp._set_concentration(1, theta[0, 3:6].exp())
+    warp._set_concentration(0, theta[0, 6:9].exp())
+    K = kernel(warp(X)).to_dense().detach() + torch.diag(theta[0, -2].exp() + V[0])
     weights = torch.linalg.solve(K, torch.ones(len(X), dtype=D))
     mean = (weights @ Y[0] / weights.sum()).expand(len(X))
     reference = gpytorch.distributions.MultivariateNormal(mean, K).log_prob(Y[0])
-    flat = torch.zeros(5, dtype=D), torch.full((5,), 1e6, dtype=D)
-    value, _ = LogPosterior(X - 0.5, torch.arange(3), Y, V, *flat)(theta)
+    flat = torch.zeros(11, dtype=D), torch.full((11,), 1e6, dtype=D)
+    value, _ = LogPosterior(columns(), X, Y, V, *flat)(theta)
     assert value.item() == pytest.approx(reference.item(), rel=1e-9)
 
 
 def test_repeated_rows_keep_the_gradient_finite():
     X, Y, V, theta = data(b=1)
     X[1] = X[0]
-    value, grad = LogPosterior(X, torch.arange(3), Y, V, torch.zeros(5, dtype=D), torch.ones(5, dtype=D))(theta)
+    value, grad = LogPosterior(columns(), X, Y, V, *standard())(theta)
     assert math.isfinite(value.item())
     assert grad.isfinite().all()
+
+
+@pytest.mark.parametrize("exponents", [(0.1, 0.1), (0.1, 10.0), (10.0, 0.1), (10.0, 10.0)])
+def test_corners_of_the_cube_under_extreme_exponents_keep_value_and_gradient_finite(exponents):
+    X, Y, V, theta = data(n=15, b=1, seed=5)
+    X[:, 0] = (X[:, 0] > 0.5).to(D)
+    X[:, 1] = ((X[:, 1] * 4).floor() + 0.5) / 4
+    theta[:, 3:6], theta[:, 6:9] = (math.log(e) for e in exponents)
+    kinds = columns(3, {1: 4})
+    value, grad = LogPosterior(kinds, kinds.features(X), Y, V, *standard())(theta)
+    assert math.isfinite(value.item())
+    assert grad.isfinite().all()
+
+
+def test_singular_covariance_gives_nan_and_leaves_the_other_rows_as_they_are():
+    X, Y, V, theta = data(b=2)
+    X[1] = X[0]
+    V.zero_()
+    alone, _ = LogPosterior(columns(), X, Y[1:], V[1:], *standard())(theta[1:])
+    theta[0, -2:] = torch.tensor([-800.0, 0.0])
+    value, _ = LogPosterior(columns(), X, Y, V, *standard())(theta)
+    assert value[0].isnan()
+    assert value[1].item() == pytest.approx(alone.item(), rel=1e-12)
 
 
 def test_kernel_has_its_gradient_also_at_the_observed_points():

@@ -1,0 +1,202 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+
+from bbo.acquisition.belief import Belief
+from bbo.acquisition.utilities import log_ei
+from bbo.surrogates.exact_gp import ExactGP
+from bbo.surrogates.transforms import Bilog, YeoJohnson
+
+D = torch.float64
+NONE = torch.empty(0, 2, dtype=D)
+
+
+def uniform(*shape, seed=0):
+    return torch.rand(*shape, dtype=D, generator=torch.Generator().manual_seed(seed))
+
+
+def waves(X):
+    return (8 * X[:, :1]).sin() + (9 * X[:, 1:]).cos()
+
+
+def sine(X):
+    return (5 * X[:, :1]).sin() + X[:, 1:] ** 2
+
+
+def cliff(X):
+    return (-9 * X.sum(1, keepdim=True)).exp()
+
+
+def steep(X):
+    """A violation over many orders, of both signs."""
+    return (6 * (X[:, :1] - 0.5)).sinh() * (4 * X[:, 1:]).exp()
+
+
+def flat(X):
+    return X[:, :1] + 0.3 * (4 * X[:, 1:]).cos() - 0.6
+
+
+def believed(X, Y, G=None, X_failed=NONE, **options):
+    G = X.new_empty(len(X), 0) if G is None else G
+    return Belief.fit(ExactGP(), X, Y, G, X_failed, categorical={}, **options)
+
+
+def unconstrained(seed=0):
+    X = uniform(15, 2, seed=seed)
+    return believed(X, waves(X))
+
+
+def constrained(seed=0, X_failed=NONE):
+    X = uniform(15, 2, seed=seed)
+    return believed(X, waves(X), torch.cat([flat(X), (0.4 - X[:, 1:]).sinh()], 1), X_failed)
+
+
+def log_feasibility(belief, Z):
+    """By scipy, from means and standard deviations alone."""
+    mean, sd = (v.numpy()[:, 1:] for v in belief.outputs.mean_sd(Z))
+    value = norm.logcdf(-mean / sd).sum(1)
+    if belief.success is not None:
+        mean, sd = (v.numpy()[:, 0] for v in belief.success.mean_sd(Z))
+        value = value + norm.logcdf(-mean / sd)
+    return value
+
+
+@pytest.mark.parametrize("X_failed", [NONE, 0.1 * uniform(3, 2, seed=5)], ids=["none failed", "some failed"])
+def test_worth_is_log_expected_improvement_plus_log_feasibility(X_failed):
+    belief, Z = constrained(X_failed=X_failed), uniform(30, 2, seed=1)
+    assert (belief.success is None) == (not len(X_failed))
+    mean, sd = (v.numpy()[:, 0] for v in belief.outputs.mean_sd(Z))
+    z = (mean - belief.best_f.item()) / sd
+    near = z > -4  # where the plain formula keeps its digits
+    assert near.sum() > 5
+    improvement = np.log(sd[near] * (norm.pdf(z[near]) + z[near] * norm.cdf(z[near])))
+    feasibility = log_feasibility(belief, Z)
+    assert np.allclose(belief.log_feasibility(Z), feasibility, rtol=1e-9)
+    assert np.allclose(belief.worth(log_ei, Z).numpy()[near], improvement + feasibility[near], rtol=1e-8, atol=1e-8)
+
+
+def test_without_feasible_points_worth_is_the_log_feasibility():
+    X, Z = uniform(25, 2), uniform(30, 2, seed=1)
+    belief = believed(X, waves(X), 0.05 + flat(X).abs())
+    assert belief.best_f is None
+    assert np.allclose(belief.worth(log_ei, Z), log_feasibility(belief, Z), rtol=1e-9)
+
+
+def test_incumbent_is_the_highest_mean_among_feasible_points():
+    belief = constrained()
+    X = belief.outputs.X
+    is_feasible = (flat(X) <= 0)[:, 0] & (X[:, 1] >= 0.4)
+    assert 0 < is_feasible.sum() < 15
+    expected = belief.outputs.mean_sd(X)[0][is_feasible, 0].max()
+    assert belief.best_f.item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("make", [constrained, unconstrained])
+def test_pending_point_becomes_worth_less_than_its_neighbourhood_and_the_first_belief_stays(make, seed):
+    first = make(seed)
+    Z = uniform(400, 2, seed=seed + 20)
+    worth, best_f = first.worth(log_ei, Z), first.best_f.clone()
+    pending = Z[worth.argmax()][None]
+    around = (pending + 0.2 * (uniform(50, 2, seed=seed + 30) - 0.5)).clamp(0, 1)
+    second = first.believe(pending)
+    assert second.worth(log_ei, pending) < second.worth(log_ei, around).max()
+    assert second.worth(log_ei, pending) < first.worth(log_ei, pending)
+    assert torch.equal(first.worth(log_ei, Z), worth)
+    assert first.best_f == best_f
+    # What was expected there is believed: means stay.
+    assert torch.allclose(second.outputs.mean_sd(Z)[0], first.outputs.mean_sd(Z)[0], atol=1e-6)
+
+
+def test_incumbent_is_the_best_of_what_is_observed_and_believed():
+    belief = constrained()
+    Z = uniform(200, 2, seed=1)
+    mean = belief.outputs.mean_sd(Z)[0]
+    is_feasible = (mean[:, 1:] <= 0).all(1)
+    assert is_feasible.any()
+    assert (~is_feasible).any()
+    best = max(belief.best_f.item(), mean[is_feasible, 0].max().item())
+    assert belief.believe(Z[:100]).believe(Z[100:]).best_f.item() == pytest.approx(best, rel=1e-6)
+    infeasible = Z[~is_feasible][:5]
+    assert belief.believe(infeasible).best_f == belief.best_f
+    X = uniform(25, 2)
+    hopeless = believed(X, waves(X), 2 + flat(X))
+    assert hopeless.best_f is None
+    assert hopeless.believe(Z[:5]).best_f is None
+
+
+@pytest.mark.parametrize("seed", range(5, 10))
+def test_failed_points_lower_feasibility_near_them_and_not_far_away(seed):
+    X = uniform(30, 2)
+    X = X[(X > 0.3).any(1)]
+    X_failed = 0.2 * uniform(5, 2, seed=seed)
+    before, after = believed(X, waves(X)), believed(X, waves(X), X_failed=X_failed)
+    near, far = X_failed + 0.03 * uniform(5, 2, seed=seed + 50), 0.7 + 0.2 * uniform(10, 2, seed=7)
+    assert (before.log_feasibility(near) == 0).all()
+    assert (after.log_feasibility(near).exp() < 0.3).all()
+    assert (after.log_feasibility(far).exp() > 0.95).all()
+
+
+def evidence(X, values, transform):
+    """Log density per observation in the units of the values, from a fit of this output alone."""
+    t = transform.forward(values)
+    slope = torch.autograd.functional.jacobian(transform.forward, values).diagonal()
+    return ExactGP().fit(X, t[:, None]).log_evidence.item() + slope.log().mean().item()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("function", [sine, cliff, steep])
+def test_output_is_transformed_if_the_evidence_is_higher_so(function, seed):
+    X = uniform(30, 2, seed=seed)
+    y = function(X)
+    power, bilog = YeoJohnson.fit(y[:, 0]), Bilog.fit(y[:, 0])
+    belief = believed(X, y, y)
+    gain = evidence(X, y[:, 0], power) - evidence(X, y[:, 0], power.identity)
+    assert belief.objective == (power if gain > 0 else power.identity)
+    gain = evidence(X, y[:, 0], bilog) - evidence(X, y[:, 0], bilog.identity)
+    expected = (bilog if gain > 0 else bilog.identity).forward(y[:, 0])
+    assert torch.equal(belief.outputs.Y[:, 1], expected)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_heavy_tail_is_transformed_and_a_sine_is_not(seed):
+    X = uniform(30, 2, seed=seed)
+    assert believed(X, cliff(X)).objective.power < 0.9
+    assert believed(X, sine(X)).objective.power == 1.0
+
+
+def test_output_whose_transform_is_the_identity_is_fitted_once():
+    X = uniform(30, 2)
+    assert Bilog.fit(flat(X)[:, 0]).scale is None
+    assert YeoJohnson.fit(cliff(X)[:, 0]).power != 1.0
+    assert len(believed(X, cliff(X), flat(X)).warm["outputs"]["noise"]) == 3
+
+
+def test_next_fit_starts_where_the_last_ended_and_agrees_with_a_cold_one():
+    X, Z = uniform(30, 2), uniform(20, 2, seed=1)
+    first = believed(X[:28], cliff(X[:28]), flat(X[:28]), 0.1 * uniform(3, 2, seed=5))
+    warm = json.loads(json.dumps(first.warm))
+    again = believed(X, cliff(X), flat(X), 0.1 * uniform(3, 2, seed=5), warm=warm)
+    cold = believed(X, cliff(X), flat(X), 0.1 * uniform(3, 2, seed=5))
+    for ours, theirs in zip(again.outputs.mean_sd(Z), cold.outputs.mean_sd(Z), strict=True):
+        assert torch.allclose(ours, theirs, rtol=0.02, atol=0.02)
+    # Hyperparameters of other outputs are no start.
+    assert (warm["bent"], len(warm["outputs"]["noise"])) == ([0], 3)
+    other = believed(X, flat(X), cliff(X), warm=warm)
+    assert other.warm == believed(X, flat(X), cliff(X)).warm
+
+
+def test_worst_rung_is_told():
+    class Stiff(ExactGP):
+        def fit(self, *args, **options):
+            model = super().fit(*args, **options)
+            model.rung = "jitter" if model.num_outputs == 1 else "map"
+            return model
+
+    X = uniform(12, 2)
+    fits = X, waves(X), flat(X)
+    assert Belief.fit(ExactGP(), *fits, NONE, categorical={}).rung == "map"
+    assert Belief.fit(ExactGP(), *fits, X[:2], categorical={}, of_failure=Stiff()).rung == "jitter"
