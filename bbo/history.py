@@ -129,7 +129,7 @@ class History:
         feasible = np.flatnonzero(self.is_feasible)
         Y = self.Y[feasible]
         is_dominated = [bool(((y <= Y).all(axis=1) & (y < Y).any(axis=1)).any()) for y in Y]
-        return feasible[~np.array(is_dominated, dtype=bool)]
+        return np.asarray(feasible[~np.array(is_dominated, dtype=bool)])
 
     @cached_property
     def told_order(self) -> NDArray[np.int64]:

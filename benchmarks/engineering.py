@@ -3,8 +3,8 @@
     python benchmarks/engineering.py                     60 trials, 10 of them first design, seeds 0 to 9
     python benchmarks/engineering.py --markdown FILE     the same, and the table as Markdown
 
-A run's gap is (best feasible value found - best known) / |best known|. The table gives the median over seeds with a 95 %
-interval by bootstrap, the worst seed, and random search on the same seeds.
+A run's gap is (best feasible value found - best known) / |best known|. The table gives the median over seeds with a
+95 % interval by bootstrap, the worst seed, and random search on the same seeds.
 """
 
 import os
@@ -113,7 +113,8 @@ def main() -> None:
             ours, random = ([f.result() for f in column] for column in futures)
             rows.append(row(name, ours, random))
             print(*rows[-1], [f"{r.gap:.2%}" for r in ours], sep="  ", flush=True)
-    said = f"{options.trials} trials, {options.first} of them first design, seeds {seeds[0]} to {seeds[-1]}.\n{described()}.\n"
+    run_as = f"{options.trials} trials, {options.first} of them first design, seeds {seeds[0]} to {seeds[-1]}"
+    said = f"{run_as}.\n{described()}.\n"
     print("\n" + said + "\n" + table(rows))
     if options.markdown:
         options.markdown.write_text(f"{said}\n{table(rows)}\n")

@@ -1,5 +1,6 @@
-"""How a golden log is made: `python -m tests.golden.make` writes v1.jsonl and v1.db, once, by the version they are named
-after. A later form of an event adds a log beside them; these stay as they are.
+"""How a golden log is made: `python -m tests.golden.make` wrote v1.jsonl and v1.db, once.
+
+A later form of an event adds a log beside them; these stay as they are.
 """
 
 from pathlib import Path
