@@ -12,6 +12,7 @@ BBOError
 ├── StudyNotFoundError(KeyError)  no study of that name in the storage
 ├── StorageError                  the log cannot be read or written
 │   ├── ConflictError             another event has this key
+│   ├── TooLargeError             an event of more than 64 KB
 │   └── NewerFormatError          written by a later version of bbo
 ├── StrategyError(ValueError)     a strategy that cannot take this study, or that cannot be rebuilt
 ├── EvaluationError               a problem that gave no value, on purpose
@@ -75,6 +76,10 @@ class ConflictError(StorageError):
         self.key = key
         self.kind = kind
         self.body = body
+
+
+class TooLargeError(StorageError):
+    """An event whose body is larger than the log takes."""
 
 
 class NewerFormatError(StorageError):

@@ -43,7 +43,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bbo.errors import NewerFormatError, StorageError
+import numpy as np
+
+from bbo.errors import NewerFormatError, StorageError, TooLargeError
 
 # The version of each body's form that this code writes. A higher one in a log may be read but not asked.
 VERSIONS: dict[str, int] = {
@@ -105,11 +107,11 @@ def event(kind: str, key: str, body: Mapping[str, Any], *, trial: int | None = N
     """A new event, stamped with the time.
 
     Raises:
-        StorageError: the body is larger than 64 KB.
+        TooLargeError: the body is larger than 64 KB.
     """
     text = canonical(body)
     if len(text) > MAX_BODY_BYTES // 4 and len(text.encode()) > MAX_BODY_BYTES:
-        raise StorageError(
+        raise TooLargeError(
             f"An event's body has at most {MAX_BODY_BYTES} bytes: {kind} {key!r} has {len(text.encode())}. "
             "Keep notes and messages small; put data in a file and its name in the note."
         )
@@ -119,9 +121,20 @@ def event(kind: str, key: str, body: Mapping[str, Any], *, trial: int | None = N
 def canonical(body: Mapping[str, Any]) -> str:
     """JSON text with one form per content: keys sorted, no spaces, non-finite floats as strings."""
     try:
-        return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return _dumps(body)
     except ValueError:
-        return json.dumps(_spelled(body), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return _dumps(_spelled(body))
+
+
+def _dumps(body: Any) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """What arrays and their scalars are in JSON, where notes hold some."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not JSON: got {value!r}. Notes hold numbers, text, lists and dicts.")
 
 
 def number(value: float | str) -> float:

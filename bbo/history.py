@@ -128,8 +128,13 @@ class History:
         """Numbers of the feasible trials that no other feasible trial dominates; of equal ones all."""
         feasible = np.flatnonzero(self.is_feasible)
         Y = self.Y[feasible]
-        is_dominated = [bool(((y <= Y).all(axis=1) & (y < Y).any(axis=1)).any()) for y in Y]
-        return np.asarray(feasible[~np.array(is_dominated, dtype=bool)])
+        best = np.zeros((0, Y.shape[1]))
+        kept: list[int] = []
+        for k in np.lexsort(-Y.T[::-1]):  # whoever dominates a point comes before it
+            if not ((best >= Y[k]).all(axis=1) & (best > Y[k]).any(axis=1)).any():
+                best = np.vstack([best, Y[k]])
+                kept.append(int(k))
+        return np.asarray(feasible[np.sort(np.array(kept, dtype=np.int64))])
 
     @cached_property
     def told_order(self) -> NDArray[np.int64]:
@@ -222,6 +227,7 @@ class Fold:
         self._reports: dict[int, list[Observation]] = {}
         self._runners: dict[int, dict[str, Any]] = {}
         self._attempts: dict[int, int] = {}
+        self._losses: dict[int, int] = {}
         self._warm_trials: list[int] = []
         self._asked_at: list[str] = []
         self._ended_at: list[str] = []
@@ -285,6 +291,8 @@ class Fold:
         self._fails = _Column(None, np.bool_, False)
         self._order = _Column(None, np.int64, _NEVER)
         self._place = _Column(2, np.int32, 0)  # which of `_asked`, and which of its suggestions
+        observed = (self._V, self._V_sd, self._cost, self._status, self._fails, self._order)
+        self._columns = (self._codes, self._X, self._place, *observed)
 
     def _opened(self, e: Event) -> None:
         self.fingerprint = e.read()
@@ -325,7 +333,10 @@ class Fold:
         self._attempts[trial] = body["attempt"]
 
     def _lost(self, e: Event) -> None:
-        self._runners.pop(self._known(e), None)
+        trial = self._known(e)
+        self._runners[trial] = {}  # nobody's, until it is started again
+        if e.read().get("worker"):
+            self._losses[trial] = self._losses.get(trial, 0) + 1
 
     def _reported(self, e: Event) -> None:
         body = e.read()
@@ -357,11 +368,13 @@ class Fold:
 
     def _new_trial(self, params: Params, position: int, at: str) -> int:
         trial = self.n_trials
-        self.n_trials += 1
-        self._codes.upto(self.n_trials)[trial] = self.space.codes(params)
-        self._place.upto(self.n_trials)[trial] = len(self._asked), position
+        for column in self._columns:  # all at once, so that reading never writes
+            column.upto(trial + 1)
+        self._codes.upto(trial + 1)[trial] = self.space.codes(params)
+        self._place.upto(trial + 1)[trial] = len(self._asked), position
         self._asked_at.append(at)
         self._ended_at.append("")
+        self.n_trials += 1
         return trial
 
     def _end(self, trial: int, status: Status, e: Event) -> None:
@@ -388,6 +401,8 @@ class Fold:
         if self._n_placed < n:  # only what is new
             X[self._n_placed :] = self.space.place(self._codes.upto(n)[self._n_placed :])
             self._n_placed = n
+        X = X.view()
+        X.flags.writeable = False  # the rows are the fold's own
         return History(
             space=self.space,
             objectives=self.objectives,
@@ -433,8 +448,12 @@ class Fold:
     def attempt(self, trial: int) -> int:
         return self._attempts.get(trial, 1)
 
+    def worker_losses(self, trial: int) -> int:
+        """How often a worker of a living run died under this trial."""
+        return self._losses.get(trial, 0)
+
     def runners(self) -> dict[int, dict[str, Any]]:
-        """Who evaluates which running trial; trials asked for by hand are not here."""
+        """Who evaluates which running trial, empty for a lost one; trials asked for by hand are not here."""
         return dict(self._runners)
 
     def trial(self, trial: int) -> Trial:

@@ -212,8 +212,12 @@ _ADAPTER = TypeAdapter(Objectives)
 def _finite(metric: str, value: object) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ObjectiveError(f"Metric {metric!r} is a number: got {value!r}.")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf  # a whole number of more than 308 digits
+    if not math.isfinite(number):
         raise NonFiniteError(
-            f"Metric {metric!r} must be finite: got {value!r}. An evaluation that gave no value has failed: use fail()."
+            f"Metric {metric!r} must be finite: got {number!r}. An evaluation without a value has failed: use fail()."
         )
-    return float(value)
+    return number

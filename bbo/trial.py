@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from numbers import Integral
 from typing import Any
+
+from bbo.errors import ObjectiveError
 
 Params = dict[str, Any]
 Notes = dict[str, Any]
@@ -118,12 +121,21 @@ class RunningTrial:
     def report(self, values: float | Mapping[str, float], step: int, *, cost: float | None = None) -> None:
         """Says how far the evaluation is; steps must increase. An objective that returns None is told its last report.
 
+        Reports are kept with the trial when its evaluation ends.
+
         Args:
             values: a number where the study has one metric, else by metric.
             step: a whole number from 0, e.g. the epoch.
             cost: spent so far, in the study's unit.
         """
+        check_step(step)
         if self.reports and step <= (self.reports[-1].step or 0):
             raise ValueError(f"Steps must increase: got {step!r} after {self.reports[-1].step!r}.")
         by_metric = values if isinstance(values, Mapping) else {"": values}
         self.reports.append(Observation(by_metric, cost=cost, step=step))
+
+
+def check_step(step: object) -> None:
+    """Raises ObjectiveError for what is no step of a report."""
+    if isinstance(step, bool) or not isinstance(step, Integral) or step < 0:
+        raise ObjectiveError(f"A report's step is a whole number from 0: got {step!r}.")

@@ -127,7 +127,7 @@ class ModelBased:
             lambda X: belief.worth(self.acquisition, X[:, 0]), domain, seed=seed, anchors=anchors
         )
         ranked = found.ranked[:, 0].cpu().numpy()
-        untried = [x for x in ranked if not is_tried(x, history.X)]
+        untried = [x for x in ranked if not is_tried(x, history.X, history.space.same)]
         return history.space.fresh(history.space.decode(np.array(untried[:1] or ranked[:1])), history)
 
     def _notes(self, history: History, belief: Belief, x: Tensor) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bbo import seeding
-from bbo.errors import ConflictError, SpaceExhaustedError, StorageError, StrategyError
+from bbo.errors import ConflictError, SpaceExhaustedError, StorageError, StrategyError, TooLargeError
 from bbo.events import check_known, event, nonce
 from bbo.history import Fold, History
 from bbo.protocols import Strategy
@@ -56,7 +56,7 @@ def propose(
     Args:
         queue: points waiting by the key of their event; those that contradict `fixed` wait on.
     """
-    waiting = [(k, p) for k, p in queue.items() if all(p[name] == value for name, value in fixed.items())][:n]
+    waiting = [(k, p) for k, p in queue.items() if all(_is_same(p[name], v) for name, v in fixed.items())][:n]
     said = [{"params": p, "notes": {"by": "enqueued"}, "enqueued": k} for k, p in waiting]
     if len(said) == n:
         return said
@@ -65,7 +65,16 @@ def propose(
     if fixed:
         history = history.fix(fixed)
     suggestions = strategy.suggest(history, n - len(said), seed=seed)
+    if len(suggestions) > n - len(said):
+        raise StrategyError(
+            f"{type(strategy).__name__} was asked for {n - len(said)} points and gave {len(suggestions)}."
+        )
     return [*said, *(_as_json(s, history.space) for s in suggestions)]
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Equal and of one type: True is not 1."""
+    return type(one) is type(other) and bool(one == other)
 
 
 def _as_json(suggestion: Suggestion, space: Space) -> dict[str, Any]:
@@ -114,7 +123,14 @@ class Asker:
         numbers: list[int] = []
         with self._turn:
             while len(numbers) < n:
-                more = self._ask_once(min(largest, n - len(numbers)), given, complete_below, runner)
+                size = min(largest, n - len(numbers))
+                try:
+                    more = self._ask_once(size, given, complete_below, runner)
+                except TooLargeError:
+                    if size == 1:
+                        raise
+                    largest = (size + 1) // 2  # long choices or notes: fewer points in an event
+                    continue
                 if not more:
                     break
                 numbers += more
@@ -134,8 +150,9 @@ class Asker:
                 history, index, queue = visible(fold, complete_below), fold.n_asks, dict(fold.queue)
                 if fold.unknown is not None:
                     check_known(fold.unknown)
+                strategy = self._strategy()
             seed = ask_seed(history.seed, index)
-            suggestions = propose(self._strategy(), history, queue, n, seed=seed, fixed=fixed)
+            suggestions = propose(strategy, history, queue, n, seed=seed, fixed=fixed)
             if not suggestions:
                 return []
             body = {"index": index, "n": n, "seen": history.last_event, "seed": seed, "suggestions": suggestions}
@@ -148,7 +165,8 @@ class Asker:
                 self._log.append(event("asked", f"asked/{index}", body, by=writer()))
             except ConflictError:
                 continue  # somebody else asked; ask again with what they asked for pending
-            first = self._log.fold.first_of_ask(index)
+            with self._log.lock:
+                first = self._log.fold.first_of_ask(index)
             return list(range(first, first + len(suggestions)))
         raise StorageError(f"Asking {self._log.name!r} was overtaken {_ATTEMPTS} times by other processes; try again.")
 

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from bbo.errors import TrialError
 from bbo.events import Event, canonical
@@ -24,6 +25,13 @@ def prefix(events: Sequence[Event], n_ended: int) -> list[Event]:
     if not 0 <= n_ended <= len(ends):
         raise TrialError(f"The study has {len(ends)} trials that ended: cannot go to the moment after {n_ended}.")
     return list(events[: ends[n_ended - 1] + 1])
+
+
+def described(events: Sequence[Event]) -> dict[str, Any]:
+    """The description of the strategy that this log has last."""
+    last = [e for e in events if e.kind in ("created", "strategy_changed")][-1]
+    strategy: dict[str, Any] = last.read()["strategy"]
+    return strategy
 
 
 def branch(events: Sequence[Event]) -> list[Event]:

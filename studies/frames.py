@@ -63,6 +63,9 @@ def rows_of(frame: "pd.DataFrame", space: Space, objectives: Objectives) -> Iter
             f"Past data has a column for each of {list(known)}: unknown are {unknown}, missing are {missing}."
         )
     if "status" in frame.columns:
+        foreign = sorted({str(s) for s in frame["status"]} - {s.value for s in Status})
+        if foreign:
+            raise ObjectiveError(f"The column 'status' is of bbo's own tables: got {foreign}; rename or drop it.")
         frame = frame[frame["status"] == Status.COMPLETED.value]
     for label, row in zip(frame.index, frame.to_dict("records"), strict=True):
         try:
@@ -83,4 +86,5 @@ def _none_for_nan(value: Any) -> Any:
 
 
 def _nan(value: Any) -> bool:
-    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
+    """Whether a cell is empty, in any of the ways that pandas has for it."""
+    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and np.isnan(value))

@@ -27,14 +27,22 @@ class StudyLog:
     def __init__(self, storage: Storage, name: str) -> None:
         self.storage = storage
         self.name = name
-        self.fold = Fold()
+        self._state = Fold()
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
+
+    @property
+    def fold(self) -> Fold:
+        """The fold of what was read; to be read under the lock wherever another thread may append."""
+        with self.lock:
+            if self._state.last_event == 0:
+                self.refresh()
+            return self._state
 
     def refresh(self) -> None:
         """Folds what others have appended."""
         with self.lock:
-            self._fold(self.storage.events(self.name, self.fold.last_event))
+            self._fold(self.storage.events(self.name, self._state.last_event))
 
     def append(self, *events: Event) -> None:
         """Appends these events, all or none, and folds them.
@@ -44,12 +52,17 @@ class StudyLog:
         """
         seq = self.storage.append(self.name, events)
         with self.lock:
-            if seq == self.fold.last_event + 1 and len(events) == 1:
+            if seq == self._state.last_event + 1 and len(events) == 1:
                 self._fold([replace(events[0], seq=seq)])
-            elif seq > self.fold.last_event:
+            elif seq > self._state.last_event:
                 self.refresh()
 
     def _fold(self, events: Sequence[Event]) -> None:
-        if events:
-            self.fold.add(events)
-            self.changed.notify_all()
+        if not events:
+            return
+        try:
+            self._state.add(events)
+        except BaseException:
+            self._state = Fold()  # an interrupt left it half folded: it is read again from the start
+            raise
+        self.changed.notify_all()

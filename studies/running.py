@@ -18,12 +18,14 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from numbers import Integral
+from pickle import PicklingError
 from typing import Literal
 
-from bbo.errors import AlreadyToldError, LostTrialError, NonFiniteError, SpaceExhaustedError
-from bbo.events import event
+from bbo.errors import AlreadyToldError, ConflictError, LostTrialError, NonFiniteError, SpaceExhaustedError
+from bbo.events import Event, event
 from bbo.studies import telling
 from bbo.studies.asking import Asker
 from bbo.studies.evaluating import InlineExecutor, ObjectiveFunction, Outcome, evaluate
@@ -36,6 +38,7 @@ logger = logging.getLogger(__name__)
 Order = Literal["tell", "trial"]
 # How long to wait before asking again, when only trials of other processes are pending.
 _POLL_S = 0.2
+_PICKLING = (PicklingError, AttributeError, TypeError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,8 @@ class Limits:
         n_trials: trials that the study is to have in the end, counted as the module's table says.
         workers: trials evaluated at once.
         timeout: seconds after which no new trial starts; running ones are waited for.
-        retries: how often a trial whose worker died is started again before it fails as lost.
+        retries: how often a trial whose worker died is started again before it fails as lost; the end of the whole run
+            does not count.
         order: "tell" asks with all that was told; "trial" asks for trial k with exactly the trials below
             k - workers + 1, so that the trials do not depend on how long each took.
     """
@@ -54,13 +58,14 @@ class Limits:
     n_trials: int
     workers: int = 1
     timeout: float | None = None
-    retries: int = 1
+    retries: int = 2
     order: Order = "tell"
 
     def __post_init__(self) -> None:
-        if self.n_trials < 1 or self.workers < 1 or self.retries < 0:
+        counts = (self.n_trials, self.workers, self.retries + 1)
+        if not all(isinstance(n, Integral) and n >= 1 for n in counts):
             raise ValueError(
-                "A run needs n_trials >= 1, workers >= 1 and retries >= 0: "
+                "A run needs whole numbers n_trials >= 1, workers >= 1 and retries >= 0: "
                 f"got {self.n_trials!r}, {self.workers!r} and {self.retries!r}."
             )
         if self.order not in ("tell", "trial"):
@@ -110,9 +115,9 @@ class _Run:
         self._show()
         with self._interruptible():
             while self._fill() or self._running:
-                done, _ = wait(self._running, timeout=None if self._running else _POLL_S, return_when=FIRST_COMPLETED)
                 if not self._running:
-                    time.sleep(_POLL_S)
+                    time.sleep(_POLL_S)  # only trials of other processes are pending
+                done, _ = wait(self._running, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=self._running.__getitem__):
                     self._settle(future)
 
@@ -123,11 +128,12 @@ class _Run:
             yield
         except KeyboardInterrupt:
             self._is_ending = True
-            if self._running and not isinstance(self._executor, InlineExecutor):
+            if not all(future.done() for future in self._running):
                 logger.warning(
                     "Interrupted: waiting for %d running trials; Ctrl-C again leaves them.", len(self._running)
                 )
-                for future in wait(self._running).done:
+            for future in sorted(wait(self._running).done, key=self._running.__getitem__):
+                with suppress(KeyboardInterrupt, LostTrialError):  # it reached the worker too: left to the next run
                     self._settle(future)
             raise
 
@@ -148,8 +154,10 @@ class _Run:
 
     def _next(self) -> int | None:
         """The next trial to evaluate; None where there is none now."""
-        if self._orphans and not self._is_ending:
-            return self._adopt(self._orphans.popleft())
+        while self._orphans and not self._is_ending:
+            number = self._orphans.popleft()
+            if self._adopt(number):
+                return number
         if self._is_over():
             return None
         complete_below = None
@@ -166,56 +174,63 @@ class _Run:
         return numbers[0] if numbers else None
 
     def _start(self, number: int) -> None:
-        trial = self._log.fold.trial(number)
+        with self._log.lock:
+            trial, attempt = self._log.fold.trial(number), self._log.fold.attempt(number)
         running = RunningTrial(
             number=number,
             params=trial.params,
             seed=trial.seed,
             fidelity=trial.fidelity,
-            attempt=self._log.fold.attempt(number),
+            attempt=attempt,
             resume=trial.resume,
         )
-        self._running[self._executor.submit(evaluate, self._objective, running)] = number
+        try:
+            future = self._executor.submit(evaluate, self._objective, running)
+        except BrokenExecutor as error:
+            raise _broken(number, error) from error
+        self._running[future] = number
         self._show()
 
     # Ending.
 
     def _settle(self, future: "Future[Outcome]") -> None:
-        number = self._running.pop(future)
+        number = self._running[future]
         try:
             outcome = future.result()
-        except (BrokenExecutor, CancelledError) as error:
+        except _PICKLING:
+            raise  # the objective cannot be sent to a worker: for its author to mend
+        except (Exception, CancelledError) as error:  # `evaluate` raises none: the worker died, or its executor
+            del self._running[future]
             self._lose(number, error)
             return
         try:
-            self._tell(number, outcome)
+            telling.append(self._log, *self._events(number, outcome))
         except AlreadyToldError as error:
             logger.warning("%s", error)
+        del self._running[future]
         self._show()
 
-    def _tell(self, number: int, outcome: Outcome) -> None:
-        for seen in outcome.reports:
-            values = seen.values.get("", seen.values)
-            telling.report(self._log, number, values, seen.step or 0, seen.cost)
-        if outcome.reason is not None:
-            telling.fail(self._log, number, outcome.message, outcome.reason)
-            return
+    def _events(self, number: int, outcome: Outcome) -> list[Event]:
+        """Reports and end of a trial, for one append: all of it is kept, or the trial is evaluated again."""
+        reports: list[Event] = []
         try:
-            telling.tell(self._log, number, outcome.values)
+            for seen in outcome.reports:
+                values = seen.values.get("", seen.values)
+                reports.append(telling.reported(self._log, number, values, seen.step or 0, seen.cost))
+            if outcome.reason is None:
+                return [*reports, telling.told(self._log, number, outcome.values)]
         except NonFiniteError as error:
-            telling.fail(self._log, number, str(error), FailureReason.INVALID)
+            return [*reports, telling.failed(self._log, number, error, FailureReason.INVALID)]
+        return [*reports, telling.failed(self._log, number, outcome.message, outcome.reason)]
 
     def _lose(self, number: int, error: BaseException) -> None:
-        """The worker died, not the point's fault: started again, unless it was so too often or the executor is gone."""
+        """The worker died, which is counted against the trial; it is started again, here or by the next run."""
+        attempt = self._log.fold.attempt(number)
+        body = {"attempt": attempt, "worker": True}
+        telling.append(self._log, event("lost", f"lost/{number}/{attempt}", body, trial=number, by=writer()))
         if isinstance(error, BrokenExecutor):
-            raise LostTrialError(
-                f"The executor broke while trial {number} ran ({error}). Nothing told is lost: "
-                "call run() again with a new executor, and the running trials are evaluated again."
-            ) from error
-        if self._log.fold.attempt(number) > self._limits.retries:
-            telling.fail(self._log, number, f"lost {self._limits.retries + 1} times: {error!r}", FailureReason.LOST)
-        else:
-            self._orphans.append(number)
+            raise _broken(number, error) from error
+        self._orphans.append(number)
 
     # What a dead run left behind.
 
@@ -225,18 +240,43 @@ class _Run:
             number
             for number, runner in sorted(fold.runners().items())
             if fold.status(number) is Status.RUNNING
-            and not (runner.get("study") == self._runner["study"] and is_alive(runner))
+            and not (runner and runner["study"] == self._runner["study"] and is_alive(runner))
         ]
 
-    def _adopt(self, number: int) -> int:
-        attempt = self._log.fold.attempt(number)
-        lost = {"attempt": attempt}
-        started = {"attempt": attempt + 1, "runner": self._runner}
-        self._log.append(
-            event("lost", f"lost/{number}/{attempt}", lost, trial=number, by=writer()),
-            event("started", f"started/{number}/{attempt + 1}", started, trial=number, by=writer()),
-        )
-        return number
+    def _adopt(self, number: int) -> bool:
+        """Takes a trial over from a dead runner; false where it has ended, was lost too often, or somebody else did."""
+        with self._log.lock:
+            self._log.refresh()
+            fold = self._log.fold
+            status, attempt, losses = fold.status(number), fold.attempt(number), fold.worker_losses(number)
+        if status is not Status.RUNNING:
+            return False
+        try:
+            if losses > self._limits.retries:
+                message = f"lost with its worker {losses} times"
+                telling.append(self._log, telling.failed(self._log, number, message, FailureReason.LOST))
+                return False
+            started = {"attempt": attempt + 1, "runner": self._runner}
+            self._log.append(
+                *self._loss(number, attempt),
+                event("started", f"started/{number}/{attempt + 1}", started, trial=number, by=writer()),
+            )
+        except (ConflictError, AlreadyToldError):
+            return False
+        return True
+
+    def _loss(self, number: int, attempt: int) -> list[Event]:
+        """That the runner died, unless it is in the log that the worker did."""
+        if not self._log.fold.runners().get(number):
+            return []
+        return [event("lost", f"lost/{number}/{attempt}", {"attempt": attempt}, trial=number, by=writer())]
 
     def _show(self) -> None:
         self._progress.show(self._log.fold, len(self._running))
+
+
+def _broken(number: int, error: BaseException) -> LostTrialError:
+    return LostTrialError(
+        f"The executor broke while trial {number} ran ({error}). Nothing told is lost: "
+        "call run() again with a new executor, and the running trials are evaluated again."
+    )

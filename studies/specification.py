@@ -6,12 +6,16 @@ load and compared. No dotted path is ever imported and nothing is unpickled.
 """
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import inspect
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from bbo.errors import StrategyError
 from bbo.events import canonical
@@ -54,7 +58,7 @@ def describe(part: Any) -> Description:
     differ from their defaults.
     """
     kind = part if inspect.isfunction(part) else type(part)
-    name = kind.__name__
+    name = getattr(kind, "__name__", type(part).__name__)
     if not _is_listed(kind):
         return {"own": name, "fingerprint": fingerprint(part)}
     if inspect.isfunction(part):
@@ -92,14 +96,41 @@ def rebuild(description: Description) -> Any:
 
 
 def fingerprint(part: Any) -> str:
-    """A hash of the source of a class or function and of the object's own fields."""
-    kind = part if inspect.isfunction(part) else type(part)
+    """A hash of what a part is made of: the source of its class and bases, or of the function, and its fields."""
+    return hashlib.sha256(canonical({"content": _content(part, ())}).encode()).hexdigest()[:24]
+
+
+def _content(value: Any, inside: tuple[int, ...]) -> Any:
+    """As JSON, the same in every process; `inside` are the objects around it, which are not gone into again."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if id(value) in inside:
+        return "..."
+    inside = (*inside, id(value))
+    if isinstance(value, np.ndarray):
+        return [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        contents = [_content(v, inside) for v in value]
+        return sorted(contents, key=repr) if isinstance(value, (set, frozenset)) else contents
+    if isinstance(value, Mapping):
+        return {str(k): _content(v, inside) for k, v in value.items()}
+    if isinstance(value, functools.partial):
+        return [_content(v, inside) for v in (value.func, value.args, value.keywords)]
+    if inspect.isfunction(value):
+        closure = [_content(cell.cell_contents, inside) for cell in value.__closure__ or ()]
+        return [_source(value), _content(value.__defaults__, inside), closure]
+    kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
+    sources = [_source(kind) for kind in kinds if kind.__module__ not in ("builtins", "typing", "abc")]
+    names = {*getattr(value, "__dict__", ()), *(n for kind in kinds for n in getattr(kind, "__slots__", ()))}
+    fields = {} if isinstance(value, type) else {n: getattr(value, n, None) for n in names if not n.startswith("_")}
+    return [sources, {n: _content(v, inside) for n, v in fields.items()}]
+
+
+def _source(kind: Any) -> str:
     try:
-        source = inspect.getsource(kind)
+        return inspect.getsource(kind)
     except (OSError, TypeError):
-        source = kind.__qualname__
-    fields = {} if inspect.isfunction(part) else {k: repr(v) for k, v in sorted(vars(part).items()) if k[0] != "_"}
-    return hashlib.sha256((source + canonical(fields)).encode()).hexdigest()[:24]
+        return str(getattr(kind, "__qualname__", kind))
 
 
 def check_strategy(strategy: Any) -> None:
@@ -113,7 +144,7 @@ def check_strategy(strategy: Any) -> None:
 
 def check_seed(seed: Any) -> None:
     """Raises ValueError for what cannot seed a study."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise ValueError(f"A seed is a whole number of at least 0: got {seed!r}.")
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -14,10 +15,10 @@ from bbo.history import Fold, History
 from bbo.objective import Objectives, Wanted
 from bbo.protocols import Problem, Strategy
 from bbo.space import Parameter, Space
-from bbo.storage import MemoryStorage, Storage, open_storage
+from bbo.storage import Storage, open_storage
 from bbo.studies import specification, telling
 from bbo.studies.asking import Asker
-from bbo.studies.branching import branch, prefix
+from bbo.studies.branching import branch, described, prefix
 from bbo.studies.evaluating import Evaluating, ObjectiveFunction
 from bbo.studies.frames import check_names, rows_of, to_frame
 from bbo.studies.log import StudyLog, writer
@@ -98,6 +99,7 @@ class Study:
     def _attach_log(self, log: StudyLog, strategy: Strategy | None) -> None:
         self._log = log
         self._strategy: Strategy | None = None
+        self._described = ""
         if strategy is not None:
             self._take_over(strategy)
         self._asker = Asker(log, lambda: self.strategy)
@@ -110,7 +112,7 @@ class Study:
         if canonical(description) != canonical(self._log.fold.specification["strategy"]):
             changed = event("strategy_changed", f"strategy/{nonce()}", {"strategy": description}, by=writer())
             self._log.append(changed)
-        self._strategy = strategy
+        self._strategy, self._described = strategy, canonical(description)
 
     # What it is.
 
@@ -136,13 +138,14 @@ class Study:
 
     @property
     def strategy(self) -> Strategy:
-        """The strategy at work, built from the log when it was not passed."""
-        if self._strategy is None:
-            built: Strategy = specification.rebuild(self._log.fold.specification["strategy"])
+        """The strategy at work: the one passed, or built from the log where it was not, or where another took over."""
+        logged = self._log.fold.specification["strategy"]
+        if self._strategy is None or canonical(logged) != self._described:
+            built: Strategy = specification.rebuild(logged)
             refusal = specification.refusal(built, self.space, self.objectives)
             if refusal is not None:
                 raise StrategyError(refusal)
-            self._strategy = built
+            self._strategy, self._described = built, canonical(logged)
         return self._strategy
 
     def __repr__(self) -> str:
@@ -164,22 +167,23 @@ class Study:
         """The next trial to evaluate, or with `n` a list of up to n, chosen together.
 
         Args:
-            wait: block while the strategy has to wait for pending trials, instead of giving fewer.
+            wait: block until there is at least one trial, where the strategy has to wait for pending ones.
             fixed: values of parameters that are given, not chosen, in this ask.
         Raises:
             WaitForTells: without `n` and `wait`, when pending trials must be told first.
             SpaceExhaustedError: every point was tried and none is pending.
             SpaceError: `fixed` has a name or value that the space does not have.
         """
-        if n is not None and (isinstance(n, bool) or n < 1):
+        if n is not None and (isinstance(n, bool) or not isinstance(n, Integral) or n < 1):
             raise ValueError(f"Ask for at least one trial: got n={n!r}.")
-        wanted = n or 1
+        wanted = 1 if n is None else int(n)
         numbers = self._asker.ask(wanted, fixed=fixed)
-        while wait and len(numbers) < wanted:
+        while wait and not numbers:
             with self._log.lock:
                 self._log.changed.wait(_POLL_S)  # other processes tell unheard, so look again after a while
-            numbers += self._asker.ask(wanted - len(numbers), fixed=fixed)
-        trials = [self._log.fold.trial(k) for k in numbers]
+            numbers = self._asker.ask(wanted, fixed=fixed)
+        with self._log.lock:
+            trials = [self._log.fold.trial(k) for k in numbers]
         if n is not None:
             return trials
         if not trials:
@@ -200,7 +204,8 @@ class Study:
         Args:
             trial: as asked for, or its number.
             values: a number where the study has one metric, else by metric, in your units.
-            sd: standard deviation of the noise, where known, in the same units.
+            sd: standard deviation of the noise, where known, in the same units; kept with the trial, `GP` infers the
+                noise itself for now.
             cost: what the evaluation cost, in your unit of cost.
             note: free text.
         Raises:
@@ -208,7 +213,7 @@ class Study:
             AlreadyToldError: the trial has ended with something else. The same values again are no error.
             TrialError: no such trial, or one of another study.
         """
-        telling.tell(self._log, trial, values, sd=sd, cost=cost, note=note)
+        telling.append(self._log, telling.told(self._log, trial, values, sd=sd, cost=cost, note=note))
 
     def fail(self, trial: Trial | int, message: str = "", *, reason: FailureReason = FailureReason.INVALID) -> None:
         """The evaluation gave no values. By default, and when it raised, that says something about the point, and
@@ -217,7 +222,7 @@ class Study:
         Raises:
             AlreadyToldError, TrialError: as `tell`.
         """
-        telling.fail(self._log, trial, message, reason)
+        telling.append(self._log, telling.failed(self._log, trial, message, reason))
 
     def cancel(self, trial: Trial | int, message: str = "") -> None:
         """The trial will not be evaluated; it teaches nothing and is not offered again.
@@ -225,7 +230,7 @@ class Study:
         Raises:
             AlreadyToldError, TrialError: as `tell`.
         """
-        telling.cancel(self._log, trial, message)
+        telling.append(self._log, telling.cancelled(self._log, trial, message))
 
     def report(
         self, trial: Trial | int, values: float | Mapping[str, float], step: int, *, cost: float | None = None
@@ -239,7 +244,7 @@ class Study:
             ObjectiveError: an unknown metric or a value that is not a finite number.
             AlreadyToldError: another report at this step, or the trial has ended.
         """
-        telling.report(self._log, trial, values, step, cost)
+        telling.append(self._log, telling.reported(self._log, trial, values, step, cost))
 
     def enqueue(self, params: Mapping[str, Any]) -> None:
         """Has this point asked for next; points wait in the order in which they were enqueued.
@@ -287,7 +292,7 @@ class Study:
         workers: int = 1,
         executor: Executor | None = None,
         timeout: float | None = None,
-        retries: int = 1,
+        retries: int = 2,
         order: Order = "tell",
         progress: bool | None = None,
     ) -> None:
@@ -312,6 +317,8 @@ class Study:
             LostTrialError: the executor broke.
         """
         limits = Limits(n_trials=n_trials, workers=workers, timeout=timeout, retries=retries, order=order)
+        if not callable(objective) and not callable(getattr(objective, "evaluate", None)):
+            raise TypeError(f"An objective is a function of a RunningTrial, or a Problem: got {objective!r}.")
         function = objective if callable(objective) else Evaluating(objective)
         own = ThreadPoolExecutor(workers) if executor is None and workers > 1 else None
         try:
@@ -359,7 +366,7 @@ class Study:
             ObjectiveError: several objectives; use `front`.
         """
         number = self.history.incumbent
-        return None if number is None else self._log.fold.trial(number)
+        return None if number is None else self.trial(number)
 
     def recommend(self) -> Trial | None:
         """The trial to use in the end: the best by the strategy's posterior mean, where it has one, as the luckiest
@@ -373,12 +380,12 @@ class Study:
         number = history.incumbent
         if judge is not None and number is not None:
             number = judge(history)
-        return None if number is None else self._log.fold.trial(number)
+        return None if number is None else self.trial(number)
 
     @property
     def front(self) -> list[Trial]:
         """The feasible trials that no other one dominates; with one objective, the best and its equals."""
-        return [self._log.fold.trial(k) for k in self.history.front.tolist()]
+        return [self.trial(k) for k in self.history.front.tolist()]
 
     def frame(self) -> "pd.DataFrame":
         """All trials as a table: a column per parameter and metric, status, feasibility, times (UTC)."""
@@ -416,24 +423,38 @@ class Study:
             TrialError: fewer trials have ended than `at`.
         """
         events = self.storage.events(self.name)
-        target = MemoryStorage() if storage is None else open_storage(storage)
-        log = StudyLog(target, name or self.name)
+        past = branch(events if at is None else prefix(events, at))
+        if strategy is None:
+            strategy = self._own(described(past))
+        else:
+            specification.check_strategy(strategy)
+            refusal = specification.refusal(strategy, self.space, self.objectives)
+            if refusal is not None:
+                raise StrategyError(refusal)
+        log = StudyLog(open_storage(storage), name or self.name)
+        target = log.storage
         try:
-            target.append(log.name, branch(events if at is None else prefix(events, at)))
+            target.append(log.name, past)
         except ConflictError as conflict:
             raise StudyExistsError(
                 f"{target.url} has a study {log.name!r} already; give the fork another name."
             ) from conflict
         log.refresh()
-        return Study._of_log(log, strategy or self._own_strategy())
+        return Study._of_log(log, strategy)
 
-    def _own_strategy(self) -> Strategy | None:
-        return self.strategy if "own" in self._log.fold.specification["strategy"] else None
+    def _own(self, description: specification.Description, *others: Strategy) -> Strategy | None:
+        """The strategy at hand that is none of bbo's and has this description; None where there is none."""
+        at_hand = [s for s in (self._strategy, *others) if s is not None and "own" in description]
+        return next((s for s in at_hand if specification.describe(s) == description), None)
 
-    def verify(self) -> Verification:
-        """Recomputes every suggestion from the log and says where the first differs."""
-        own = self._own_strategy()
-        return verify(self.storage.events(self.name), lambda d: own if own and "own" in d else specification.rebuild(d))
+    def verify(self, *own: Strategy) -> Verification:
+        """Recomputes every suggestion from the log and says where the first differs.
+
+        Args:
+            own: strategies that are none of bbo's and were at work earlier; asks of others of that kind are left out
+                and counted.
+        """
+        return verify(self.storage.events(self.name), lambda d: self._own(d, *own) or specification.rebuild(d))
 
     def close(self) -> None:
         """Closes the storage's connections and files."""
@@ -465,7 +486,7 @@ def _create_or_compare(
         refusal = None if strategy is None else specification.refusal(strategy, space, objectives)
         if refusal is not None:
             raise StrategyError(refusal) from None
-        body = specification.specify(space, objectives, description, seeding.draw() if seed is None else seed)
+        body = specification.specify(space, objectives, description, seeding.draw() if seed is None else int(seed))
         try:
             log.append(event("created", "created", body, by=writer()))
             return

@@ -1,17 +1,18 @@
-"""What becomes of a trial: the verbs that end it or report on it, each one event.
+"""What becomes of a trial: events that end it or report on it, checked, and their append.
 
-All take the trial as a number or as the `Trial` that was asked for, and check before they append: after an error the
-log is unchanged.
+All take the trial as a number or as the `Trial` that was asked for, and check before anything is appended: after an
+error the log is unchanged.
 """
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from bbo.errors import AlreadyToldError, ConflictError, ObjectiveError, TrialError
 from bbo.events import Event, event
 from bbo.history import Fold
 from bbo.studies.log import StudyLog, writer
-from bbo.trial import FailureReason, Status, Trial
+from bbo.trial import FailureReason, Status, Trial, check_step
 
 _MAX_MESSAGE = 4_000
 
@@ -29,16 +30,17 @@ def known_trial(log: StudyLog, trial: Trial | int) -> int:
                 f"Trial {trial.number} is of another study than {log.name!r}: tell it there, or use add()."
             )
         trial = trial.number
-    if isinstance(trial, bool) or not isinstance(trial, int):
+    if isinstance(trial, bool) or not isinstance(trial, Integral):
         raise TrialError(f"A trial is given as a Trial or its number: got {trial!r}.")
     if trial >= fold.n_trials:
         log.refresh()
     if not 0 <= trial < fold.n_trials:
-        raise TrialError(f"Study {log.name!r} has the trials 0 to {fold.n_trials - 1}: got {trial}.")
-    return trial
+        there = f"the trials 0 to {fold.n_trials - 1}" if fold.n_trials else "no trials yet"
+        raise TrialError(f"Study {log.name!r} has {there}: got {trial}.")
+    return int(trial)
 
 
-def tell(
+def told(
     log: StudyLog,
     trial: Trial | int,
     values: object,
@@ -46,7 +48,8 @@ def tell(
     sd: object = None,
     cost: float | None = None,
     note: str = "",
-) -> None:
+) -> Event:
+    """The event of what a trial gave."""
     number = known_trial(log, trial)
     body: dict[str, Any] = {"values": log.fold.objectives.check(values)}
     if sd is not None:
@@ -54,46 +57,59 @@ def tell(
     if cost is not None:
         body["cost"] = _check_cost(cost)
     if note:
-        body["note"] = note
-    _end(log, event("told", f"ended/{number}", body, trial=number, by=writer()))
+        body["note"] = _text(note)
+    return event("told", f"ended/{number}", body, trial=number, by=writer())
 
 
-def fail(log: StudyLog, trial: Trial | int, message: str, reason: FailureReason) -> None:
+def failed(log: StudyLog, trial: Trial | int, message: object, reason: FailureReason | str) -> Event:
+    """The event of an evaluation without values; of a long message the end is kept."""
     number = known_trial(log, trial)
-    body = {"reason": FailureReason(reason).value, "message": message[-_MAX_MESSAGE:]}
-    _end(log, event("failed", f"ended/{number}", body, trial=number, by=writer()))
+    if reason not in tuple(FailureReason):
+        raise TrialError(f"A reason of failure is one of {[r.value for r in FailureReason]}: got {reason!r}.")
+    body = {"reason": FailureReason(reason).value, "message": _text(message)[-_MAX_MESSAGE:]}
+    return event("failed", f"ended/{number}", body, trial=number, by=writer())
 
 
-def cancel(log: StudyLog, trial: Trial | int, message: str) -> None:
+def cancelled(log: StudyLog, trial: Trial | int, message: object) -> Event:
+    """The event of a trial that will not be evaluated."""
     number = known_trial(log, trial)
-    _end(log, event("cancelled", f"ended/{number}", {"message": message}, trial=number, by=writer()))
+    body = {"message": _text(message)[-_MAX_MESSAGE:]}
+    return event("cancelled", f"ended/{number}", body, trial=number, by=writer())
 
 
-def report(log: StudyLog, trial: Trial | int, values: object, step: int, cost: float | None = None) -> None:
+def reported(log: StudyLog, trial: Trial | int, values: object, step: int, cost: float | None = None) -> Event:
+    """The event of what a running trial has at a step; of each attempt its own."""
     number = known_trial(log, trial)
-    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
-        raise ObjectiveError(f"A report's step is a whole number from 0: got {step!r}.")
-    if log.fold.status(number) is not Status.RUNNING:
-        raise AlreadyToldError(f"Trial {number} is {log.fold.status(number)}; only a running trial reports.")
-    body: dict[str, Any] = {"values": log.fold.objectives.check_some(values), "step": step}
+    check_step(step)
+    body: dict[str, Any] = {"values": log.fold.objectives.check_some(values), "step": int(step)}
     if cost is not None:
         body["cost"] = _check_cost(cost)
+    key = f"reported/{number}/{log.fold.attempt(number)}/{step}"
+    return event("reported", key, body, trial=number, by=writer())
+
+
+def append(log: StudyLog, *events: Event) -> None:
+    """Appends what became of one trial, all or nothing.
+
+    Raises:
+        AlreadyToldError: the trial has ended with something else, or has reported otherwise at a step.
+    """
+    last = events[-1]
+    with log.lock:
+        if last.kind == "reported" and log.fold.status(last.trial or 0) is not Status.RUNNING:
+            raise AlreadyToldError(f"Trial {last.trial} is not running; only a running trial reports.")
     try:
-        log.append(event("reported", f"reported/{number}/0/{step}", body, trial=number, by=writer()))
+        log.append(*events)
     except ConflictError as conflict:
         raise AlreadyToldError(
-            f"Trial {number} has reported {conflict.body} at step {step} already: got {body['values']!r}."
+            f"Trial {last.trial} of {log.name!r} was {conflict.kind} already, with {conflict.body}; "
+            f"now {last.kind} with {last.body}. The first stands."
         ) from conflict
 
 
-def _end(log: StudyLog, end: Event) -> None:
-    try:
-        log.append(end)
-    except ConflictError as conflict:
-        raise AlreadyToldError(
-            f"Trial {end.trial} of {log.name!r} was {conflict.kind} already, with {conflict.body}; "
-            f"now {end.kind} with {end.body}. The first stands."
-        ) from conflict
+def _text(message: object) -> str:
+    """Text that every storage takes: what UTF-8 cannot hold, and NUL, are spelled out."""
+    return str(message).encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def _check_sd(fold: Fold, sd: object) -> Mapping[str, float]:
@@ -105,6 +121,6 @@ def _check_sd(fold: Fold, sd: object) -> Mapping[str, float]:
 
 
 def _check_cost(cost: float) -> float:
-    if isinstance(cost, bool) or not isinstance(cost, (int, float)) or not 0 <= cost < float("inf"):
+    if isinstance(cost, bool) or not isinstance(cost, Real) or not 0 <= cost < float("inf"):
         raise ObjectiveError(f"A cost is a finite number of at least 0: got {cost!r}.")
     return float(cost)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bbo.errors import StrategyError
 from bbo.events import Event, canonical
 from bbo.history import Fold
 from bbo.protocols import Strategy
@@ -16,38 +17,46 @@ class Verification:
 
     Args:
         n_asks: asks recomputed, up to and with the first that differs.
+        n_left_out: asks by a strategy of somebody's own that is not at hand.
         divergence: the first difference in words; None when every suggestion agrees to the last bit.
     """
 
     n_asks: int
     divergence: str | None = None
+    n_left_out: int = 0
 
     @property
     def agrees(self) -> bool:
-        return self.divergence is None
+        """Whether every suggestion was recomputed and is the same."""
+        return self.divergence is None and self.n_left_out == 0
 
 
 def verify(events: Sequence[Event], build: Callable[[dict[str, Any]], Strategy]) -> Verification:
     """Folds the log to what each ask had seen, asks again and compares.
 
     Args:
-        build: gives a fresh strategy from its description.
+        build: gives a strategy from its description; raises StrategyError where it is not at hand.
     """
-    fold, folded, n_asks = Fold(), 0, 0
+    fold, folded, n_asks, n_left_out = Fold(), 0, 0, 0
     for asked in (e for e in events if e.kind == "asked"):
         body = asked.read()
         fold.add(events[folded : body["seen"]])
         folded = body["seen"]
-        found = _recompute(fold, body, build)
+        try:
+            strategy = build(fold.specification["strategy"])
+        except StrategyError:
+            n_left_out += 1
+            continue
+        found = _recompute(fold, body, strategy)
         n_asks += 1
         if canonical({"s": found}) != canonical({"s": body["suggestions"]}):
-            return Verification(n_asks, _difference(fold, body, found))
-    return Verification(n_asks)
+            return Verification(n_asks, _difference(fold, body, found), n_left_out)
+    return Verification(n_asks, None, n_left_out)
 
 
-def _recompute(fold: Fold, body: dict[str, Any], build: Callable[[dict[str, Any]], Strategy]) -> list[dict[str, Any]]:
+def _recompute(fold: Fold, body: dict[str, Any], strategy: Strategy) -> list[dict[str, Any]]:
     return propose(
-        build(fold.specification["strategy"]),
+        strategy,
         visible(fold, body.get("complete_below")),
         fold.queue,
         body["n"],

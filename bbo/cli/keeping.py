@@ -25,6 +25,10 @@ def verify(storage: Storage = DEFAULT_STORAGE, name: NameOrAll = None) -> None:
             prefix = "" if len(studies) == 1 else f"{study.name}: "
             if found.divergence is None:
                 typer.echo(f"{prefix}{found.n_asks} of {n_asks} asks recomputed, all agree")
+                if found.n_left_out:
+                    typer.echo(
+                        f"{prefix}{found.n_left_out} asks are by a strategy that is not bbo's: Study.verify takes it"
+                    )
             else:
                 typer.echo(f"{prefix}{found.n_asks} of {n_asks} asks recomputed, the last differs: {found.divergence}")
     finally:

@@ -1,7 +1,7 @@
 """How a suggestion that was tried before gives way to one that was not.
 
 Two points are duplicates when all discrete values are equal and floats agree within 1e-9 of the cube. In the encoded
-columns both are one comparison, as the cells of a discrete column are wider than that.
+columns both are one comparison with the tolerance `same`, `dim`, which is less than a cell in a discrete column.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,24 +11,26 @@ from numpy.typing import NDArray
 
 Positions = NDArray[np.float64]
 
-SAME = 1e-9
 # A space of at most so many points is searched whole for the nearest untried one; a larger one by random moves.
 ENUMERABLE = 100_000
 _MOVES = 400
 
 
-def is_tried(x: Positions, tried: Positions) -> bool:
+def is_tried(x: Positions, tried: Positions, same: Positions) -> bool:
     """Whether the position `x`, `dim`, is a row of `tried`, `n x dim`."""
-    return bool(is_same(tried, x).any())
+    return bool(is_same(tried, x, same).any())
 
 
-def is_same(A: Positions, B: Positions) -> NDArray[np.bool_]:
+def is_same(A: Positions, B: Positions, same: Positions) -> NDArray[np.bool_]:
     """Which rows agree, `n`; either may be a single position."""
-    return np.asarray((np.abs(A - B) <= SAME).all(axis=1))
+    return np.asarray((np.abs(A - B) <= same).all(axis=1))
 
 
 def replace_tried(
-    U: Sequence[Positions], tried: Positions, alternatives: Callable[[Positions, Positions], Iterator[Positions]]
+    U: Sequence[Positions],
+    tried: Positions,
+    same: Positions,
+    alternatives: Callable[[Positions, Positions], Iterator[Positions]],
 ) -> list[Positions | None]:
     """The rows of `U`, each exchanged for the first of its alternatives when it was tried or stands twice.
 
@@ -41,8 +43,8 @@ def replace_tried(
     n = len(tried)
     kept: list[Positions | None] = []
     for x in U:
-        choices = alternatives(x, seen[:n]) if is_tried(x, seen[:n]) else [x]
-        y = next((y for y in choices if not is_tried(y, seen[:n])), None)
+        choices = alternatives(x, seen[:n]) if is_tried(x, seen[:n], same) else [x]
+        y = next((y for y in choices if not is_tried(y, seen[:n], same)), None)
         if y is not None:
             seen[n] = y
             n += 1
@@ -50,21 +52,23 @@ def replace_tried(
     return kept
 
 
-def nearest_of_grid(centres: Sequence[Positions], is_ordered: Sequence[bool]) -> Callable[..., Iterator[Positions]]:
+def nearest_of_grid(
+    centres: Sequence[Positions], is_ordered: Sequence[bool], same: Positions
+) -> Callable[..., Iterator[Positions]]:
     """Alternatives in a finite space: the untried point nearest in the cube; unordered levels are 1 apart."""
     sizes = [len(c) for c in centres]
 
     def alternatives(x: Positions, tried: Positions) -> Iterator[Positions]:
         is_free = np.ones(sizes, dtype=bool)
         levels = [_levels(tried[:, j], c) for j, c in enumerate(centres)]
-        on_grid = is_same(np.stack([c[k] for c, k in zip(centres, levels, strict=True)], axis=1), tried)
+        on_grid = is_same(np.stack([c[k] for c, k in zip(centres, levels, strict=True)], axis=1), tried, same)
         is_free[tuple(k[on_grid] for k in levels)] = False
         distance = np.zeros(sizes)
         for j, c in enumerate(centres):
             gap = np.abs(c - x[j])
             shape = [1] * len(sizes)
             shape[j] = -1
-            distance = distance + (gap**2 if is_ordered[j] else 1.0 * (gap > SAME)).reshape(shape)
+            distance = distance + (gap**2 if is_ordered[j] else 1.0 * (gap > same[j])).reshape(shape)
         distance[~is_free] = np.inf
         best = int(np.argmin(distance))
         if is_free.flat[best]:

@@ -11,6 +11,7 @@ it, so uniform points in the cube are uniform over levels (over the logarithm, w
 | `place(codes)` | positions in [0, 1], shape `n` |
 | `decode(u)` | plain Python values, from positions of shape `n` |
 | `centres()` | the positions of all levels, in order |
+| `same` | positions that differ by less are one value |
 | `n_levels`, `is_ordered` | how many values (None: a continuum), and whether neighbours mean anything |
 """
 
@@ -30,6 +31,9 @@ Scalar = StrictBool | StrictInt | StrictFloat | StrictStr | None
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 # A value given by hand may differ from its level by the rounding of a spreadsheet; a tenth of a millionth of a step.
 _LEVEL_TOLERANCE = 1e-7
+_LARGEST_INT = 2**53
+# Floats that agree within this share of the cube are one point.
+_SAME = 1e-9
 
 
 def _require(condition: bool, message: str) -> None:
@@ -40,7 +44,10 @@ def _require(condition: bool, message: str) -> None:
 def _number(name: str, value: object) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise SpaceError(f"Parameter {name!r} is a number: got {value!r}.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise SpaceError(f"Parameter {name!r} got a number beyond all bounds, of {len(str(value))} digits.") from None
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -66,6 +73,10 @@ class Float:
     @model_validator(mode="after")
     def _validate(self) -> Self:
         _check_range(self)
+        _require(
+            math.isfinite(self.high - self.low),
+            f"Float {self.name!r}: high - low must be finite, got [{self.low!r}, {self.high!r}]. Change the unit.",
+        )
         if self.step is not None:
             _require(self.step > 0, f"Float {self.name!r}: step must be positive, got {self.step!r}.")
             _require(not self.log, f"Float {self.name!r}: log and step exclude each other; drop one of them.")
@@ -82,11 +93,21 @@ class Float:
     def n_levels(self) -> int | None:
         return None if self.step is None else 1 + max(1, round((self.high - self.low) / self.step))
 
+    @property
+    def same(self) -> float:
+        return _SAME if self.n_levels is None else min(_SAME, 0.25 / self.n_levels)
+
     def _level(self, k: int) -> float:
         assert self.step is not None
-        # Rounding to 12 significant digits of the span gives 0.3, not 0.30000000000000004.
-        digits = 12 - math.ceil(math.log10(max(abs(self.low), abs(self.high), self.step)))
-        return round(self.low + k * self.step, digits)
+        if k == 0 or self.n_levels == k + 1:
+            return self.low if k == 0 else self.high
+        # Rounding to 12 significant digits gives 0.3, not 0.30000000000000004; but a step keeps 6 digits at least.
+        magnitude = math.ceil(math.log10(max(abs(self.low), abs(self.high), self.step)))
+        return round(self.low + k * self.step, max(12 - magnitude, 6 - math.floor(math.log10(self.step))))
+
+    @cached_property
+    def _log_span(self) -> float:
+        return math.log(self.high) - math.log(self.low)
 
     def centres(self) -> Column:
         assert self.n_levels is not None
@@ -118,14 +139,14 @@ class Float:
         if self.step is not None and self.n_levels is not None:
             return (np.rint((v - self.low) / self.step) + 0.5) / self.n_levels
         if self.log:
-            return np.log(v / self.low) / math.log(self.high / self.low)
+            return (np.log(v) - math.log(self.low)) / self._log_span
         return (v - self.low) / (self.high - self.low)
 
     def decode(self, u: Column) -> list[float]:
         if self.n_levels is not None:
             return [self._level(int(k)) for k in _cells(u, self.n_levels)]
         span = self.high - self.low
-        v = self.low * np.exp(u * math.log(self.high / self.low)) if self.log else self.low + u * span
+        v = np.exp(math.log(self.low) + u * self._log_span) if self.log else self.low + u * span
         values: list[float] = np.clip(v, self.low, self.high).tolist()
         return values
 
@@ -153,6 +174,10 @@ class Int:
     @model_validator(mode="after")
     def _validate(self) -> Self:
         _check_range(self)
+        _require(
+            max(abs(self.low), abs(self.high)) <= _LARGEST_INT,
+            f"Int {self.name!r}: bounds lie within 2**53, beyond floats skip numbers: got [{self.low}, {self.high}].",
+        )
         _require(self.step >= 1, f"Int {self.name!r}: step must be at least 1, got {self.step!r}.")
         _require(not (self.log and self.step > 1), f"Int {self.name!r}: log and step exclude each other; drop one.")
         left = (self.high - self.low) % self.step
@@ -166,6 +191,13 @@ class Int:
     @property
     def n_levels(self) -> int:
         return (self.high - self.low) // self.step + 1
+
+    @property
+    def same(self) -> float:
+        if not self.log:
+            return min(_SAME, 0.25 / self.n_levels)
+        low, high = self._log_edges
+        return min(_SAME, 0.25 * math.log((self.high + 0.5) / (self.high - 0.5)) / (high - low))
 
     @cached_property
     def _log_edges(self) -> tuple[float, float]:
@@ -219,6 +251,10 @@ class _Listed:
     @property
     def n_levels(self) -> int:
         return len(self.listed)
+
+    @property
+    def same(self) -> float:
+        return min(_SAME, 0.25 / self.n_levels)
 
     def _check_list(self, word: str) -> None:
         kind = type(self).__name__

@@ -50,6 +50,10 @@ class Space:
         for k, name in enumerate(self.names):
             if name in self.names[:k]:
                 raise ValueError(f"Two parameters are named {name!r}; names must differ.")
+        for name, value in self.fixed.items():
+            if name not in self.by_name:
+                raise ValueError(f"Cannot fix {name!r}: the parameters are {list(self.names)}.")
+            self.by_name[name].check(value)
         return self
 
     @cached_property
@@ -69,6 +73,11 @@ class Space:
         """How many points the space has, given what is fixed; None for a continuum."""
         free = [p.n_levels for p in self.parameters if p.name not in self.fixed]
         return None if None in free else math.prod(n for n in free if n is not None)
+
+    @cached_property
+    def same(self) -> NDArray[np.float64]:
+        """Positions that differ by less in every column, `dim`, are one point."""
+        return np.array([p.same for p in self.parameters])
 
     # The way in: what people and files give.
 
@@ -168,7 +177,7 @@ class Space:
         if not free:
             return checked
         U = list(self.encode(checked))
-        kept = replace_tried(U, tried.X, self._alternatives(free, tried))
+        kept = replace_tried(U, tried.X, self.same, self._alternatives(free, tried))
         return [
             point if y is u else self.decode(y[None])[0]
             for point, u, y in zip(checked, U, kept, strict=True)
@@ -184,7 +193,7 @@ class Space:
         ordered = [p.is_ordered for p in self.parameters]
         if self.n_points is not None and self.n_points <= ENUMERABLE:
             fixed = {name: self._position(name, value) for name, value in self.fixed.items()}
-            return nearest_of_grid([fixed.get(p.name, p.centres()) for p in self.parameters], ordered)
+            return nearest_of_grid([fixed.get(p.name, p.centres()) for p in self.parameters], ordered, self.same)
         rng = seeding.generator(tried.seed, seeding.FRESH, len(tried.X))
         return random_moves([p.n_levels for p in self.parameters], ordered, free, self.snap, rng)
 
@@ -212,7 +221,9 @@ class Space:
         mine, theirs = self.by_name, other.by_name
         said = [f"parameter {name!r} is only in the first" for name in mine if name not in theirs]
         said += [f"parameter {name!r} is only in the second" for name in theirs if name not in mine]
-        said += [f"{mine[n]!r} against {theirs[n]!r}" for n in mine if n in theirs and mine[n] != theirs[n]]
+        said += [f"{mine[n]!r} against {theirs[n]!r}" for n in mine if n in theirs and repr(mine[n]) != repr(theirs[n])]
+        if self.fixed != other.fixed:
+            said.append(f"fixed values: {self.fixed!r} against {other.fixed!r}")
         if not said and self.names != other.names:
             said.append(f"the order of the parameters: {list(self.names)} against {list(other.names)}")
         return "; ".join(said)

@@ -40,7 +40,7 @@ def open_storage(where: str | Path | Storage | None = None) -> Storage:
     if location.startswith(("postgresql:", "postgresql+", "postgres:")):
         raise StorageError(
             f"PostgreSQL comes with a later version of bbo: got {location.partition(':')[0]!r}. "
-            "On one machine use a .db file; over several use a .jsonl file on a disk they share."
+            "On one machine use a .db or a .jsonl file."
         )
     is_url = location.startswith("sqlite:///")
     path = location.removeprefix("sqlite:///")

@@ -3,7 +3,7 @@
 import sys
 import threading
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from bbo.events import Event
 from bbo.storage.protocol import check_events, new_events, not_found
@@ -55,16 +55,25 @@ class EventColumns:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def extend(self, events: Iterable[Event]) -> None:
-        for e in events:
-            self._keys.append(e.key)
-            self._kinds.append(sys.intern(e.kind))
-            self._bodies.append(e.body)
-            self._ats.append(e.at)
-            self._bys.append(sys.intern(e.by))
-            self._trials.append(_NO_TRIAL if e.trial is None else e.trial)
-            self._versions.append(e.version)
-            self._seqs[e.key] = len(self._keys)
+    def extend(self, events: Sequence[Event]) -> None:
+        n = len(self._keys)
+        try:
+            for e in events:
+                self._keys.append(e.key)
+                self._kinds.append(sys.intern(e.kind))
+                self._bodies.append(e.body)
+                self._ats.append(e.at)
+                self._bys.append(sys.intern(e.by))
+                self._trials.append(_NO_TRIAL if e.trial is None else e.trial)
+                self._versions.append(e.version)
+                self._seqs[e.key] = len(self._keys)
+        except BaseException:  # an interrupt: all or nothing
+            for e in events:
+                self._seqs.pop(e.key, None)
+            columns = (self._keys, self._kinds, self._bodies, self._ats, self._bys, self._trials, self._versions)
+            for column in columns:
+                del column[n:]
+            raise
 
     def with_key(self, key: str) -> Event | None:
         seq = self._seqs.get(key)

@@ -11,6 +11,7 @@ from bbo.studies.study import Study
 from bbo.trial import FailureReason, Status
 
 HERE = Path(__file__).parent
+SEED_OF_TRIAL_5 = 349624757614653414  # SeedSequence([2026, 2, 5]), its first 63 bits
 KINDS = {
     "created",
     "opened",
@@ -56,6 +57,7 @@ def test_a_log_of_version_1_folds_to_what_it_was(golden):
     assert golden.history.is_failed.nonzero()[0].tolist() == [7]
     assert golden.strategy == SobolSearch()
     assert golden.best.number == 5
+    assert trials[5].seed == SEED_OF_TRIAL_5
 
 
 def test_a_log_of_version_1_is_recomputed_to_the_last_bit(golden):

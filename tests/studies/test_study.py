@@ -274,7 +274,7 @@ def test_reports_keep_their_step_and_end_with_the_trial():
     trial = s.ask()
     s.report(trial, {"y": 3.0}, 1)
     s.report(trial, {"y": 2.0}, 2, cost=0.5)
-    with pytest.raises(AlreadyToldError, match="at step 2 already"):
+    with pytest.raises(AlreadyToldError, match="was reported already"):
         s.report(trial, {"y": 9.0}, 2)
     s.tell(trial, values(trial), cost=1.5, sd={"y": 0.1}, note="second lamp")
     seen = s.trial(0)
