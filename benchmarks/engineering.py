@@ -61,6 +61,12 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def in_words(gaps: Sequence[float]) -> str:
+    """Median gap, and how many runs found a feasible design."""
+    median = float(np.median(gaps))
+    return f"{f'{median:.0%}' if np.isfinite(median) else 'no design'}, {np.isfinite(gaps).sum()}/{len(gaps)}"
+
+
 def row(name: str, ours: Sequence[Result], random: Sequence[Result]) -> list[str]:
     gaps = [r.gap for r in ours]
     median, (low, high) = float(np.median(gaps)), interval(gaps)
@@ -72,7 +78,7 @@ def row(name: str, ours: Sequence[Result], random: Sequence[Result]) -> list[str
         f"{low:.2%} to {high:.2%}",
         f"{max(gaps):.2%}",
         f"{aim:.0%}: {'met' if median <= aim and np.isfinite(gaps).all() else 'MISSED'}",
-        f"{np.median([r.gap for r in random]):.0%}, {np.isfinite([r.gap for r in random]).sum()}/{len(random)}",
+        in_words([r.gap for r in random]),
         f"{np.median([r.seconds for r in ours]):.2f}",
     ]
 
