@@ -10,7 +10,8 @@ from typing import Any
 from bbo import seeding
 from bbo.errors import ConflictError, SpaceExhaustedError, StorageError, StrategyError, TooLargeError
 from bbo.events import check_known, event, nonce
-from bbo.history import Fold, History
+from bbo.fold import Fold
+from bbo.history import History
 from bbo.protocols import Strategy
 from bbo.space import Params, Space
 from bbo.studies.fingerprint import differences, fingerprint

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bbo.errors import ObjectiveError
-from bbo.history import Fold
+from bbo.fold import Fold
 from bbo.objective import Objectives
 from bbo.space import Params, Space
 from bbo.trial import Status

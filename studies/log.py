@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bbo.events import Event
-from bbo.history import Fold
+from bbo.fold import Fold
 from bbo.storage import Storage
 
 _HOST = socket.gethostname()

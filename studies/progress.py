@@ -4,7 +4,7 @@ import sys
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from bbo.history import Fold
+from bbo.fold import Fold
 
 
 class Progress(Protocol):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from bbo import seeding
 from bbo.errors import ConflictError, StrategyError, StudyExistsError, StudyNotFoundError, WaitForTells
 from bbo.events import canonical, digest, event, nonce
-from bbo.history import Fold, History
+from bbo.fold import Fold
+from bbo.history import History
 from bbo.objective import Objectives, Wanted
 from bbo.protocols import Problem, Strategy
 from bbo.space import Parameter, Space

@@ -10,7 +10,7 @@ from typing import Any
 
 from bbo.errors import AlreadyToldError, ConflictError, ObjectiveError, TrialError
 from bbo.events import Event, event
-from bbo.history import Fold
+from bbo.fold import Fold
 from bbo.studies.log import StudyLog, writer
 from bbo.trial import FailureReason, Status, Trial, check_step
 

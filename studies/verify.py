@@ -6,7 +6,7 @@ from typing import Any
 
 from bbo.errors import StrategyError
 from bbo.events import Event, canonical
-from bbo.history import Fold
+from bbo.fold import Fold
 from bbo.protocols import Strategy
 from bbo.studies.asking import ask_seed, propose, visible
 
