@@ -226,7 +226,8 @@ class _Run:
     def _lose(self, number: int, error: BaseException) -> None:
         """The worker died, which is counted against the trial; it is started again, here or by the next run."""
         attempt = self._log.fold.attempt(number)
-        body = {"attempt": attempt, "worker": True}
+        body = {"attempt": attempt, "worker": True, "message": repr(error)[-500:]}
+        logger.warning("Trial %d was lost with its worker: %r", number, error)
         telling.append(self._log, event("lost", f"lost/{number}/{attempt}", body, trial=number, by=writer()))
         if isinstance(error, BrokenExecutor):
             raise _broken(number, error) from error
