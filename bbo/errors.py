@@ -5,13 +5,20 @@ BBOError
 ├── SpaceExhaustedError           every point of a finite space was tried
 ├── ObjectiveError(ValueError)    values that do not fit the objectives
 │   └── NonFiniteError            a value that is NaN or infinite
+├── BudgetError(ValueError)       a budget that cannot be
 ├── TrialError(ValueError)        an unknown trial, or one that has ended
 │   └── AlreadyToldError          another value for a trial that has one
 ├── WaitForTells                  the strategy has nothing to suggest before pending trials end
+├── StudyFinished                 its budget is spent, or a stop rule holds
 ├── StudyExistsError(ValueError)  the name is taken, by a study that is the same or another
+├── StudyFileError(ValueError)    a study file that cannot be read
+├── TableError(ValueError)        a file of a table that cannot be read or written
 ├── StudyNotFoundError(KeyError)  no study of that name in the storage
 ├── StorageError                  the log cannot be read or written
 │   ├── ConflictError             another event has this key
+│   ├── StaleLeaseError           somebody else holds the lease by now
+│   ├── BusyError                 the study is at work, or another process holds a lock for too long
+│   ├── DamagedError              the log was truncated, corrupted or changed by other hands
 │   ├── TooLargeError             an event of more than 64 KB
 │   └── NewerFormatError          written by a later version of bbo
 ├── StrategyError(ValueError)     a strategy that cannot take this study, or that cannot be rebuilt
@@ -41,6 +48,10 @@ class NonFiniteError(ObjectiveError):
     """A value that is NaN or infinite: the evaluation has failed and should be told so."""
 
 
+class BudgetError(BBOError, ValueError):
+    """A budget or a stop rule that cannot be."""
+
+
 class TrialError(BBOError, ValueError):
     """A trial that the study does not have, or that has ended."""
 
@@ -53,8 +64,20 @@ class WaitForTells(BBOError):  # noqa: N818 - a situation, not a fault
     """Nothing to suggest until pending trials are told."""
 
 
+class StudyFinished(BBOError):  # noqa: N818 - a situation, not a fault
+    """The budget is spent or a stop rule holds; says which, and how to go on."""
+
+
 class StudyExistsError(BBOError, ValueError):
     """The name is taken: by this study under `if_exists="fail"`, or by one with another specification."""
+
+
+class StudyFileError(BBOError, ValueError):
+    """A study file that cannot be read, or says what cannot be; names the file, the table and the field."""
+
+
+class TableError(BBOError, ValueError):
+    """A file of a table that cannot be read or written; names the file and, where there is one, the line."""
 
 
 class StudyNotFoundError(BBOError, KeyError):
@@ -76,6 +99,18 @@ class ConflictError(StorageError):
         self.key = key
         self.kind = kind
         self.body = body
+
+
+class StaleLeaseError(StorageError):
+    """The lease ran out and somebody else took it; nothing was written."""
+
+
+class BusyError(StorageError):
+    """The study is at work and should be at rest, or a lock was held for too long; nothing was written."""
+
+
+class DamagedError(StorageError):
+    """The log was truncated, corrupted or changed by other hands; says from where on."""
 
 
 class TooLargeError(StorageError):

@@ -2,24 +2,33 @@
 
 The log is the state: everything else is a fold over it. A row is `study, seq, kind, version, key, trial, at, by,
 body`. The body is canonical JSON text; the key is unique within a study, so that a retry after a lost reply is
-recognised (same key, same body) and a contradiction is refused (same key, another body).
+recognised (same key, same body) and a contradiction is refused (same key, another body). Each row has a hash of itself
+and of the row before: a chain that shows where a log was changed by other hands.
 
 | kind | key | body |
 |---|---|---|
 | created | `created` | specification: space, objectives, strategy, seed; with its version |
 | opened | nonce | fingerprint: versions, threads, CPU, device |
 | strategy_changed | nonce | strategy |
+| budget_changed | nonce | budget: trials, cost, seconds, stop (rules) |
 | enqueued | `enqueued/<hash of the point>` | params |
-| attached | `attached/<hash of the row>/<k-th such row>` | params, values, source |
-| asked | `asked/<index of the ask>` | seen, n, seed, suggestions; fixed, complete_below; meta: seconds, ticket |
-| started, lost | `started/<trial>/<attempt>`, ... | worker |
-| reported | `reported/<trial>/<segment>/<step>` | values, cost |
-| told | `ended/<trial>` | values, sd, cost, note |
-| failed, cancelled | `ended/<trial>` | reason, message (end of the traceback) |
+| attached | `attached/<hash of the row>/<k-th such row>` | params, values, source, replicates, sd, cost, note |
+| asked | `asked/<index>` | seen, n, seed, suggestions; fixed, shared, complete_below; meta: seconds, tickets |
+| started | `started/<trial>/<attempt>` | attempt, runner |
+| lost | `lost/<trial>/<attempt>` | attempt, worker (its death counts), message |
+| reported | `reported/<trial>/<attempt>/<step>` | values, cost |
+| measured | `measured/<trial>/<metric>` | a part of what is to come, as `told` has the whole |
+| told | `ended/<trial>` | values, sd, cost, replicates, params (executed ones that differ), note, output |
+| failed, cancelled | `ended/<trial>` | reason, message (end of the traceback), output |
+| amended | nonce | what takes the place of what was told: values, sd, cost, replicates, params, note, status; why |
+| noted | nonce | text; of a trial, or of the study |
+| ranked | nonce | groups of trials, the best first |
+| stopped | `stopped/<index of the next ask>/<rule>` | rule, message |
 
 A trial's number is its place in the log: trials are numbered from 0 in the order of their asked and attached events. So
 two writers never contend for a number. `told`, `failed` and `cancelled` share a key: the first end of a trial wins.
-`asked.seen` is the last event that the suggestion's history was folded to, which makes it re-derivable.
+`asked.seen` is the last event that the suggestion's history was folded to, which makes it re-derivable. `meta.tickets`
+say whose the suggestions are, in their order: `[{"id", "n", "runner", "queued"}, ...]`.
 
 Notes of a suggestion that others read:
 
@@ -31,6 +40,9 @@ Notes of a suggestion that others read:
 | feasibility | predicted probability that all constraints hold |
 | length_scales | by parameter name, in the unit cube |
 | rung | of the ladder of the fit, when it is not the first |
+| gain | expected improvement on the best, by this trial or a pending one, in the objective's units; first of an ask |
+| noise | standard deviation of the objective's noise as the model sees it, in its units |
+| regret | bound on how far the best may be from the optimum, where a rule asks for it |
 | warm | hyperparameters that the next fit starts from |
 """
 
@@ -38,8 +50,8 @@ import hashlib
 import json
 import math
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,29 +64,38 @@ VERSIONS: dict[str, int] = {
     "created": 1,
     "opened": 1,
     "strategy_changed": 1,
+    "budget_changed": 1,
     "enqueued": 1,
     "attached": 1,
-    "asked": 1,
+    "asked": 2,
     "started": 1,
     "lost": 1,
     "reported": 1,
-    "told": 1,
+    "measured": 1,
+    "told": 2,
     "failed": 1,
     "cancelled": 1,
+    "amended": 1,
+    "noted": 1,
+    "ranked": 1,
+    "stopped": 1,
 }
+# What stands before the first row of a chain.
+GENESIS = "0" * 64
 MAX_BODY_BYTES = 64 * 1024
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A row of the log. `seq` and `at` are 0 and empty until the storage has it.
+    """A row of the log. `seq` and `hash` are 0 and empty until the storage has it.
 
     Args:
         trial: number of the trial it is about, where it is about one.
         at: UTC time, ISO 8601.
         by: host, process and thread that wrote it.
         body: canonical JSON text; `read` parses it.
+        hash: of this row and the hash of the one before; see `chained`.
     """
 
     kind: str
@@ -85,22 +106,26 @@ class Event:
     version: int = 1
     at: str = ""
     by: str = ""
+    hash: str = field(default="", compare=False)
 
     def read(self) -> dict[str, Any]:
-        """The body parsed.
+        """The body parsed, in the form of the newest version.
 
         Raises:
             StorageError: not a JSON object.
         """
         try:
-            body = json.loads(self.body)
+            body: Any = json.loads(self.body)
         except json.JSONDecodeError as error:
             raise StorageError(f"Event {self.seq} ({self.kind}) has a body that is not JSON: {error}.") from error
         if not isinstance(body, dict):
             raise StorageError(
                 f"Event {self.seq} ({self.kind}) must have a JSON object as body: got {self.body[:80]!r}."
             )
-        return body
+        newest: dict[str, Any] = body
+        for version in range(self.version, VERSIONS.get(self.kind, 0)):
+            newest = _UPCASTS[self.kind, version](newest)
+        return newest
 
 
 def event(kind: str, key: str, body: Mapping[str, Any], *, trial: int | None = None, by: str = "") -> Event:
@@ -116,6 +141,16 @@ def event(kind: str, key: str, body: Mapping[str, Any], *, trial: int | None = N
             "Keep notes and messages small; put data in a file and its name in the note."
         )
     return Event(kind=kind, key=key, body=text, trial=trial, version=VERSIONS[kind], at=now(), by=by)
+
+
+def chained(before: str, e: Event) -> str:
+    """The hash of a numbered event, as hexadecimal text: SHA-256 over a JSON list of the hash before and all columns.
+
+    The study's name is not in it, so that a copy under another name has the same hashes.
+    """
+    columns = [before, e.seq, e.kind, e.version, e.key, e.trial, e.at, e.by, e.body]
+    text = json.dumps(columns, separators=(",", ":"), ensure_ascii=False)  # no text can pass for two columns
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def canonical(body: Mapping[str, Any]) -> str:
@@ -173,3 +208,23 @@ def _spelled(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_spelled(v) for v in value]
     return value
+
+
+def _asked_1(body: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had one runner for all suggestions of an ask."""
+    meta = body.get("meta", {})
+    ticket = {"id": meta.get("ticket", ""), "n": len(body["suggestions"])}
+    if "runner" in meta:
+        ticket["runner"] = meta["runner"]
+    return {**body, "meta": {"seconds": meta.get("seconds", 0.0), "tickets": [ticket]}}
+
+
+def _told_1(body: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had neither replicates nor executed parameters."""
+    return body
+
+
+_UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
+    ("asked", 1): _asked_1,
+    ("told", 1): _told_1,
+}

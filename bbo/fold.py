@@ -6,21 +6,37 @@ A row per trial in columns that grow; no object is built per event. Strategies r
 import json
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bbo import seeding
-from bbo.errors import StorageError
+from bbo.budget import Budget
+from bbo.errors import DamagedError
 from bbo.events import VERSIONS, Event, number
-from bbo.history import NEVER, STATUS_CODES, STATUSES, Array, History
+from bbo.history import NEVER, STATUS_CODES, STATUSES, Array, History, Ranking
 from bbo.objective import Objectives
 from bbo.space import Params, Space
 from bbo.trial import FailureReason, Observation, Status, Trial
 
 # Failures that say something about the point; a timeout or a lost worker does not.
 _TELLING = (FailureReason.RAISED.value, FailureReason.INVALID.value)
+
+
+class Foretold(NamedTuple):
+    """What a model said of further trials when it was asked, in the notes of the first point that it gave.
+
+    Args:
+        trial: number of that point.
+        seen, complete_below: what it was said from, as in the body of the ask.
+        notes: those of `gain`, `noise` and `regret` that there are, `gain` at least.
+    """
+
+    trial: int
+    seen: int
+    complete_below: int | None
+    notes: dict[str, float]
 
 
 class _Column:
@@ -44,6 +60,10 @@ class _Column:
             self._n_filled = n
         return self._data[:n]
 
+    def own(self) -> None:
+        """Leave the rows to those who have a view of them and go on with a copy, before a row is changed."""
+        self._data = self._data.copy()
+
 
 class Fold:
     """The state of a study, event by event.
@@ -56,19 +76,28 @@ class Fold:
         self.last_event = 0
         self.n_trials = 0
         self.n_asks = 0
-        self.n_attached = 0
         self.specification: dict[str, Any] = {}
         self.fingerprint: dict[str, Any] = {}
         self.unknown: Event | None = None
         self.queue: dict[str, Params] = {}
+        self.budget: Budget | None = None
+        self.rankings: list[Ranking] = []
+        self.study_notes: list[str] = []
+        self.stops: list[dict[str, Any]] = []
         self._first_of_ask = array("q")
         self._asked: list[str] = []  # bodies of asked and attached events, as they stand in the log
         self._messages: dict[int, tuple[str, str]] = {}
-        self._remarks: dict[int, str] = {}
+        self._told_notes: dict[int, str] = {}
+        self._remarks: dict[int, list[str]] = {}
+        self._before: dict[int, Trial] = {}
+        self._replicates: dict[int, dict[str, list[float]]] = {}
         self._reports: dict[int, list[Observation]] = {}
         self._runners: dict[int, dict[str, Any]] = {}
+        self._answers: dict[str, range] = {}
+        self._attached_as: dict[str, int] = {}
         self._attempts: dict[int, int] = {}
         self._losses: dict[int, int] = {}
+        self.foretold: list[Foretold] = []
         self._warm_trials: list[int] = []
         self._asked_at: list[str] = []
         self._ended_at: list[str] = []
@@ -76,15 +105,21 @@ class Fold:
         self._handlers: dict[str, Callable[[Event], None]] = {
             "opened": self._opened,
             "strategy_changed": self._strategy_changed,
+            "budget_changed": self._budget_changed,
             "enqueued": self._enqueued,
             "attached": self._attached,
             "asked": self._on_asked,
             "started": self._started,
             "lost": self._lost,
             "reported": self._reported,
+            "measured": self._measured,
             "told": self._told,
             "failed": self._failed,
             "cancelled": self._cancelled,
+            "amended": self._amended,
+            "noted": self._noted,
+            "ranked": self._ranked,
+            "stopped": self._stopped,
         }
 
     # Folding.
@@ -93,11 +128,11 @@ class Fold:
         """Takes the next events.
 
         Raises:
-            StorageError: an event is missing, or its body is not what its kind has.
+            DamagedError: an event is missing, or its body is not what its kind has.
         """
         for e in events:
             if e.seq != self.last_event + 1:
-                raise StorageError(
+                raise DamagedError(
                     f"The log has a gap: event {e.seq} follows {self.last_event}. Restore it from a copy."
                 )
             if e.version > VERSIONS.get(e.kind, 0):
@@ -112,8 +147,8 @@ class Fold:
                 self._created(e)
             else:
                 self._handlers[e.kind](e)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise StorageError(
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise DamagedError(
                 f"Event {e.seq} has a body that {e.kind!r} does not have: {error!r}. Restore the log from a copy."
             ) from error
 
@@ -127,19 +162,24 @@ class Fold:
         self._X = _Column(self.space.dim, np.float64, np.nan)
         self._V = _Column(k, np.float64, np.nan)
         self._V_sd = _Column(k, np.float64, np.nan)
+        self._V_n = _Column(k, np.int32, 1)
         self._cost = _Column(None, np.float64, np.nan)
         self._status = _Column(None, np.int8, STATUS_CODES[Status.RUNNING])
         self._fails = _Column(None, np.bool_, False)
         self._order = _Column(None, np.int64, NEVER)
+        self._is_past = _Column(None, np.bool_, False)
         self._place = _Column(2, np.int32, 0)  # which of `_asked`, and which of its suggestions
-        observed = (self._V, self._V_sd, self._cost, self._status, self._fails, self._order)
-        self._columns = (self._codes, self._X, self._place, *observed)
+        observed = (self._V, self._V_sd, self._V_n, self._cost, self._status, self._fails, self._order)
+        self._columns = (self._codes, self._X, self._place, self._is_past, *observed)
 
     def _opened(self, e: Event) -> None:
         self.fingerprint = e.read()
 
     def _strategy_changed(self, e: Event) -> None:
         self.specification = {**self.specification, "strategy": e.read()["strategy"]}
+
+    def _budget_changed(self, e: Event) -> None:
+        self.budget = Budget.from_dict(e.read()["budget"])
 
     def _enqueued(self, e: Event) -> None:
         self.queue[e.key] = e.read()["params"]
@@ -148,22 +188,33 @@ class Fold:
         body = e.read()
         trial = self._new_trial(body["params"], 0, e.at)
         self._asked.append(e.body)
-        self.n_attached += 1
+        self._attached_as[e.key] = trial
+        self._is_past.upto(self.n_trials)[trial] = True
         self._end(trial, Status.COMPLETED, e)
         self._observe(trial, body)
+        self._told_note(trial, body.get("note"))
 
     def _on_asked(self, e: Event) -> None:
         body = e.read()
-        runner = body.get("meta", {}).get("runner")
-        self._first_of_ask.append(self.n_trials)
+        first = self.n_trials
+        self._first_of_ask.append(first)
         for position, suggestion in enumerate(body["suggestions"]):
             trial = self._new_trial(suggestion["params"], position, e.at)
             if "warm" in suggestion.get("notes", ()):
                 self._warm_trials.append(trial)
             if "enqueued" in suggestion:
                 self.queue.pop(suggestion["enqueued"], None)
-            if runner is not None:
-                self._runners[trial] = runner
+        said = body["suggestions"][0].get("notes", {})
+        if "gain" in said and not body.get("fixed"):  # with values given, it is not of the whole space
+            notes = {key: number(said[key]) for key in ("gain", "noise", "regret") if key in said}
+            self.foretold.append(Foretold(first, body["seen"], body.get("complete_below"), notes))
+        for ticket in body["meta"]["tickets"]:
+            trials = range(first, first + ticket["n"])
+            first = trials.stop
+            if ticket.get("queued"):
+                self._answers[ticket["id"]] = trials
+            if ticket.get("runner") is not None:
+                self._runners |= dict.fromkeys(trials, ticket["runner"])
         self._asked.append(e.body)
         self.n_asks += 1
 
@@ -184,12 +235,19 @@ class Fold:
         seen = Observation({m: number(v) for m, v in body["values"].items()}, cost=body.get("cost"), step=body["step"])
         self._reports.setdefault(self._known(e), []).append(seen)
 
+    def _measured(self, e: Event) -> None:
+        trial, body = self._known(e), e.read()
+        if self._order.upto(self.n_trials)[trial] == NEVER:  # two may tell at once, and the first stands
+            self._observe(trial, body)
+            self._execute(trial, body.get("params"))
+            self._remark(trial, body.get("note"))
+
     def _told(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
         self._end(trial, Status.COMPLETED, e)
-        self._observe(trial, body)
-        if body.get("note"):
-            self._remarks[trial] = body["note"]
+        self._observe(trial, self._unmeasured(trial, body))
+        self._execute(trial, body.get("params"))
+        self._told_note(trial, body.get("note"))
 
     def _failed(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
@@ -201,6 +259,37 @@ class Fold:
         trial, body = self._known(e), e.read()
         self._end(trial, Status.CANCELLED, e)
         self._messages[trial] = ("", body.get("message", ""))
+
+    def _amended(self, e: Event) -> None:
+        trial, body = self._known(e), e.read()
+        if self._order.upto(self.n_trials)[trial] != NEVER:
+            self._before.setdefault(trial, self.trial(trial))
+        self._observe(trial, body)
+        self._execute(trial, body.get("params"))
+        if "note" in body:
+            self._told_notes[trial] = body["note"]
+        if "status" in body:
+            self._status.upto(self.n_trials)[trial] = STATUS_CODES[Status(body["status"])]
+            self._fails.upto(self.n_trials)[trial] = body.get("reason") in _TELLING
+            self._messages.pop(trial, None)
+            if body["status"] != Status.COMPLETED:
+                self._messages[trial] = (body.get("reason", ""), body["why"])
+
+    def _noted(self, e: Event) -> None:
+        text = e.read()["text"]
+        if e.trial is None:
+            self.study_notes.append(text)
+        else:
+            self._remark(self._known(e), text)
+
+    def _ranked(self, e: Event) -> None:
+        ranking = tuple(tuple(group) for group in e.read()["groups"])
+        if any(not 0 <= trial < self.n_trials for group in ranking for trial in group):
+            raise ValueError(f"it ranks trials that are not among {self.n_trials}")
+        self.rankings.append(ranking)
+
+    def _stopped(self, e: Event) -> None:
+        self.stops.append(e.read())
 
     def _known(self, e: Event) -> int:
         if e.trial is None or not 0 <= e.trial < self.n_trials:
@@ -224,14 +313,50 @@ class Fold:
         self._ended_at[trial] = e.at
         self._runners.pop(trial, None)
 
+    def _unmeasured(self, trial: int, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a told body is new: what was measured before stands, where two told at once."""
+        parts = {
+            key: {m: v for m, v in body[key].items() if not self.is_measured(trial, m)}
+            for key in ("values", "sd", "replicates")
+            if key in body
+        }
+        return {**body, **parts}
+
     def _observe(self, trial: int, body: Mapping[str, Any]) -> None:
         metrics = self.objectives.metrics
         for column, key in ((self._V, "values"), (self._V_sd, "sd")):
             row = column.upto(self.n_trials)[trial]
             for metric, value in body.get(key, {}).items():
                 row[metrics.index(metric)] = number(value)
+        for metric in body.get("values", {}):
+            single = body.get("replicates", {}).get(metric)
+            self._V_n.upto(self.n_trials)[trial, metrics.index(metric)] = 1 if single is None else len(single)
+            if single is not None:
+                self._replicates.setdefault(trial, {})[metric] = single
+            elif trial in self._replicates:
+                self._replicates[trial].pop(metric, None)
         if body.get("cost") is not None:
             self._cost.upto(self.n_trials)[trial] = body["cost"]
+
+    def _execute(self, trial: int, params: Mapping[str, Any] | None) -> None:
+        """Puts what was really set in the place of what was suggested."""
+        if not params:
+            return
+        codes = self._codes.upto(self.n_trials)[trial]
+        for j, p in enumerate(self.space.parameters):
+            if p.name in params:
+                codes[j] = p.code(params[p.name])
+        if trial < self._n_placed:
+            self._X.own()  # histories that were handed out look at these rows
+            self._X.upto(self.n_trials)[trial] = self.space.place(codes[None])[0]
+
+    def _told_note(self, trial: int, text: str | None) -> None:
+        if text:
+            self._told_notes[trial] = text
+
+    def _remark(self, trial: int, text: str | None) -> None:
+        if text:
+            self._remarks.setdefault(trial, []).append(text)
 
     # Reading.
 
@@ -250,16 +375,19 @@ class Fold:
             seed=self.seed,
             last_event=self.last_event,
             n_asks=self.n_asks,
-            n_suggested=n - self.n_attached,
+            is_past=self._is_past.upto(n).copy(),
             X=X,
             V=self._V.upto(n).copy(),
             V_sd=self._V_sd.upto(n).copy(),
+            V_n=self._V_n.upto(n).copy(),
             cost=self._cost.upto(n).copy(),
             status=self._status.upto(n).copy(),
             fails=self._fails.upto(n).copy(),
             order=self._order.upto(n).copy(),
             notes_of=self.notes,
             warm_trials=self._warm_trials,
+            rankings=tuple(self.rankings),
+            budget=self.budget,
         )
 
     def notes(self, trial: int) -> dict[str, Any]:
@@ -267,7 +395,17 @@ class Fold:
         notes: dict[str, Any] = self._suggestion(trial).get("notes", {})
         return notes
 
+    def is_past(self, trial: int) -> bool:
+        """Whether it was added as past data, so nobody suggested it."""
+        return bool(self._is_past.upto(self.n_trials)[trial])
+
+    def suggested(self, trial: int) -> Params:
+        """The point as it was suggested, or given where it is past data."""
+        params = self._suggestion(trial)["params"]
+        return {name: params[name] for name in self.space.names}
+
     def params(self, trial: int) -> Params:
+        """The point as it was executed, so far as that is known."""
         return self.space.point(self._codes.upto(self.n_trials)[trial])
 
     def status(self, trial: int) -> Status:
@@ -277,6 +415,15 @@ class Fold:
         """How many trials have one of these statuses."""
         return int(np.isin(self._status.upto(self.n_trials), [STATUS_CODES[s] for s in statuses]).sum())
 
+    @property
+    def n_attached(self) -> int:
+        """Trials of past data."""
+        return len(self._attached_as)
+
+    def attached_as(self, key: str) -> int | None:
+        """The trial that the `attached` event of this key made; None while there is none."""
+        return self._attached_as.get(key)
+
     def first_of_ask(self, index: int) -> int:
         """Number of the first trial that this ask made; the others follow."""
         return self._first_of_ask[index]
@@ -284,7 +431,26 @@ class Fold:
     @property
     def n_counted(self) -> int:
         """As `History.n_counted`."""
-        return self.n_trials - self.n_attached - self.count(Status.CANCELLED)
+        n = self.n_trials
+        is_cancelled = np.equal(self._status.upto(n), STATUS_CODES[Status.CANCELLED])
+        return n - int((is_cancelled | self._is_past.upto(n)).sum())
+
+    def answer(self, ticket: str) -> range | None:
+        """The trials that a ticket was given; None while it has no answer."""
+        return self._answers.get(ticket)
+
+    def is_measured(self, trial: int, metric: str) -> bool:
+        """Whether a value of this metric is known, of a part or of the whole."""
+        return not np.isnan(self._V.upto(self.n_trials)[trial, self.objectives.metrics.index(metric)])
+
+    def total_cost(self) -> float:
+        """Sum of the costs that were told."""
+        return float(np.nansum(self._cost.upto(self.n_trials)))
+
+    @property
+    def first_asked_at(self) -> str:
+        """When the first trial was asked for, UTC; empty before."""
+        return self._asked_at[self._first_of_ask[0]] if self.n_asks else ""
 
     def attempt(self, trial: int) -> int:
         return self._attempts.get(trial, 1)
@@ -299,14 +465,14 @@ class Fold:
 
     def trial(self, trial: int) -> Trial:
         """One trial as people see it."""
-        suggestion = self._suggestion(trial)
+        suggestion, params = self._suggestion(trial), self.params(trial)
         V = self._V.upto(self.n_trials)[trial]
         status = self.status(trial)
         reason, message = self._messages.get(trial, ("", ""))
         cost = float(self._cost.upto(self.n_trials)[trial])
         return Trial(
             number=trial,
-            params=self.params(trial),
+            params=params,
             status=status,
             seed=seeding.derive(self.seed, seeding.TRIAL, trial),
             study=self.specification.get("id", ""),
@@ -314,24 +480,30 @@ class Fold:
             values=self._by_metric(V),
             is_feasible=bool(self.objectives.is_feasible(V[None])[0]) if status is Status.COMPLETED else None,
             sd=self._by_metric(self._V_sd.upto(self.n_trials)[trial]),
+            replicates={m: tuple(map(number, v)) for m, v in self._replicates.get(trial, {}).items()},
             cost=None if np.isnan(cost) else cost,
             reports=tuple(self._reports.get(trial, ())),
             reason=FailureReason(reason) if reason else None,
             message=message,
-            note=self._remarks.get(trial, ""),
+            note=self._note(trial),
             notes=suggestion.get("notes", {}),
             resume=suggestion.get("resume"),
             parent=suggestion.get("parent"),
+            suggested=None if self.is_past(trial) or suggestion["params"] == params else self.suggested(trial),
             asked_at=self._asked_at[trial],
             ended_at=self._ended_at[trial],
         )
+
+    def as_told(self, trial: int) -> Trial:
+        """The trial as it was when it ended, before anything was amended."""
+        return self._before.get(trial) or self.trial(trial)
 
     def texts(self) -> dict[str, list[str]]:
         """What is in words, a list over all trials: reason of a failure, note, when asked and when ended (UTC)."""
         n = range(self.n_trials)
         return {
             "reason": [self._messages.get(k, ("", ""))[0] for k in n],
-            "note": [self._remarks.get(k, "") for k in n],
+            "note": [self._note(k) for k in n],
             "asked_at": list(self._asked_at),
             "ended_at": list(self._ended_at),
         }
@@ -339,8 +511,12 @@ class Fold:
     def _suggestion(self, trial: int) -> dict[str, Any]:
         ask, position = self._place.upto(self.n_trials)[trial]
         body: dict[str, Any] = json.loads(self._asked[ask])
-        suggestion: dict[str, Any] = body["suggestions"][position] if "suggestions" in body else {}
+        suggestion: dict[str, Any] = body["suggestions"][position] if "suggestions" in body else body
         return suggestion
+
+    def _note(self, trial: int) -> str:
+        told = self._told_notes.get(trial)
+        return "\n".join([*([told] if told else []), *self._remarks.get(trial, ())])
 
     def _by_metric(self, row: Array) -> dict[str, float]:
         return {m: float(v) for m, v in zip(self.objectives.metrics, row, strict=True) if not np.isnan(v)}

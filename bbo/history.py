@@ -6,6 +6,8 @@
 |---|---|---|
 | X | n x d | positions in the unit cube, all trials |
 | V | n x k | values by metric (columns as `objectives.metrics`), in the user's units; NaN where there are none |
+| V_sd | n x k | standard deviation of their noise where it was told, else NaN |
+| V_n | n x k | of how many measurements each value is the mean |
 | Y | n x m | utilities to be maximized |
 | G | n x c | violations, feasible when <= 0 |
 """
@@ -19,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bbo.budget import Budget
 from bbo.errors import ObjectiveError
 from bbo.objective import Objectives
 from bbo.space import Params, Space
@@ -26,6 +29,7 @@ from bbo.trial import Status
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Ranking = tuple[tuple[int, ...], ...]
 
 # Statuses are small numbers in the columns.
 STATUSES = tuple(Status)
@@ -45,10 +49,12 @@ class History:
         seed: the study's.
         last_event: `seq` of the last event folded.
         n_asks: asks before this one.
-        n_suggested: trials that strategies proposed so far; the others are past data.
         status: code of each trial's status, `n`.
         fails: trials that failed for a reason that lies in the point, `n`.
         order: `seq` of the event that ended each trial, `n`.
+        is_past: trials that nobody proposed: past data, `n`.
+        rankings: each a tuple of groups of trials, the best group first.
+        budget: how far the study goes; None where nothing was said.
     """
 
     space: Space
@@ -56,20 +62,28 @@ class History:
     seed: int
     last_event: int
     n_asks: int
-    n_suggested: int
     X: Array
     V: Array
     V_sd: Array
+    V_n: NDArray[np.int32]
     cost: Array
     status: NDArray[np.int8]
     fails: Mask
     order: NDArray[np.int64]
+    is_past: Mask
     notes_of: Callable[[int], dict[str, Any]]
     warm_trials: Sequence[int]
+    rankings: tuple[Ranking, ...] = ()
+    budget: Budget | None = None
 
     @property
     def n_trials(self) -> int:
         return len(self.X)
+
+    @property
+    def n_suggested(self) -> int:
+        """Trials that strategies proposed so far, or people enqueued."""
+        return int(np.count_nonzero(~self.is_past))
 
     @cached_property
     def is_completed(self) -> Mask:
@@ -103,7 +117,7 @@ class History:
     @property
     def n_counted(self) -> int:
         """Trials as the budget of a run counts them: not past data, not cancelled ones."""
-        return self.n_suggested - int(self.has_status(Status.CANCELLED).sum())
+        return int(np.count_nonzero(~self.is_past & ~self.has_status(Status.CANCELLED)))
 
     @cached_property
     def incumbent(self) -> int | None:
@@ -145,12 +159,13 @@ class History:
     def seen_below(self, first_unseen: int) -> "History":
         """This history with the trials from `first_unseen` on still pending, the others ended in order of number."""
         unseen = np.arange(self.n_trials) >= first_unseen
-        V, V_sd, cost = self.V.copy(), self.V_sd.copy(), self.cost.copy()
-        V[unseen], V_sd[unseen], cost[unseen] = np.nan, np.nan, np.nan
+        V, V_sd, V_n, cost = self.V.copy(), self.V_sd.copy(), self.V_n.copy(), self.cost.copy()
+        V[unseen], V_sd[unseen], V_n[unseen], cost[unseen] = np.nan, np.nan, 1, np.nan
         return replace(
             self,
             V=V,
             V_sd=V_sd,
+            V_n=V_n,
             cost=cost,
             status=np.where(unseen, np.int8(_RUNNING), self.status),
             fails=self.fails & ~unseen,
@@ -162,14 +177,15 @@ class History:
         n, k = len(points), self.V.shape[1]
         return replace(
             self,
-            n_suggested=self.n_suggested + n,
             X=np.vstack([self.X, self.space.encode(points)]),
             V=np.vstack([self.V, np.full((n, k), np.nan)]),
             V_sd=np.vstack([self.V_sd, np.full((n, k), np.nan)]),
+            V_n=np.vstack([self.V_n, np.ones((n, k), dtype=np.int32)]),
             cost=np.append(self.cost, np.full(n, np.nan)),
             status=np.append(self.status, np.full(n, _RUNNING, dtype=np.int8)),
             fails=np.append(self.fails, np.zeros(n, dtype=bool)),
             order=np.append(self.order, np.full(n, NEVER)),
+            is_past=np.append(self.is_past, np.zeros(n, dtype=bool)),
         )
 
     def fix(self, values: Mapping[str, Any]) -> "History":

@@ -1,13 +1,14 @@
 """What is wanted of a trial: objectives and outcome constraints, and the one place where signs are flipped.
 
 Users speak of metrics in their own units and directions. Inside, every objective is a *utility* to be maximized and
-every constraint a *violation* g that is feasible when g <= 0, as in BoTorch.
+every constraint a *violation* g that is feasible when g <= 0, as in BoTorch. A metric's unit is for people and headers.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
+from statistics import fmean
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -26,6 +27,7 @@ class Maximize:
     """The more of this metric the better."""
 
     metric: str
+    unit: str | None = Field(default=None, kw_only=True)
     kind: Literal["maximize"] = Field(default="maximize", kw_only=True, repr=False)
 
     def utility(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -40,6 +42,7 @@ class Minimize:
     """The less of this metric the better."""
 
     metric: str
+    unit: str | None = Field(default=None, kw_only=True)
     kind: Literal["minimize"] = Field(default="minimize", kw_only=True, repr=False)
 
     def utility(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -56,6 +59,7 @@ class Target:
     metric: str
     value: float
     tolerance: float = 0.0
+    unit: str | None = Field(default=None, kw_only=True)
     kind: Literal["target"] = Field(default="target", kw_only=True, repr=False)
 
     @model_validator(mode="after")
@@ -78,6 +82,7 @@ class OutcomeConstraint:
     metric: str
     lower: float | None = Field(default=None, kw_only=True)
     upper: float | None = Field(default=None, kw_only=True)
+    unit: str | None = Field(default=None, kw_only=True)
     kind: Literal["constraint"] = Field(default="constraint", kw_only=True, repr=False)
 
     @model_validator(mode="after")
@@ -98,6 +103,7 @@ class Tracked:
     """A metric that is kept with the trial and does not steer; it may be missing."""
 
     metric: str
+    unit: str | None = Field(default=None, kw_only=True)
     kind: Literal["tracked"] = Field(default="tracked", kw_only=True, repr=False)
 
 
@@ -123,6 +129,10 @@ class Objectives:
         for w in self.tracked:
             if w.metric in self.required:
                 raise ValueError(f"Metric {w.metric!r} is both tracked and an objective or constraint; drop Tracked.")
+        for metric in self.required:
+            units = {w.unit for w in (*self.aims, *self.constraints) if w.metric == metric and w.unit is not None}
+            if len(units) > 1:
+                raise ValueError(f"Metric {metric!r} has one unit: got {sorted(units)}.")
         return self
 
     @cached_property
@@ -148,6 +158,11 @@ class Objectives:
         """All metrics, the required first: the columns of `V`."""
         return (*self.required, *(w.metric for w in self.tracked))
 
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """By metric, where one was said."""
+        return {w.metric: w.unit for w in self.wanted if w.unit is not None}
+
     def check(self, values: object) -> Values:
         """A trial's values by metric, from what an objective returned; a bare number serves a study of one metric.
 
@@ -155,13 +170,31 @@ class Objectives:
             ObjectiveError: an unknown or missing metric, or a value that is not a finite number.
         """
         checked = self.check_some(values)
-        missing = [m for m in self.required if m not in checked]
+        missing = self.missing(checked)
         if missing:
             raise ObjectiveError(f"The study needs the metrics {list(self.required)}: {missing} missing in {values!r}.")
         return checked
 
+    def missing(self, metrics: Container[str]) -> list[str]:
+        """The metrics that a completed trial must have beside these."""
+        return [m for m in self.required if m not in metrics]
+
     def check_some(self, values: object) -> Values:
         """As `check`, where metrics may be missing: for reports and standard deviations."""
+        return {m: _finite(m, value) for m, value in self._by_metric(values).items()}
+
+    def check_measured(self, values: object) -> tuple[Values, dict[str, list[float]]]:
+        """As `check_some`, where a list stands for several measurements of a metric: the value is their mean.
+
+        Returns:
+            the values, and the single measurements of those metrics that have several.
+        """
+        by_metric = {m: _singles(m, value) for m, value in self._by_metric(values).items()}
+        means = {m: _finite(m, _mean(singles)) for m, singles in by_metric.items()}
+        return means, {m: singles for m, singles in by_metric.items() if len(singles) > 1}
+
+    def _by_metric(self, values: object) -> dict[str, object]:
+        """In the order of the metrics; a value that stands alone is that of the only required metric."""
         if not isinstance(values, Mapping):
             if len(self.required) > 1:
                 raise ObjectiveError(f"A value for each of {list(self.required)} is needed in a dict: got {values!r}.")
@@ -172,7 +205,7 @@ class Objectives:
                 f"The study has the metrics {list(self.metrics)}: got values for {unknown}. "
                 "Add Tracked(metric) to the objectives to keep a metric that does not steer."
             )
-        return {m: _finite(m, values[m]) for m in self.metrics if m in values}
+        return {m: values[m] for m in self.metrics if m in values}
 
     def utilities(self, V: NDArray[np.float64]) -> NDArray[np.float64]:
         """Objectives to be maximized, `n x m`, from values of all metrics, `n x len(metrics)`."""
@@ -207,6 +240,22 @@ class Objectives:
 
 
 _ADAPTER = TypeAdapter(Objectives)
+
+
+def _singles(metric: str, value: object) -> list[float]:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    singles = value if isinstance(value, (list, tuple)) else [value]
+    if not singles:
+        raise ObjectiveError(f"Metric {metric!r} needs at least one measurement: got an empty list.")
+    return [_finite(metric, single) for single in singles]
+
+
+def _mean(singles: Sequence[float]) -> float:
+    try:
+        return fmean(singles)
+    except OverflowError:
+        return math.inf  # the sum is beyond all floats
 
 
 def _finite(metric: str, value: object) -> float:

@@ -4,18 +4,41 @@
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bbo.history import History
+from bbo.history import Array, History
 from bbo.objective import Objective, OutcomeConstraint, Tracked
 from bbo.space import Space
 from bbo.trial import Suggestion
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What a model expects at some points, `n`.
+
+    Args:
+        mean, sd: by metric, in the user's units, without noise, each `n`.
+        feasibility: probability that the evaluation succeeds and satisfies every constraint, `n`; None where there are
+            no constraints and nothing failed.
+    """
+
+    mean: dict[str, Array]
+    sd: dict[str, Array]
+    feasibility: Array | None
+
+
 class Strategy(Protocol):
     """Proposes points.
 
-    May also have `refuses(space, objectives) -> str | None`: why it cannot take a study, and what can.
+    May also have:
+
+    | name | gives |
+    |---|---|
+    | `refuses(space, objectives) -> str or None` | why it cannot take a study, and what can |
+    | `recommend(history) -> int or None` | number of the trial to use in the end |
+    | `predict(history, points) -> Prediction` | what its model expects at points that were checked |
+    | `foretells`, a set of names | those of the notes `gain`, `noise`, `regret` that it leaves for stop rules |
     """
 
     def suggest(self, history: History, n: int, *, seed: int) -> list[Suggestion]:

@@ -14,6 +14,7 @@ TRIAL = 2
 FRESH = 3
 FIRST_DESIGN = 4
 NOISE = 5
+SHARED = 6
 
 
 def derive(seed: int, *words: int) -> int:

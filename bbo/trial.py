@@ -72,8 +72,17 @@ class Observation:
 class Trial:
     """A suggestion with a number and a life, as it was when it was read.
 
-    `trial["lr"]` is `trial.params["lr"]`. `values` is empty until it is told. `seed` makes noise and training of its
-    evaluation reproducible; it comes from the study's seed and the number.
+    `trial["lr"]` is `trial.params["lr"]`. `seed` makes noise and training of its evaluation reproducible; it comes from
+    the study's seed and the number.
+
+    Args:
+        params: as executed, where that was told; else as suggested.
+        suggested: what was suggested, where something else was executed.
+        values: by metric; empty until told, some of them while `status` is running when the rest is to come. The mean,
+            where there are replicates.
+        replicates: single measurements by metric, where several were told.
+        note: free text of people, a line each.
+        notes: why it was suggested; see `bbo.events`.
     """
 
     number: int
@@ -85,6 +94,7 @@ class Trial:
     values: Mapping[str, float] = field(default_factory=dict)
     is_feasible: bool | None = None
     sd: Mapping[str, float] = field(default_factory=dict)
+    replicates: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     cost: float | None = None
     reports: tuple[Observation, ...] = ()
     reason: FailureReason | None = None
@@ -93,6 +103,7 @@ class Trial:
     notes: Notes = field(default_factory=dict)
     resume: int | None = None
     parent: int | None = None
+    suggested: Params | None = None
     asked_at: str = ""
     ended_at: str = ""
 

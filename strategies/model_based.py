@@ -4,9 +4,9 @@ Jones, Schonlau & Welch, J. Global Optim. 13 (1998); constraints after Gardner e
 points by believing the posterior mean, Ginsbourger, Le Riche & Carraro (2010).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,10 +16,13 @@ from bbo import seeding
 from bbo.acquisition.belief import Belief, Utility
 from bbo.acquisition.domain import Domain
 from bbo.acquisition.optimize import maximize_acquisition
+from bbo.acquisition.regret import regret_bound
 from bbo.acquisition.utilities import log_ei
-from bbo.history import History
+from bbo.budget import RegretBelow
+from bbo.errors import StrategyError
+from bbo.history import Array, History
 from bbo.objective import Objectives
-from bbo.protocols import Strategy
+from bbo.protocols import Prediction, Strategy
 from bbo.space import Params, Space
 from bbo.space.fresh import is_tried
 from bbo.strategies.sobol_search import SobolSearch
@@ -37,6 +40,9 @@ _N_ANCHORS = 4
 class ModelBased:
     """Any surrogate with any utility of its mean and standard deviation.
 
+    The first point that the model proposes in an ask has notes on what further trials may gain, from the completed
+    trials alone; `gain` is that of the trial which promises most, among this one and those that are pending.
+
     Args:
         surrogate: fitted to the completed trials at every ask, from the hyperparameters in the notes of the last.
         acquisition: of mean, standard deviation and incumbent, as a logarithm; weighted by the probability of
@@ -52,6 +58,8 @@ class ModelBased:
     first: Strategy = field(default_factory=SobolSearch)
     n_first: int | None = None
     device: str = "cpu"
+
+    foretells: ClassVar[frozenset[str]] = frozenset({"gain", "noise", "regret"})
 
     def refuses(self, space: Space, objectives: Objectives) -> str | None:
         if len(objectives.aims) > 1:
@@ -78,8 +86,40 @@ class ModelBased:
         if len(feasible) < _FEWEST:
             return int(feasible[0]) if len(feasible) else None
         with pinned_threads(history.n_trials):
-            mean, _ = self._belief(history).outputs.mean_sd(self._tensor(history.X[feasible]))
+            mean, _ = self._belief(history).outputs.mean_sd(self._positions(history.X[feasible]))
         return int(feasible[int(mean[:, 0].argmax())])
+
+    def predict(self, history: History, points: Sequence[Params]) -> Prediction:
+        """What the completed trials say of these points, whether they were tried or not.
+
+        A metric has one prediction, whatever is wanted of it: by the model of the objective, or else of its lower
+        bound, or else of its upper one. A Target is modelled by its distance, so its metric gets a model of its own.
+
+        Raises:
+            StrategyError: fewer than 2 completed trials.
+        """
+        done = history.is_completed
+        if done.sum() < _FEWEST:
+            raise StrategyError(
+                f"{type(self).__name__} predicts from {_FEWEST} completed trials on: the study has {done.sum()}. "
+                "Tell more, or add past data."
+            )
+        objectives = history.objectives
+        X = self._positions(history.space.encode(points))
+        with pinned_threads(history.n_trials), torch.no_grad():
+            belief = self._belief(history)
+            means, sds = (v.cpu().numpy() for v in belief.mean_sd(X))
+            mean, sd = _by_metric(objectives, means, sds)
+            for metric in objectives.required:
+                if metric not in mean:
+                    V = history.V[done][:, [objectives.metrics.index(metric)]]
+                    model = self.surrogate.fit(
+                        self._positions(history.X[done]), self._tensor(V), categorical=_categorical(history.space)
+                    )
+                    mean[metric], sd[metric] = (v[:, 0].cpu().numpy() for v in model.mean_sd(X))
+            feasibility = belief.log_feasibility(X).exp().cpu().numpy()
+        is_doubtful = objectives.constraints or belief.success is not None
+        return Prediction(mean, sd, feasibility if is_doubtful else None)
 
     def _missing(self, history: History) -> int:
         n_first = min(20, max(4, 2 * history.space.dim)) if self.n_first is None else self.n_first
@@ -88,22 +128,26 @@ class ModelBased:
     def _tensor(self, values: Any) -> Tensor:
         return torch.tensor(values, dtype=torch.float64, device=self.device)
 
+    def _positions(self, X: Array) -> Tensor:
+        """For the model: a value that was executed outside its range counts as the end of the range."""
+        return self._tensor(X).clamp(0.0, 1.0)
+
     def _belief(self, history: History) -> Belief:
         done = history.is_completed
         latest = history.latest_warm()
         return Belief.fit(
             self.surrogate,
-            self._tensor(history.X[done]),
+            self._positions(history.X[done]),
             self._tensor(history.Y[done]),
             self._tensor(history.G[done]),
-            self._tensor(history.X[history.is_failed]),
+            self._positions(history.X[history.is_failed]),
             categorical=_categorical(history.space),
             warm=None if latest is None else latest[1]["warm"],
         )
 
     def _by_model(self, history: History, n: int, seed: int) -> list[Suggestion]:
         fitted = self._belief(history)
-        pending = self._tensor(history.X[history.is_pending])
+        pending = self._positions(history.X[history.is_pending])
         belief = fitted.believe(pending) if len(pending) else fitted
         domain = Domain.compile(history.space, self.device)
         anchors = domain.snap(self._tensor(history.X[_best(history, _N_ANCHORS)]))
@@ -116,6 +160,7 @@ class ModelBased:
             notes = self._notes(history, belief, x)
             if k == 0:
                 notes |= {"warm": fitted.warm} | _length_scales(history.space, fitted)
+                notes |= self._outlook(history, fitted, torch.cat([x, pending]), domain, anchors, seed)
             suggestions.append(Suggestion(points[0], notes=notes))
             belief = belief.believe(x)
             history = history.with_pending(points)
@@ -132,20 +177,63 @@ class ModelBased:
 
     def _notes(self, history: History, belief: Belief, x: Tensor) -> dict[str, Any]:
         with torch.no_grad():
-            mean, sd = (float(v[0, 0]) for v in belief.outputs.mean_sd(x))
+            mean, sd = (float(v[0, 0]) for v in belief.mean_sd(x))
             worth = float(belief.worth(self.acquisition, x))
             feasibility = float(belief.log_feasibility(x).exp())
-            low, middle, high = belief.objective.inverse(self._tensor([mean - sd, mean, mean + sd])).tolist()
         aim = history.objectives.aims[0]
         notes = {"by": type(self).__name__, "acquisition": _short(worth)}
-        metric = aim.metric_of(middle)
+        metric = aim.metric_of(mean)
         if metric is not None:
-            notes |= {"mean": {aim.metric: _short(metric)}, "sd": {aim.metric: _short((high - low) / 2)}}
+            notes |= {"mean": {aim.metric: _short(metric)}, "sd": {aim.metric: _short(sd)}}
         if history.objectives.constraints or belief.success is not None:
             notes["feasibility"] = _short(feasibility)
         if belief.rung != "map":
             notes["rung"] = belief.rung
         return notes
+
+    def _outlook(
+        self, history: History, fitted: Belief, X: Tensor, domain: Domain, anchors: Tensor, seed: int
+    ) -> dict[str, float]:
+        """Notes on what further trials may gain, for stop rules; none while no trial is feasible.
+
+        Args:
+            fitted: what the completed trials say.
+            X: the point that is proposed and those that are pending. They were sought where most is to be gained, so
+                the most that one of them promises does not depend on how many are under way.
+        """
+        with torch.no_grad():
+            gains = fitted.gain(X)
+            noise = fitted.noise()
+        if gains is None:
+            return {}
+        notes = {"gain": _short(float(gains.max()))}
+        if noise is not None:
+            notes["noise"] = _short(noise)
+        if history.budget is not None and any(isinstance(rule, RegretBelow) for rule in history.budget.stop):
+            feasible = self._positions(history.X[history.is_feasible])
+            n = int(history.is_completed.sum())
+            bound = regret_bound(fitted, feasible, n, domain, seed=seeding.derive(seed, 0, 1), anchors=anchors)
+            notes["regret"] = _short(bound)
+        return notes
+
+
+def _by_metric(objectives: Objectives, means: Array, sds: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Means and standard deviations of metrics, `n` each, from those of utility and violations, `n x (1 + c)`."""
+    mean: dict[str, Array] = {}
+    sd: dict[str, Array] = {}
+    aim = objectives.aims[0]
+    values = [aim.metric_of(u) for u in means[:, 0].tolist()]
+    if None not in values:
+        mean[aim.metric], sd[aim.metric] = np.array(values, dtype=np.float64), sds[:, 0]
+    column = 1
+    for con in objectives.constraints:
+        for bound, sign in ((con.lower, -1.0), (con.upper, 1.0)):
+            if bound is None:
+                continue
+            if con.metric not in mean:
+                mean[con.metric], sd[con.metric] = bound + sign * means[:, column], sds[:, column]
+            column += 1
+    return mean, sd
 
 
 def _categorical(space: Space) -> Mapping[int, int]:

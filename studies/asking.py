@@ -1,26 +1,39 @@
 """How the next points of a study come about: `propose`, a function of its log, which asking and verifying share, and
-`Asker`, which computes outside any transaction and appends what it found unless somebody else asked meanwhile."""
+`Asker`, which computes outside any transaction, for all who wait at the desk, and appends what it found."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from bbo import seeding
-from bbo.errors import ConflictError, SpaceExhaustedError, StorageError, StrategyError, TooLargeError
+from bbo.errors import (
+    ConflictError,
+    SpaceError,
+    SpaceExhaustedError,
+    StaleLeaseError,
+    StorageError,
+    StrategyError,
+    StudyFinished,
+    TooLargeError,
+)
 from bbo.events import check_known, event, nonce
 from bbo.fold import Fold
 from bbo.history import History
 from bbo.protocols import Strategy
 from bbo.space import Params, Space
+from bbo.studies.desk import Turn, open_tickets, turn
 from bbo.studies.fingerprint import differences, fingerprint
+from bbo.studies.finishing import finish, trials_left
 from bbo.studies.log import StudyLog, writer
 from bbo.studies.runner import Runner
 from bbo.trial import Status, Suggestion
 
 logger = logging.getLogger(__name__)
-# Another process that asks at the same time wins at most a few times in a row.
+# A process that loses its lease while it computes starts again; more than a few times in a row is a fault.
 _ATTEMPTS = 100
 # An event's body has at most 64 KB; a suggestion with its notes takes about so much.
 _BYTES_PER_SUGGESTION = 1_000
@@ -51,12 +64,28 @@ def propose(
     *,
     seed: int,
     fixed: Mapping[str, Any],
+    shared: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """At most `n` suggestions as an `asked` event holds them: first what was enqueued, then what the strategy says.
 
     Args:
         queue: points waiting by the key of their event; those that contradict `fixed` wait on.
+        shared: parameters that have one value in all suggestions: the one that the first of them has.
     """
+    if shared and n > 1:
+        first = propose(strategy, history, queue, 1, seed=seed, fixed=fixed)
+        if not first:
+            return []
+        params = first[0]["params"]
+        rest = propose(
+            strategy,
+            history.with_pending([params]),
+            {key: point for key, point in queue.items() if key != first[0].get("enqueued")},
+            n - 1,
+            seed=seeding.derive(seed, seeding.SHARED),
+            fixed={**fixed, **{name: params[name] for name in shared}},
+        )
+        return [*first, *rest]
     waiting = [(k, p) for k, p in queue.items() if all(_is_same(p[name], v) for name, v in fixed.items())][:n]
     said = [{"params": p, "notes": {"by": "enqueued"}, "enqueued": k} for k, p in waiting]
     if len(said) == n:
@@ -87,8 +116,65 @@ def _as_json(suggestion: Suggestion, space: Space) -> dict[str, Any]:
     return plain
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What somebody asks for.
+
+    Args:
+        n: at most so many trials.
+        fixed: values of parameters that are given.
+        shared: parameters that are chosen, but have one value in all these trials.
+        complete_below: trials from this number on count as pending, whatever was told.
+        limit: the study is to have at most so many trials, as a run counts them.
+        runner: who will evaluate them; None when a person does.
+    """
+
+    n: int
+    fixed: Params = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+    complete_below: int | None = None
+    limit: int | None = None
+    runner: Runner | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a ticket has it; `from_dict` reads it back, among other things that a ticket says."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @staticmethod
+    def from_dict(plain: Mapping[str, Any]) -> "Wish":
+        wish = Wish(**{field.name: plain[field.name] for field in fields(Wish)})
+        return replace(wish, shared=tuple(wish.shared))
+
+    @staticmethod
+    def of(space: Space, n: int, *, fixed: Mapping[str, Any] | None = None, shared: Sequence[str] = ()) -> "Wish":
+        """A person's wish, checked.
+
+        Raises:
+            SpaceError: `fixed` or `shared` has a name or value that the space does not have.
+        """
+        unknown = [name for name in shared if name not in space.by_name]
+        if unknown or isinstance(shared, str):
+            raise SpaceError(f"shared is a list of parameters, which are {list(space.names)}: got {shared!r}.")
+        return Wish(n=n, fixed=space.fix(fixed or {}).fixed, shared=tuple(dict.fromkeys(shared)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one ticket gets of a joint suggestion."""
+
+    ticket: str
+    n: int
+    runner: Runner | None
+    is_queued: bool
+
+    def to_dict(self, n: int) -> dict[str, Any]:
+        plain: dict[str, Any] = {"id": self.ticket, "n": n}
+        plain |= {"runner": self.runner} if self.runner else {}
+        return plain | ({"queued": True} if self.is_queued else {})
+
+
 class Asker:
-    """Asks a study's strategy, one ask at a time in this process.
+    """Asks a study's strategy, in turn with all other processes and threads that do.
 
     Args:
         strategy: gives the strategy; called at the first ask, so that a process that only tells loads no model.
@@ -97,101 +183,163 @@ class Asker:
     def __init__(self, log: StudyLog, strategy: Callable[[], Strategy]) -> None:
         self._log = log
         self._strategy = strategy
-        self._turn = threading.Lock()
+        self._opening = threading.Lock()
         self._is_opened = False
 
-    def ask(
-        self,
-        n: int,
-        *,
-        fixed: Mapping[str, Any] | None = None,
-        complete_below: int | None = None,
-        runner: Runner | None = None,
-    ) -> list[int]:
-        """Numbers of at most `n` new trials; fewer, even none, where the strategy waits for tells.
+    def ask(self, wish: Wish) -> list[int]:
+        """Numbers of new trials, at most as many as wished for; fewer, even none, where the strategy waits for tells or
+        the limit of the wish is reached.
 
-        Args:
-            fixed: values of parameters that are given.
-            complete_below: trials from this number on count as pending, whatever was told.
-            runner: who will evaluate them; None when a person does.
         Raises:
             SpaceExhaustedError: the space has no untried point and none is pending.
-            SpaceError: `fixed` names or values that the space does not have.
+            StudyFinished: the budget is spent, or a stop rule holds.
         """
-        fold = self._log.fold
-        given = fold.space.fix(fixed or {}).fixed
-        largest = largest_ask(fold.space.dim)
+        self._open()
+        largest = largest_ask(self._log.fold.space.dim)
         numbers: list[int] = []
-        with self._turn:
-            while len(numbers) < n:
-                size = min(largest, n - len(numbers))
-                try:
-                    more = self._ask_once(size, given, complete_below, runner)
-                except TooLargeError:
-                    if size == 1:
-                        raise
-                    largest = (size + 1) // 2  # long choices or notes: fewer points in an event
-                    continue
-                if not more:
-                    break
-                numbers += more
-        if not numbers and n > 0:
-            self._check_can_wait(given)
+        while len(numbers) < wish.n:
+            try:
+                more = self._ask_once(replace(wish, n=min(largest, wish.n - len(numbers))))
+            except StudyFinished:
+                if not numbers:
+                    raise
+                break
+            if not more:
+                break
+            numbers += more
+            if wish.shared:  # a large ask is several events: the later ones hold what the first one chose
+                with self._log.lock:
+                    chosen = self._log.fold.params(numbers[0])
+                wish = replace(wish, fixed={**wish.fixed, **{name: chosen[name] for name in wish.shared}}, shared=())
+        if not numbers and not self._is_at(wish.limit):
+            self._check_can_wait(wish.fixed)
         return numbers
 
-    def _ask_once(
-        self, n: int, fixed: Mapping[str, Any], complete_below: int | None, runner: Runner | None
-    ) -> list[int]:
+    def _ask_once(self, wish: Wish) -> list[int]:
         for _ in range(_ATTEMPTS):
-            self._open()
-            started = time.perf_counter()
-            with self._log.lock:
-                self._log.refresh()
-                fold = self._log.fold
-                history, index, queue = visible(fold, complete_below), fold.n_asks, dict(fold.queue)
-                if fold.unknown is not None:
-                    check_known(fold.unknown)
-                strategy = self._strategy()
-            seed = ask_seed(history.seed, index)
-            suggestions = propose(strategy, history, queue, n, seed=seed, fixed=fixed)
+            ticket = nonce()[:12]
+            with turn(self._log, ticket, wish.to_dict()) as mine:
+                if mine.answer is not None:
+                    return list(mine.answer)
+                try:
+                    return self._answer(wish, ticket, mine)
+                except (ConflictError, StaleLeaseError):
+                    continue  # too slow, and somebody else took over: ask again with what they asked for pending
+        raise StorageError(f"Asking {self._log.name!r} was overtaken {_ATTEMPTS} times by other processes; try again.")
+
+    def _answer(self, wish: Wish, ticket: str, mine: Turn) -> list[int]:
+        """Computes and appends for this wish and for those of others that go together with it."""
+        started = time.perf_counter()
+        with self._log.lock:
+            fold = self._log.fold
+            history, index, queue = visible(fold, wish.complete_below), fold.n_asks, dict(fold.queue)
+            if fold.unknown is not None:
+                check_known(fold.unknown)
+            self._check_unfinished(fold)
+            shares = self._shares(wish, ticket, mine.is_queued, fold)
+            strategy = self._strategy()
+        seed, n = ask_seed(history.seed, index), sum(share.n for share in shares)
+        if shares[0].n == 0:
+            return []
+        while True:
+            suggestions = propose(strategy, history, queue, n, seed=seed, fixed=wish.fixed, shared=wish.shared)
             if not suggestions:
                 return []
             body = {"index": index, "n": n, "seen": history.last_event, "seed": seed, "suggestions": suggestions}
-            body |= {"fixed": dict(fixed)} if fixed else {}
-            body |= {"complete_below": complete_below} if complete_below is not None else {}
-            # The ticket tells this ask from another process's, which may well have found the same points.
-            meta = {"seconds": round(time.perf_counter() - started, 4), "ticket": nonce()[:12]}
-            body["meta"] = meta | ({"runner": runner} if runner else {})
+            body |= {"fixed": wish.fixed} if wish.fixed else {}
+            body |= {"shared": list(wish.shared)} if wish.shared else {}
+            body |= {"complete_below": wish.complete_below} if wish.complete_below is not None else {}
+            seconds = round(time.perf_counter() - started, 4)
+            # Tickets tell this ask from another process's, which may well have found the same points.
+            body["meta"] = {"seconds": seconds, "tickets": _dealt(shares, len(suggestions))}
             try:
-                self._log.append(event("asked", f"asked/{index}", body, by=writer()))
-            except ConflictError:
-                continue  # somebody else asked; ask again with what they asked for pending
+                asked = event("asked", f"asked/{index}", body, by=writer())
+            except TooLargeError:
+                if n == 1:
+                    raise
+                n = (n + 1) // 2  # long choices or notes: fewer points in an event
+                continue
+            self._log.append(asked, lease=mine.lease, releases=True)
+            mine.is_spent = True
             with self._log.lock:
                 first = self._log.fold.first_of_ask(index)
-            return list(range(first, first + len(suggestions)))
-        raise StorageError(f"Asking {self._log.name!r} was overtaken {_ATTEMPTS} times by other processes; try again.")
+            return list(range(first, first + min(shares[0].n, len(suggestions))))
+
+    def _shares(self, wish: Wish, ticket: str, is_queued: bool, fold: Fold) -> list[_Share]:
+        """Who gets how many, this wish first; those who want the same kind of points are served together."""
+        room = trials_left(fold)
+        shares = [_Share(ticket, _within(wish.n, wish.limit, room, fold.n_counted), wish.runner, is_queued)]
+        if wish.shared or wish.complete_below is not None:
+            return shares
+        for other, plain in open_tickets(self._log, but=ticket):
+            theirs = Wish.from_dict(plain)
+            n = sum(share.n for share in shares)
+            if theirs.shared or theirs.complete_below is not None or theirs.fixed != wish.fixed:
+                continue
+            if n + theirs.n > largest_ask(fold.space.dim):
+                break
+            left = None if room is None else room - n
+            allowed = _within(theirs.n, theirs.limit, left, fold.n_counted + n)
+            if allowed:
+                shares.append(_Share(other, allowed, theirs.runner, True))
+        return shares
+
+    def _is_at(self, limit: int | None) -> bool:
+        with self._log.lock:
+            return limit is not None and self._log.fold.n_counted >= limit
+
+    def _check_unfinished(self, fold: Fold) -> None:
+        end = finish(fold)
+        if end is None:
+            return
+        body = {"rule": end.rule, "message": end.message}
+        with suppress(ConflictError):  # it was said before, at another time of the clock
+            self._log.append(event("stopped", f"stopped/{fold.n_asks}/{end.rule}", body, by=writer()))
+        raise StudyFinished(
+            f"The study {self._log.name!r} is finished: {end.message}. To go on, give it another budget: set_budget()."
+        )
 
     def _open(self) -> None:
         """Records on what this process computes, when that is new, and says what differs from before."""
-        if self._is_opened:
-            return
-        self._log.refresh()
-        logged, here = self._log.fold.fingerprint, fingerprint()
-        if logged != here:
-            if logged:
-                logger.warning(
-                    "%s is resumed elsewhere; bits may differ: %s", self._log.name, differences(logged, here)
-                )
-            self._log.append(event("opened", f"opened/{nonce()}", here, by=writer()))
-        self._is_opened = True
+        with self._opening:
+            if self._is_opened:
+                return
+            self._log.refresh()
+            logged, here = self._log.fold.fingerprint, fingerprint()
+            if logged != here:
+                if logged:
+                    logger.warning(
+                        "%s is resumed elsewhere; bits may differ: %s", self._log.name, differences(logged, here)
+                    )
+                self._log.append(event("opened", f"opened/{nonce()}", here, by=writer()))
+            self._is_opened = True
 
     def _check_can_wait(self, fixed: Mapping[str, Any]) -> None:
-        fold = self._log.fold
-        if fold.count(Status.RUNNING, Status.PAUSED):
-            return
-        if fold.space.fix(fixed).n_points is None:
+        with self._log.lock:
+            fold = self._log.fold
+            if fold.count(Status.RUNNING, Status.PAUSED):
+                return
+            n_points, n_trials = fold.space.fix(fixed).n_points, fold.n_trials
+        if n_points is None:
             raise StrategyError("The strategy suggests nothing though no trial is pending; use another strategy.")
         raise SpaceExhaustedError(
-            f"All {fold.space.fix(fixed).n_points} points of the space{f' with {dict(fixed)}' if fixed else ''} "
-            f"were tried in {fold.n_trials} trials and none is pending. Tell best, or widen the space."
+            f"All {n_points} points of the space{f' with {dict(fixed)}' if fixed else ''} "
+            f"were tried in {n_trials} trials and none is pending. Tell best, or widen the space."
         )
+
+
+def _within(n: int, limit: int | None, room: int | None, n_counted: int) -> int:
+    """How many of n a limit on the study's trials, and the room that its budget leaves, allow."""
+    bounds = [n] + ([] if limit is None else [limit - n_counted]) + ([] if room is None else [room])
+    return max(0, min(bounds))
+
+
+def _dealt(shares: Sequence[_Share], n: int) -> list[dict[str, Any]]:
+    """Tickets and how many of n suggestions each gets, in order; those that get none wait on."""
+    dealt = []
+    for share in shares:
+        got = min(share.n, n)
+        n -= got
+        if got:
+            dealt.append(share.to_dict(got))
+    return dealt

@@ -2,9 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import Any
 
 from bbo.protocols import Problem
 from bbo.trial import FailureReason, Observation, RunningTrial
@@ -33,6 +31,19 @@ class Evaluating:
         return self.problem.evaluate(trial.params, fidelity=trial.fidelity or None, seed=trial.seed)
 
 
+def objective_function(objective: ObjectiveFunction | Problem) -> ObjectiveFunction:
+    """What is called with each trial.
+
+    Raises:
+        TypeError: neither a function nor a problem.
+    """
+    if callable(objective):
+        return objective
+    if not callable(getattr(objective, "evaluate", None)):
+        raise TypeError(f"An objective is a function of a RunningTrial, or a Problem: got {objective!r}.")
+    return Evaluating(objective)
+
+
 def evaluate(objective: ObjectiveFunction, trial: RunningTrial) -> Outcome:
     """Calls the objective; whatever it raises, short of an interrupt, is an outcome too."""
     try:
@@ -45,12 +56,3 @@ def evaluate(objective: ObjectiveFunction, trial: RunningTrial) -> Outcome:
     if values is None:
         return Outcome(reason=FailureReason.INVALID, message="The objective returned None and reported nothing.")
     return Outcome(values=values, reports=trial.reports)
-
-
-class InlineExecutor(Executor):
-    """Evaluates in the calling thread, at once, so that an interrupt reaches the objective itself."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future

@@ -1,14 +1,18 @@
 """Studies as tables: a row per trial, a column per parameter and metric, in the user's units."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bbo.errors import ObjectiveError
+from bbo.events import Event, digest, event
 from bbo.fold import Fold
 from bbo.objective import Objectives
-from bbo.space import Params, Space
+from bbo.space import Space
+from bbo.studies.cells import EMPTY, columns_of, is_empty, metric_cell, parameter_cell
+from bbo.studies.log import writer
 from bbo.trial import Status
 
 if TYPE_CHECKING:
@@ -48,43 +52,55 @@ def to_frame(fold: Fold) -> "pd.DataFrame":
     return pd.DataFrame(columns)
 
 
-def rows_of(frame: "pd.DataFrame", space: Space, objectives: Objectives) -> Iterator[tuple[Params, dict[str, float]]]:
-    """Points and their values, checked, from a table of past data.
+def past_rows(
+    frame: "pd.DataFrame", space: Space, objectives: Objectives, source: str = ""
+) -> Iterator[dict[str, Any]]:
+    """Bodies of `attached` events, checked, from a table of past data.
 
     Raises:
         ObjectiveError: a column that is neither a parameter nor a metric, or a missing one; a row without its values.
         SpaceError: a row outside the space. Both name the row.
     """
-    known = (*space.names, *objectives.metrics)
-    unknown = [c for c in frame.columns if c not in known and c not in BOOKKEEPING]
-    missing = [c for c in (*space.names, *objectives.required) if c not in frame.columns]
-    if unknown or missing:
-        raise ObjectiveError(
-            f"Past data has a column for each of {list(known)}: unknown are {unknown}, missing are {missing}."
-        )
-    if "status" in frame.columns:
-        foreign = sorted({str(s) for s in frame["status"]} - {s.value for s in Status})
-        if foreign:
-            raise ObjectiveError(f"The column 'status' is of bbo's own tables: got {foreign}; rename or drop it.")
-        frame = frame[frame["status"] == Status.COMPLETED.value]
-    for label, row in zip(frame.index, frame.to_dict("records"), strict=True):
+    columns = columns_of(frame.columns, space, objectives, others=BOOKKEEPING, ignore=())
+    missing = [c for c in (*space.names, *objectives.required) if c not in columns]
+    if missing:
+        known = [*space.names, *objectives.metrics]
+        raise ObjectiveError(f"Past data has a column for each of {known}: missing are {missing}.")
+    cells = {name: frame.iloc[:, place].tolist() for name, place in columns.items()}
+    statuses = cells.get("status", [Status.COMPLETED.value] * len(frame))
+    foreign = sorted({str(s) for s in statuses} - {s.value for s in Status})
+    if foreign:
+        raise ObjectiveError(f"The column 'status' is of bbo's own tables: got {foreign}; rename or drop it.")
+    for k, label in enumerate(frame.index):
+        if statuses[k] != Status.COMPLETED.value:
+            continue
         try:
-            params = space.check({name: _none_for_nan(row[name]) for name in space.names})
-            told = {
-                m: row[m]
-                for m in objectives.metrics
-                if m in row and not (m not in objectives.required and _nan(row[m]))
-            }
-            yield params, objectives.check(told)
+            yield past_row({name: column[k] for name, column in cells.items()}, space, objectives, source)
         except ValueError as error:
             raise type(error)(f"Row {label}: {error}") from error
 
 
-def _none_for_nan(value: Any) -> Any:
-    """A cell that a table lost to NaN was None: no parameter has NaN as a value."""
-    return None if _nan(value) else value
+def past_row(cells: dict[str, Any], space: Space, objectives: Objectives, source: str = "") -> dict[str, Any]:
+    """The body of an `attached` event from cells by parameter and metric; other cells are passed over.
+
+    Raises:
+        ObjectiveError, SpaceError: a value that is missing or does not fit.
+    """
+    given = {name: parameter_cell(space.by_name[name], cell) for name, cell in cells.items() if name in space.by_name}
+    # A cell that a table lost to NaN was None: no parameter has NaN as a value.
+    params = {n: (None if not isinstance(cells[n], str) else cells[n]) if v is EMPTY else v for n, v in given.items()}
+    measured = {m: metric_cell(m, cells[m]) for m in objectives.metrics if m in cells and not is_empty(cells[m])}
+    values, replicates = objectives.check_measured({m: v for m, v in measured.items() if v is not EMPTY})
+    body = {"params": space.check(params), "values": objectives.check(values)}
+    return body | ({"replicates": replicates} if replicates else {}) | ({"source": source} if source else {})
 
 
-def _nan(value: Any) -> bool:
-    """Whether a cell is empty, in any of the ways that pandas has for it."""
-    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and np.isnan(value))
+def attached(bodies: Iterable[dict[str, Any]]) -> list[Event]:
+    """Events of past data. Equal rows count up, so that the same rows again have the same keys."""
+    seen: Counter[str] = Counter()
+    events = []
+    for body in bodies:
+        name = digest(body)
+        events.append(event("attached", f"attached/{name}/{seen[name]}", body, by=writer()))
+        seen[name] += 1
+    return events

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bbo.events import Event
 from bbo.fold import Fold
-from bbo.storage import Storage
+from bbo.storage import Lease, Storage
 
 _HOST = socket.gethostname()
 
@@ -44,13 +44,16 @@ class StudyLog:
         with self.lock:
             self._fold(self.storage.events(self.name, self._state.last_event))
 
-    def append(self, *events: Event) -> None:
+    def append(self, *events: Event, lease: Lease | None = None, releases: bool = False) -> None:
         """Appends these events, all or none, and folds them.
 
+        Args:
+            lease: append only while it is held; `releases` gives it up at the same moment.
         Raises:
             ConflictError: the log has another event under one of the keys.
+            StaleLeaseError: the lease is somebody else's by now.
         """
-        seq = self.storage.append(self.name, events)
+        seq = self.storage.append(self.name, events, lease=lease, releases=releases)
         with self.lock:
             if seq == self._state.last_event + 1 and len(events) == 1:
                 self._fold([replace(events[0], seq=seq)])

@@ -33,13 +33,13 @@ class Silent:
 class Bar:
     """A line on stderr: `trial 12/40 ━━━━╸ best 2.41 (trial 9) 0:00:31 left`."""
 
-    def __init__(self, n_trials: int) -> None:
+    def __init__(self, n_trials: int | None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         self._n_trials = n_trials
         self._rich = Progress(
-            TextColumn("trial {task.completed}/{task.total}"),
+            TextColumn("trial {task.completed}" + ("" if n_trials is None else "/{task.total}")),
             BarColumn(bar_width=30),
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
@@ -69,7 +69,7 @@ class Bar:
         self._rich.update(self._task, completed=ended, description=self._best)
 
 
-def progress_of(choice: bool | None, n_trials: int) -> Progress:
+def progress_of(choice: bool | None, n_trials: int | None) -> Progress:
     """A bar when asked for, or when left open and stderr is a terminal."""
     return Bar(n_trials) if (sys.stderr.isatty() if choice is None else choice) else Silent()
 

@@ -1,51 +1,109 @@
-"""Who evaluates a trial, so that a later run can tell trials left behind by a dead one from trials in good hands."""
+"""Who is at work: processes as others know them, and the lease that a runner has on the trials it evaluates.
 
+A process that ended is known at once on the machine where it ran. From elsewhere, or when it was stopped, it counts as
+dead when its lease has run out by the clock of the storage.
+"""
+
+import json
 import os
 import socket
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from bbo.errors import StorageError
+from bbo.events import nonce
+from bbo.storage import Lease
+from bbo.studies import heart
+from bbo.studies.log import StudyLog
 
 Runner = dict[str, Any]
-_active: set[str] = set()
+# A runner that nobody has heard of for so long has lost its trials.
+RUNNER_S = 60.0
+_RUNNER = "runner/"
 
 
 @contextmanager
-def active_runner(study: str) -> Iterator[Runner]:
-    """A runner for the study with this id that counts as alive until the block ends."""
-    pid = os.getpid()
-    run = uuid.uuid4().hex
-    _active.add(run)
-    try:
-        yield {"study": study, "host": socket.gethostname(), "pid": pid, "start": _start(pid), "run": run}
-    finally:
-        _active.discard(run)
+def active_runner(log: StudyLog, *, is_worker: bool = False) -> Iterator[Runner]:
+    """A runner for this study that counts as alive until the block ends.
 
-
-def is_alive(runner: Runner) -> bool:
-    """Whether this runner may still be at work.
-
-    A runner of another host counts as dead: it cannot be asked, and the files that bbo accepts are of one host. Its
-    trials are then evaluated again, and the first tell wins.
+    Args:
+        is_worker: one of many, whose death is counted against the trial that it had; that of a run is not, as whoever
+            started it sees it.
     """
-    if runner["host"] != socket.gethostname():
-        return False
-    if runner["pid"] == os.getpid():
-        return runner["run"] in _active
+    token = nonce()
+    runner: Runner = {"study": log.fold.specification["id"], "run": token, **identity()}
+    if is_worker:
+        runner["worker"] = True
+    data = json.dumps(identity())
+
+    def beat() -> Lease | None:  # taken anew, should it have been forgotten while the process was stopped
+        return log.storage.take(log.name, _RUNNER + token, token, RUNNER_S, data)
+
+    lease = beat()
     try:
-        os.kill(runner["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return bool(_start(runner["pid"]) == runner["start"])
+        with heart.keeps(beat, RUNNER_S / 4):
+            yield runner
+    finally:
+        with suppress(StorageError):  # it runs out by itself
+            if lease is not None:
+                log.storage.release(log.name, lease)
 
 
-def _start(pid: int) -> str:
-    """When the process started, in clock ticks since boot, where the system says so: tells a reused pid apart."""
+def live_runners(log: StudyLog) -> dict[str, Lease]:
+    """The leases of runners that are not known to be dead, by the runner's name."""
+    found = {}
+    for lease in log.storage.leases(log.name):
+        if lease.name.startswith(_RUNNER) and is_alive(lease):
+            found[lease.name.removeprefix(_RUNNER)] = lease
+    return found
+
+
+def is_alive(lease: Lease) -> bool:
+    """Whether the holder of a lease may still be at work; its data are the identity of its process."""
+    match _state(json.loads(lease.data or "{}")):
+        case "gone":
+            return False
+        case "running":
+            return True
+    return lease.seconds_left > 0
+
+
+def identity() -> dict[str, Any]:
+    """This process, for others: host, number, start, and the place where that number means something."""
+    return _identity(os.getpid())
+
+
+@cache
+def _identity(pid: int) -> dict[str, Any]:
+    return {"host": socket.gethostname(), "place": _place(), "pid": pid, "start": _stat(pid)[1]}
+
+
+def _state(process: dict[str, Any]) -> Literal["gone", "running", "unknown"]:
+    if not process.get("place") or process["place"] != _place():
+        return "unknown"
+    code, start = _stat(process["pid"])
+    if code in "ZX" or start != process["start"]:
+        return "gone"
+    return "unknown" if code in "Tt" else "running"
+
+
+@cache
+def _place() -> str:
+    """The boot of a machine and the namespace of process numbers; empty where the system does not say."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
         return ""
+
+
+def _stat(pid: int) -> tuple[str, str]:
+    """A process's state (Z, X: it has ended) and its start in clock ticks since boot, which tells a reused number."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return "X", ""
+    return fields[0], fields[19]

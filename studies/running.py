@@ -14,30 +14,43 @@ So a killed script that is started again with the same `n_trials` goes on to the
 """
 
 import logging
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pickle import PicklingError
-from typing import Literal
+from typing import Any, Literal
 
-from bbo.errors import AlreadyToldError, ConflictError, LostTrialError, NonFiniteError, SpaceExhaustedError
+from bbo.errors import (
+    AlreadyToldError,
+    ConflictError,
+    LostTrialError,
+    NonFiniteError,
+    SpaceExhaustedError,
+    StudyFinished,
+)
 from bbo.events import Event, event
+from bbo.storage import Lease
 from bbo.studies import telling
-from bbo.studies.asking import Asker
-from bbo.studies.evaluating import InlineExecutor, ObjectiveFunction, Outcome, evaluate
+from bbo.studies.asking import Asker, Wish
+from bbo.studies.evaluating import ObjectiveFunction, Outcome, evaluate
+from bbo.studies.executors import output_of, workplace
 from bbo.studies.log import StudyLog, writer
 from bbo.studies.progress import Progress
-from bbo.studies.runner import Runner, active_runner, is_alive
-from bbo.trial import FailureReason, RunningTrial, Status
+from bbo.studies.runner import Runner, active_runner, live_runners
+from bbo.trial import FailureReason, RunningTrial
 
 logger = logging.getLogger(__name__)
 Order = Literal["tell", "trial"]
 # How long to wait before asking again, when only trials of other processes are pending.
 _POLL_S = 0.2
+# How often to look for trials that dead runners left behind.
+_ORPHANS_S = 2.0
 _PICKLING = (PicklingError, AttributeError, TypeError)
 
 
@@ -46,28 +59,37 @@ class Limits:
     """How far a run goes, and how.
 
     Args:
-        n_trials: trials that the study is to have in the end, counted as the module's table says.
+        n_trials: trials that the study is to have in the end, counted as the module's table says; None: until its
+            budget ends it.
         workers: trials evaluated at once.
         timeout: seconds after which no new trial starts; running ones are waited for.
+        trial_timeout: seconds after which a trial fails with the reason timeout.
         retries: how often a trial whose worker died is started again before it fails as lost; the end of the whole run
-            does not count.
+            does not count, unless it is one of many workers.
         order: "tell" asks with all that was told; "trial" asks for trial k with exactly the trials below
             k - workers + 1, so that the trials do not depend on how long each took.
+        is_worker: one of many: it waits for the trials of the others to end, should one be left behind.
+        grace: seconds that running trials have to end when the run is stopped; then they are left to others.
     """
 
-    n_trials: int
+    n_trials: int | None
     workers: int = 1
     timeout: float | None = None
+    trial_timeout: float | None = None
     retries: int = 2
     order: Order = "tell"
+    is_worker: bool = False
+    grace: float = 8.0
 
     def __post_init__(self) -> None:
-        counts = (self.n_trials, self.workers, self.retries + 1)
+        counts = (1 if self.n_trials is None else self.n_trials, self.workers, self.retries + 1)
         if not all(isinstance(n, Integral) and n >= 1 for n in counts):
             raise ValueError(
                 "A run needs whole numbers n_trials >= 1, workers >= 1 and retries >= 0: "
                 f"got {self.n_trials!r}, {self.workers!r} and {self.retries!r}."
             )
+        if self.trial_timeout is not None and not self.trial_timeout > 0:
+            raise ValueError(f"trial_timeout is a number of seconds above 0: got {self.trial_timeout!r}.")
         if self.order not in ("tell", "trial"):
             raise ValueError(f'order is "tell" or "trial": got {self.order!r}.')
 
@@ -78,19 +100,49 @@ def run(
     objective: ObjectiveFunction,
     limits: Limits,
     *,
-    executor: Executor | None,
+    executor: Executor | None = None,
     progress: Progress,
+    stop: threading.Event | None = None,
 ) -> None:
     """Evaluates until the study has its trials; first those that a dead run left behind, under their numbers.
 
+    Args:
+        stop: when set, no new trial starts, and the running ones are told or left to others within `limits.grace`.
     Raises:
         KeyboardInterrupt: after the log is in order; a trial that was not finished is evaluated by the next run.
         ObjectiveError: the objective returned metrics that the study does not have.
         LostTrialError: the executor is broken.
     """
     log.refresh()
-    with active_runner(log.fold.specification["id"]) as runner, progress:
-        _Run(log, asker, objective, limits, executor or InlineExecutor(), progress, runner).go()
+    isolated = limits.is_worker or limits.trial_timeout is not None
+    with (
+        workplace(limits.workers, executor, isolated=isolated, timeout=limits.trial_timeout) as place,
+        active_runner(log, is_worker=limits.is_worker) as runner,
+        progress,
+    ):
+        # What runs elsewhere cannot be killed, only given up.
+        patience = limits.trial_timeout if executor is not None else None
+        _Run(log, asker, objective, limits, place, patience, progress, runner, stop or threading.Event()).go()
+
+
+@contextmanager
+def stopped_by_sigterm(stop: threading.Event | None) -> Iterator[threading.Event]:
+    """An event to stop by: the given one, or one that SIGTERM sets where this is the main thread."""
+    if stop is not None or threading.current_thread() is not threading.main_thread():
+        yield stop or threading.Event()
+        return
+    stop = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    number: int
+    deadline: float | None
 
 
 class _Run:
@@ -101,25 +153,31 @@ class _Run:
         objective: ObjectiveFunction,
         limits: Limits,
         executor: Executor,
+        patience: float | None,
         progress: Progress,
         runner: Runner,
+        stop: threading.Event,
     ) -> None:
         self._log, self._asker, self._objective, self._limits = log, asker, objective, limits
-        self._executor, self._progress, self._runner = executor, progress, runner
+        self._executor, self._patience, self._progress, self._runner = executor, patience, progress, runner
+        self._stop = stop
         self._deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
-        self._orphans = deque(self._left_behind())
-        self._running: dict[Future[Outcome], int] = {}
-        self._is_ending = False
+        self._orphans: deque[int] = deque()
+        self._next_search = 0.0
+        self._running: dict[Future[Outcome], _Running] = {}
+        self._is_ending = False  # it was interrupted or stopped
+        self._is_full = False  # there is nothing more to ask for
 
     def go(self) -> None:
         self._show()
         with self._interruptible():
-            while self._fill() or self._running:
-                if not self._running:
-                    time.sleep(_POLL_S)  # only trials of other processes are pending
-                done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-                for future in sorted(done, key=self._running.__getitem__):
-                    self._settle(future)
+            while not self._stop.is_set() and (self._fill() or self._running or self._has_company()):
+                if self._running:
+                    self._await()
+                else:
+                    self._stop.wait(_POLL_S)  # only trials of other processes are pending
+            if self._running:
+                self._leave()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -132,7 +190,7 @@ class _Run:
                 logger.warning(
                     "Interrupted: waiting for %d running trials; Ctrl-C again leaves them.", len(self._running)
                 )
-            for future in sorted(wait(self._running).done, key=self._running.__getitem__):
+            for future in self._by_number(wait(self._running).done):
                 with suppress(KeyboardInterrupt, LostTrialError):  # it reached the worker too: left to the next run
                     self._settle(future)
             raise
@@ -150,26 +208,26 @@ class _Run:
 
     def _is_over(self) -> bool:
         late = self._deadline is not None and time.monotonic() >= self._deadline
-        return self._is_ending or late or self._log.fold.n_counted >= self._limits.n_trials
+        n = self._limits.n_trials
+        return self._is_ending or self._is_full or late or (n is not None and self._log.fold.n_counted >= n)
 
     def _next(self) -> int | None:
         """The next trial to evaluate; None where there is none now."""
-        while self._orphans and not self._is_ending:
-            number = self._orphans.popleft()
-            if self._adopt(number):
-                return number
-        if self._is_over():
-            return None
+        number = None if self._is_ending else self._adopted()
+        if number is not None or self._is_over():
+            return number
         complete_below = None
         if self._limits.order == "trial":
             complete_below = max(0, self._log.fold.n_trials - self._limits.workers + 1)
-            if any(number < complete_below for number in self._running.values()):
+            if any(running.number < complete_below for running in self._running.values()):
                 return None
         try:
-            numbers = self._asker.ask(1, complete_below=complete_below, runner=self._runner)
-        except SpaceExhaustedError as error:
+            numbers = self._asker.ask(
+                Wish(n=1, complete_below=complete_below, limit=self._limits.n_trials, runner=self._runner)
+            )
+        except (SpaceExhaustedError, StudyFinished) as error:
             logger.warning("%s", error)
-            self._is_ending = True
+            self._is_full = True
             return None
         return numbers[0] if numbers else None
 
@@ -188,92 +246,155 @@ class _Run:
             future = self._executor.submit(evaluate, self._objective, running)
         except BrokenExecutor as error:
             raise _broken(number, error) from error
-        self._running[future] = number
+        deadline = None if self._patience is None else time.monotonic() + self._patience
+        self._running[future] = _Running(number, deadline)
         self._show()
 
     # Ending.
 
+    def _await(self) -> None:
+        """Waits for something to happen: a trial ends or is late, or this run is to stop."""
+        deadlines = [r.deadline - time.monotonic() for r in self._running.values() if r.deadline is not None]
+        done, _ = wait(self._running, timeout=max(0.0, min([_POLL_S, *deadlines])), return_when=FIRST_COMPLETED)
+        for future in self._by_number(done):
+            self._settle(future)
+        now = time.monotonic()
+        for future, running in list(self._running.items()):
+            if running.deadline is not None and running.deadline <= now and not future.done():
+                future.cancel()
+                self._end(future, telling.failed, _late(self._limits.trial_timeout), FailureReason.TIMEOUT)
+
+    def _by_number(self, futures: "Iterable[Future[Outcome]]") -> "list[Future[Outcome]]":
+        return sorted(futures, key=lambda future: self._running[future].number)
+
     def _settle(self, future: "Future[Outcome]") -> None:
-        number = self._running[future]
         try:
             outcome = future.result()
         except _PICKLING:
             raise  # the objective cannot be sent to a worker: for its author to mend
+        except TimeoutError:  # its process was killed; one that an objective raises is in its outcome
+            self._end(future, telling.failed, _late(self._limits.trial_timeout), FailureReason.TIMEOUT)
         except (Exception, CancelledError) as error:  # `evaluate` raises none: the worker died, or its executor
-            del self._running[future]
-            self._lose(number, error)
-            return
-        try:
-            telling.append(self._log, *self._events(number, outcome))
-        except AlreadyToldError as error:
-            logger.warning("%s", error)
-        del self._running[future]
-        self._show()
+            self._lose(future, error)
+        else:
+            self._tell(future, outcome)
 
-    def _events(self, number: int, outcome: Outcome) -> list[Event]:
-        """Reports and end of a trial, for one append: all of it is kept, or the trial is evaluated again."""
-        reports: list[Event] = []
+    def _tell(self, future: "Future[Outcome]", outcome: Outcome) -> None:
+        """Reports and end of a trial, in one append: all of it is kept, or the trial is evaluated again."""
+        number, reports = self._running[future].number, []
         try:
             for seen in outcome.reports:
                 values = seen.values.get("", seen.values)
                 reports.append(telling.reported(self._log, number, values, seen.step or 0, seen.cost))
             if outcome.reason is None:
-                return [*reports, telling.told(self._log, number, outcome.values)]
+                self._end(future, telling.told, outcome.values, reports=reports)
+                return
         except NonFiniteError as error:
-            return [*reports, telling.failed(self._log, number, error, FailureReason.INVALID)]
-        return [*reports, telling.failed(self._log, number, outcome.message, outcome.reason)]
+            self._end(future, telling.failed, error, FailureReason.INVALID, reports=reports)
+            return
+        self._end(future, telling.failed, outcome.message, outcome.reason, reports=reports)
 
-    def _lose(self, number: int, error: BaseException) -> None:
+    def _end(
+        self, future: "Future[Outcome]", make: Callable[..., Event], *what: Any, reports: Sequence[Event] = ()
+    ) -> None:
+        """Appends how a trial ended, with what it printed; the room is free then."""
+        number = self._running[future].number
+        try:
+            telling.append(self._log, *reports, make(self._log, number, *what, output=output_of(future)))
+        except AlreadyToldError as error:
+            logger.warning("%s", error)
+        del self._running[future]
+        self._show()
+
+    def _lose(self, future: "Future[Outcome]", error: BaseException) -> None:
         """The worker died, which is counted against the trial; it is started again, here or by the next run."""
-        attempt = self._log.fold.attempt(number)
-        body = {"attempt": attempt, "worker": True, "message": repr(error)[-500:]}
+        number = self._running.pop(future).number
         logger.warning("Trial %d was lost with its worker: %r", number, error)
-        telling.append(self._log, event("lost", f"lost/{number}/{attempt}", body, trial=number, by=writer()))
+        self._return(number, counts=not self._stop.is_set(), message=repr(error)[-500:], output=output_of(future))
         if isinstance(error, BrokenExecutor):
             raise _broken(number, error) from error
-        self._orphans.append(number)
+        self._next_search = 0.0
 
-    # What a dead run left behind.
+    def _leave(self) -> None:
+        """Tells what ends in time and leaves the other trials to whoever goes on."""
+        self._is_ending = True
+        for future in self._by_number(wait(self._running, timeout=self._limits.grace).done):
+            self._settle(future)
+        for future, running in list(self._running.items()):
+            future.cancel()
+            self._return(running.number, counts=False, message="returned", output=output_of(future))
+            logger.warning("Trial %d is returned: its evaluation did not end in time.", running.number)
+        self._running.clear()
+
+    def _return(self, number: int, *, counts: bool, message: str, output: str) -> None:
+        attempt = self._log.fold.attempt(number)
+        body: dict[str, Any] = {"attempt": attempt, "worker": counts, "message": message}
+        body |= {"output": output} if output else {}
+        with suppress(AlreadyToldError):  # somebody took it for dead and started it again
+            telling.append(self._log, event("lost", f"lost/{number}/{attempt}", body, trial=number, by=writer()))
+
+    # What dead runners left behind.
+
+    def _adopted(self) -> int | None:
+        """A trial taken over from a dead runner; None where there is none."""
+        if not self._orphans and time.monotonic() >= self._next_search:
+            self._orphans.extend(self._left_behind())
+            self._next_search = time.monotonic() + _ORPHANS_S
+        while self._orphans:
+            number = self._orphans.popleft()
+            if self._adopt(number):
+                return number
+        return None
 
     def _left_behind(self) -> list[int]:
-        fold = self._log.fold
-        return [
-            number
-            for number, runner in sorted(fold.runners().items())
-            if fold.status(number) is Status.RUNNING
-            and not (runner and runner["study"] == self._runner["study"] and is_alive(runner))
-        ]
+        """Running trials that runners were to evaluate of whom none is alive."""
+        self._log.refresh()
+        with self._log.lock:
+            runners = sorted(self._log.fold.runners().items())
+        if not runners:
+            return []
+        alive = live_runners(self._log)
+        return [number for number, runner in runners if not self._is_in_good_hands(runner, alive)]
+
+    def _is_in_good_hands(self, runner: Runner, alive: Mapping[str, Lease]) -> bool:
+        return bool(runner) and runner["study"] == self._runner["study"] and runner["run"] in alive
 
     def _adopt(self, number: int) -> bool:
         """Takes a trial over from a dead runner; false where it has ended, was lost too often, or somebody else did."""
         with self._log.lock:
             self._log.refresh()
             fold = self._log.fold
-            status, attempt, losses = fold.status(number), fold.attempt(number), fold.worker_losses(number)
-        if status is not Status.RUNNING:
+            runner, attempt, losses = fold.runners().get(number), fold.attempt(number), fold.worker_losses(number)
+        if runner is None or runner.get("run") == self._runner["run"]:
             return False
+        counts = bool(runner.get("worker"))
+        lost = {"attempt": attempt} | ({"worker": True, "message": "its worker died"} if counts else {})
+        events = [event("lost", f"lost/{number}/{attempt}", lost, trial=number, by=writer())] if runner else []
         try:
-            if losses > self._limits.retries:
-                message = f"lost with its worker {losses} times"
-                telling.append(self._log, telling.failed(self._log, number, message, FailureReason.LOST))
+            if losses + counts > self._limits.retries:
+                message = f"lost with its worker {losses + counts} times"
+                telling.append(self._log, *events, telling.failed(self._log, number, message, FailureReason.LOST))
                 return False
             started = {"attempt": attempt + 1, "runner": self._runner}
-            self._log.append(
-                *self._loss(number, attempt),
-                event("started", f"started/{number}/{attempt + 1}", started, trial=number, by=writer()),
-            )
+            key = f"started/{number}/{attempt + 1}"
+            self._log.append(*events, event("started", key, started, trial=number, by=writer()))
         except (ConflictError, AlreadyToldError):
             return False
         return True
 
-    def _loss(self, number: int, attempt: int) -> list[Event]:
-        """That the runner died, unless it is in the log that the worker did."""
-        if not self._log.fold.runners().get(number):
-            return []
-        return [event("lost", f"lost/{number}/{attempt}", {"attempt": attempt}, trial=number, by=writer())]
+    def _has_company(self) -> bool:
+        """Whether others evaluate trials that may yet be left behind."""
+        if not self._limits.is_worker:
+            return False
+        with self._log.lock:
+            return any(runner["run"] != self._runner["run"] for runner in self._log.fold.runners().values() if runner)
 
     def _show(self) -> None:
         self._progress.show(self._log.fold, len(self._running))
+
+
+def _late(timeout: float | None) -> str:
+    return f"took longer than {timeout:g} s"
 
 
 def _broken(number: int, error: BaseException) -> LostTrialError:

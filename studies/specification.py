@@ -39,9 +39,11 @@ def as_objectives(wanted: Objectives | Wanted | Sequence[Wanted]) -> Objectives:
     return Objectives(tuple(wanted) if isinstance(wanted, Sequence) else (wanted,))
 
 
-def specify(space: Space, objectives: Objectives, strategy: Description, seed: int) -> dict[str, Any]:
+def specify(
+    space: Space, objectives: Objectives, strategy: Description, seed: int, problem: str = ""
+) -> dict[str, Any]:
     """The body of a `created` event; `id` tells this study's trials from those of others."""
-    return {
+    specification = {
         "version": VERSION,
         "id": uuid.uuid4().hex,
         "space": space.to_dict(),
@@ -49,6 +51,7 @@ def specify(space: Space, objectives: Objectives, strategy: Description, seed: i
         "strategy": strategy,
         "seed": seed,
     }
+    return specification | ({"problem": problem} if problem else {})
 
 
 def describe(part: Any) -> Description:

@@ -1,32 +1,34 @@
 """A study: one optimization of one black box, as a log of events and the verbs that add to it."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
-from bbo import seeding
-from bbo.errors import ConflictError, StrategyError, StudyExistsError, StudyNotFoundError, WaitForTells
+from bbo.budget import Budget
+from bbo.errors import ConflictError, StrategyError, StudyExistsError, WaitForTells
 from bbo.events import canonical, digest, event, nonce
-from bbo.fold import Fold
-from bbo.history import History
 from bbo.objective import Objectives, Wanted
 from bbo.protocols import Problem, Strategy
 from bbo.space import Parameter, Space
 from bbo.storage import Storage, open_storage
-from bbo.studies import specification, telling
-from bbo.studies.asking import Asker
+from bbo.studies import amending, specification, telling
+from bbo.studies.asking import Asker, Wish
 from bbo.studies.branching import branch, described, prefix
-from bbo.studies.evaluating import Evaluating, ObjectiveFunction
-from bbo.studies.frames import check_names, rows_of, to_frame
+from bbo.studies.creating import create_or_compare, only_name
+from bbo.studies.evaluating import ObjectiveFunction, objective_function
+from bbo.studies.finishing import check_rules
+from bbo.studies.frames import attached, check_names, past_rows
 from bbo.studies.log import StudyLog, writer
+from bbo.studies.predicting import predict
 from bbo.studies.progress import progress_of
-from bbo.studies.running import Limits, Order, run
+from bbo.studies.running import Limits, Order, run, stopped_by_sigterm
+from bbo.studies.tables import Told, tell_table, to_fill_in
 from bbo.studies.verify import Verification, verify
-from bbo.trial import FailureReason, Trial
+from bbo.studies.view import StudyView
+from bbo.trial import FailureReason, Status, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 _POLL_S = 0.2
 
 
-class Study:
+class Study(StudyView):
     """One optimization: what may be varied, what is wanted, and all that was asked and told.
 
     The log is the state. A study of the same name in the same storage is resumed, exactly where it was.
@@ -46,6 +48,8 @@ class Study:
             log's takes over from here.
         storage: None for memory, a path (`runs.db`, `runs.jsonl`), a URL (`sqlite:///runs.db`), or a Storage.
         name: of the study within its storage.
+        budget: how far the study goes; the log's when None, or without end. Another one than the log's takes its place.
+        problem: name of the problem that it optimizes, where it is one of bbo's, for people and workers.
         seed: of everything random in it; drawn and recorded when None.
         if_exists: "resume" goes on with a study of this name, "fail" refuses.
     Raises:
@@ -53,6 +57,7 @@ class Study:
             under `if_exists="fail"`.
         ObjectiveError: a parameter and a metric of one name.
         StrategyError: the strategy cannot take this study.
+        BudgetError: the budget has a stop rule that would never hold with this strategy.
     """
 
     def __init__(
@@ -63,6 +68,8 @@ class Study:
         strategy: Strategy | None = None,
         storage: str | Path | Storage | None = None,
         name: str = "study",
+        budget: Budget | None = None,
+        problem: str = "",
         seed: int | None = None,
         if_exists: Literal["resume", "fail"] = "resume",
     ) -> None:
@@ -72,9 +79,12 @@ class Study:
             specification.check_seed(seed)
         if strategy is not None:
             specification.check_strategy(strategy)
+            check_rules(budget or Budget(), strategy)
         log = StudyLog(open_storage(storage), name)
-        _create_or_compare(log, space, wanted, strategy, seed, if_exists)
+        create_or_compare(log, space, wanted, strategy, seed, if_exists, problem)
         self._attach_log(log, strategy)
+        if budget is not None:
+            self.set_budget(budget)
 
     @classmethod
     def load(cls, storage: str | Path | Storage, name: str | None = None, *, strategy: Strategy | None = None) -> Self:
@@ -87,7 +97,7 @@ class Study:
             StudyNotFoundError: no study of that name; names those there are.
         """
         store = open_storage(storage)
-        log = StudyLog(store, _only_name(store) if name is None else name)
+        log = StudyLog(store, only_name(store) if name is None else name)
         log.refresh()
         return cls._of_log(log, strategy)
 
@@ -115,28 +125,6 @@ class Study:
             self._log.append(changed)
         self._strategy, self._described = strategy, canonical(description)
 
-    # What it is.
-
-    @property
-    def name(self) -> str:
-        return self._log.name
-
-    @property
-    def space(self) -> Space:
-        return self._log.fold.space
-
-    @property
-    def objectives(self) -> Objectives:
-        return self._log.fold.objectives
-
-    @property
-    def seed(self) -> int:
-        return self._log.fold.seed
-
-    @property
-    def storage(self) -> Storage:
-        return self._log.storage
-
     @property
     def strategy(self) -> Strategy:
         """The strategy at work: the one passed, or built from the log where it was not, or where another took over."""
@@ -149,40 +137,50 @@ class Study:
             self._strategy, self._described = built, canonical(logged)
         return self._strategy
 
-    def __repr__(self) -> str:
-        with self._now() as fold:
-            counts = Counter(str(fold.status(k)) for k in range(fold.n_trials))
-        said = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no trials"
-        return f"<Study {self.name!r} in {self.storage.url}: {said}>"
-
     # Asking and telling.
 
     @overload
-    def ask(self, n: None = None, *, wait: bool = ..., fixed: Mapping[str, Any] | None = ...) -> Trial: ...
+    def ask(
+        self,
+        n: None = None,
+        *,
+        wait: bool = ...,
+        fixed: Mapping[str, Any] | None = ...,
+        shared: Sequence[str] = ...,
+    ) -> Trial: ...
     @overload
-    def ask(self, n: int, *, wait: bool = ..., fixed: Mapping[str, Any] | None = ...) -> list[Trial]: ...
+    def ask(
+        self, n: int, *, wait: bool = ..., fixed: Mapping[str, Any] | None = ..., shared: Sequence[str] = ...
+    ) -> list[Trial]: ...
 
     def ask(
-        self, n: int | None = None, *, wait: bool = False, fixed: Mapping[str, Any] | None = None
+        self,
+        n: int | None = None,
+        *,
+        wait: bool = False,
+        fixed: Mapping[str, Any] | None = None,
+        shared: Sequence[str] = (),
     ) -> Trial | list[Trial]:
         """The next trial to evaluate, or with `n` a list of up to n, chosen together.
 
         Args:
             wait: block until there is at least one trial, where the strategy has to wait for pending ones.
             fixed: values of parameters that are given, not chosen, in this ask.
+            shared: names of parameters that are chosen, but have one value in all trials of this ask.
         Raises:
             WaitForTells: without `n` and `wait`, when pending trials must be told first.
             SpaceExhaustedError: every point was tried and none is pending.
-            SpaceError: `fixed` has a name or value that the space does not have.
+            StudyFinished: the budget is spent, or a stop rule holds.
+            SpaceError: `fixed` or `shared` has a name or value that the space does not have.
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, Integral) or n < 1):
             raise ValueError(f"Ask for at least one trial: got n={n!r}.")
-        wanted = 1 if n is None else int(n)
-        numbers = self._asker.ask(wanted, fixed=fixed)
+        wish = Wish.of(self.space, 1 if n is None else int(n), fixed=fixed, shared=shared)
+        numbers = self._asker.ask(wish)
         while wait and not numbers:
             with self._log.lock:
                 self._log.changed.wait(_POLL_S)  # other processes tell unheard, so look again after a while
-            numbers = self._asker.ask(wanted, fixed=fixed)
+            numbers = self._asker.ask(wish)
         with self._log.lock:
             trials = [self._log.fold.trial(k) for k in numbers]
         if n is not None:
@@ -194,27 +192,36 @@ class Study:
     def tell(
         self,
         trial: Trial | int,
-        values: float | Mapping[str, float],
+        values: float | Sequence[float] | Mapping[str, float | Sequence[float]],
         *,
+        params: Mapping[str, Any] | None = None,
         sd: float | Mapping[str, float] | None = None,
         cost: float | None = None,
         note: str = "",
+        partial: bool = False,
     ) -> None:
         """What a trial gave.
 
         Args:
             trial: as asked for, or its number.
-            values: a number where the study has one metric, else by metric, in your units.
+            values: a number where the study has one metric, else by metric, in your units. A list of replicates stands
+                for their mean; the single ones are kept.
+            params: as executed, where something else was set than what was suggested: off the grid or out of the range
+                too. Strategies take them for what was tried.
             sd: standard deviation of the noise, where known, in the same units; kept with the trial, `GP` infers the
                 noise itself for now.
-            cost: what the evaluation cost, in your unit of cost.
+            cost: what the evaluation cost in all, in your unit of cost; that of a later part takes the place of this.
             note: free text.
+            partial: metrics that are missing will be told later; the trial is completed by the last required one.
         Raises:
             ObjectiveError: an unknown or missing metric, or a value that is not a finite number.
+            SpaceError: `params` has a name that the space does not have, or a value that the parameter cannot take.
             AlreadyToldError: the trial has ended with something else. The same values again are no error.
             TrialError: no such trial, or one of another study.
         """
-        telling.append(self._log, telling.told(self._log, trial, values, sd=sd, cost=cost, note=note))
+        number = telling.known_trial(self._log, trial)
+        result = telling.Result.of(self._log.fold, values, params=params, sd=sd, cost=cost, note=note)
+        telling.tell(self._log, number, result, partial=partial)
 
     def fail(self, trial: Trial | int, message: str = "", *, reason: FailureReason = FailureReason.INVALID) -> None:
         """The evaluation gave no values. By default, and when it raised, that says something about the point, and
@@ -232,6 +239,53 @@ class Study:
             AlreadyToldError, TrialError: as `tell`.
         """
         telling.append(self._log, telling.cancelled(self._log, trial, message))
+
+    def amend(
+        self,
+        trial: Trial | int,
+        values: float | Sequence[float] | Mapping[str, float | Sequence[float]] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        sd: float | Mapping[str, float] | None = None,
+        cost: float | None = None,
+        note: str | None = None,
+        status: Status | None = None,
+        why: str,
+    ) -> None:
+        """Puts something in the place of what was told, e.g. after a typo; what is not given stays.
+
+        The log keeps both, and why.
+
+        Args:
+            trial: one that has ended, past data too; or, of its measured metrics, one that was told in part.
+            values, params, sd, cost, note: as `tell`; of single metrics and parameters.
+            status: COMPLETED makes the values count; FAILED says that the point gives none; CANCELLED withdraws the
+                result, which then teaches nothing.
+            why: for those who read the log.
+        Raises:
+            ObjectiveError, SpaceError: as `tell`.
+            TrialError: no such trial, one of which nothing was told yet, nothing to amend, or no `why`.
+        """
+        amended = amending.amended(
+            self._log, trial, values, params=params, sd=sd, cost=cost, note=note, status=status, why=why
+        )
+        self._log.append(amended)
+
+    def note(self, text: str, trial: Trial | int | None = None) -> None:
+        """Keeps a word on a trial, which goes on with its `note`, or on the study, which goes on with its `notes`.
+
+        Raises:
+            TrialError: no such trial, or no text.
+        """
+        self._log.append(amending.noted(self._log, text, trial))
+
+    def rank(self, groups: Sequence[Trial | int | Sequence[Trial | int]]) -> None:
+        """Keeps which trials are better than which: the best first, equals in a list: `study.rank([3, [1, 2], 0])`.
+
+        Raises:
+            TrialError: no such trial, one that stands twice, or fewer than two groups.
+        """
+        self._log.append(amending.ranked(self._log, groups))
 
     def report(
         self, trial: Trial | int, values: float | Mapping[str, float], step: int, *, cost: float | None = None
@@ -258,6 +312,20 @@ class Study:
         checked = self.space.check(params)
         self._log.append(event("enqueued", f"enqueued/{digest(checked)}", {"params": checked}, by=writer()))
 
+    def set_budget(self, budget: Budget) -> None:
+        """From now on the study goes so far; a study that was finished may go on.
+
+        The same budget again changes nothing.
+
+        Raises:
+            BudgetError: a stop rule that would never hold, as the strategy does not say what it reads.
+        """
+        if budget.stop:
+            check_rules(budget, self.strategy)
+        if canonical(budget.to_dict()) != canonical(self.budget.to_dict()):
+            changed = event("budget_changed", f"budget/{nonce()}", {"budget": budget.to_dict()}, by=writer())
+            self._log.append(changed)
+
     def add(self, frame: "pd.DataFrame", *, source: str = "") -> int:
         """Past data: a row per trial, a column per parameter and metric.
 
@@ -272,43 +340,81 @@ class Study:
             ObjectiveError, SpaceError: naming the row or column; nothing is added.
         """
         before = self._log.fold.n_attached
-        seen: Counter[str] = Counter()
-        events = []
-        for params, values in rows_of(frame, self.space, self.objectives):
-            body = {"params": params, "values": values} | ({"source": source} if source else {})
-            name = digest(body)
-            events.append(event("attached", f"attached/{name}/{seen[name]}", body, by=writer()))
-            seen[name] += 1
+        events = attached(past_rows(frame, self.space, self.objectives, source))
         if events:
             self._log.append(*events)
         return self._log.fold.n_attached - before
+
+    # Tables.
+
+    def suggest_frame(
+        self, n: int, *, fixed: Mapping[str, Any] | None = None, shared: Sequence[str] = ()
+    ) -> "pd.DataFrame":
+        """Asks for up to n trials and gives a table to fill in: see `pending_frame`.
+
+        Args:
+            fixed, shared: as `ask`.
+        Raises:
+            SpaceExhaustedError, StudyFinished, SpaceError: as `ask`.
+        """
+        trials = self.ask(n, fixed=fixed, shared=shared)
+        with self._now() as fold:
+            return to_fill_in(fold, [trial.number for trial in trials])
+
+    def tell_frame(self, frame: "pd.DataFrame", *, ignore: Sequence[str] = ()) -> Told:
+        """Takes a table that was filled in, all of it or, after an error, nothing.
+
+        A cell is a value, or text as a CSV has it; several measurements in one stand as `81; 83; 80`. Headers may have
+        the unit or not. Where a parameter was set otherwise than suggested, its cell says how. `status` may be empty,
+        completed, failed, timeout, lost or cancelled, with `note` as the message. A row with some of the metrics is
+        told in part, one without results waits. A row without a trial number is an experiment of one's own: past data.
+        The same table again changes nothing.
+
+        Args:
+            frame: as `suggest_frame` or `pending_frame` gave it, columns and rows in any order, some missing.
+            ignore: columns to pass over.
+        Returns:
+            what became of which row; as text, for people.
+        Raises:
+            ObjectiveError, SpaceError: a column or a cell that does not fit, naming both; a completed row with metrics
+                missing.
+            AlreadyToldError: a row of a trial that has ended with something else.
+            TrialError: a trial number that does not exist or stands twice.
+        """
+        return tell_table(self._log, frame, ignore)
 
     # Running.
 
     def run(
         self,
         objective: ObjectiveFunction | Problem,
-        n_trials: int,
+        n_trials: int | None = None,
         *,
         workers: int = 1,
         executor: Executor | None = None,
         timeout: float | None = None,
+        trial_timeout: float | None = None,
         retries: int = 2,
         order: Order = "tell",
         progress: bool | None = None,
     ) -> None:
         """Asks, evaluates and tells until the study has `n_trials` trials, those of earlier runs included.
 
-        Trials that a killed run left behind are evaluated first, under their numbers and with their seeds.
+        Trials that a killed run left behind are evaluated first, under their numbers and with their seeds. Several
+        processes may run one study at once.
 
         Args:
             objective: takes a RunningTrial, returns a number, values by metric, or None for its last report; what it
                 raises fails the trial. Or a Problem.
-            n_trials: see the table in `bbo.studies.running` for what counts.
+            n_trials: see the table in `bbo.studies.running` for what counts; may be left out where the study has a
+                budget, which ends a run in any case.
             workers: trials at once; in threads, unless there is an executor.
             executor: anything with the interface of `concurrent.futures.Executor`, e.g. a ProcessPoolExecutor; it stays
                 open.
             timeout: seconds after which no new trial starts.
+            trial_timeout: seconds after which a trial fails with the reason timeout. Its evaluation then runs in a
+                process of its own, which is killed: the objective must be importable there. With an `executor` the
+                trial is given up, and what its evaluation returns later is passed over.
             retries: how often a trial whose worker died is started again.
             order: "trial" makes the trials independent of how long each takes; see `Limits`.
             progress: whether to show a bar; when None, where stderr is a terminal.
@@ -317,57 +423,59 @@ class Study:
             ObjectiveError: the objective returned metrics that the study does not have.
             LostTrialError: the executor broke.
         """
-        limits = Limits(n_trials=n_trials, workers=workers, timeout=timeout, retries=retries, order=order)
-        if not callable(objective) and not callable(getattr(objective, "evaluate", None)):
-            raise TypeError(f"An objective is a function of a RunningTrial, or a Problem: got {objective!r}.")
-        function = objective if callable(objective) else Evaluating(objective)
-        own = ThreadPoolExecutor(workers) if executor is None and workers > 1 else None
-        try:
-            bar = progress_of(progress, n_trials)
-            run(self._log, self._asker, function, limits, executor=executor or own, progress=bar)
-        finally:
-            if own is not None:
-                own.shutdown(wait=False, cancel_futures=True)
+        if n_trials is None and not self.budget.is_limited:
+            raise ValueError("How far? Give n_trials, or the study a budget: study.set_budget(Budget(trials=60)).")
+        limits = Limits(
+            n_trials=n_trials,
+            workers=workers,
+            timeout=timeout,
+            trial_timeout=trial_timeout,
+            retries=retries,
+            order=order,
+        )
+        bar = progress_of(progress, n_trials or self.budget.trials)
+        run(self._log, self._asker, objective_function(objective), limits, executor=executor, progress=bar)
+
+    def work(
+        self,
+        objective: ObjectiveFunction | Problem,
+        n_trials: int | None = None,
+        *,
+        workers: int = 1,
+        trial_timeout: float | None = None,
+        retries: int = 2,
+        grace: float = 8.0,
+        progress: bool | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """`run` as one of many independent workers on a study, each a process of its own, on any machine.
+
+        Evaluations run in child processes, so that one can be killed, and what it prints is kept: see `output`. The
+        worker ends when the study is finished and no trial of another worker is left that might be lost. Its own death
+        is counted against the trial that it had.
+
+        Args:
+            objective, n_trials, workers, trial_timeout, retries, progress: as `run`; the objective must be importable
+                in a child process. Without `n_trials` and without a budget it works until it is stopped.
+            grace: seconds that running trials have to end when the worker is stopped; then they are returned, and
+                others take them up.
+            stop: when set, the worker stops; when None, SIGTERM does it.
+        Raises:
+            KeyboardInterrupt: on Ctrl-C, as `run`.
+        """
+        limits = Limits(
+            n_trials=n_trials,
+            workers=workers,
+            trial_timeout=trial_timeout,
+            retries=retries,
+            is_worker=True,
+            grace=grace,
+        )
+        bar = progress_of(progress, n_trials or self.budget.trials)
+        with stopped_by_sigterm(stop) as stop:
+            run(self._log, self._asker, objective_function(objective), limits, progress=bar, stop=stop)
 
     # Reading.
-
-    @contextmanager
-    def _now(self) -> Iterator[Fold]:
-        """The fold with what other processes have added, held still."""
-        with self._log.lock:
-            self._log.refresh()
-            yield self._log.fold
-
-    @property
-    def history(self) -> History:
-        """The columns that a strategy reads, as of now."""
-        with self._now() as fold:
-            return fold.history()
-
-    @property
-    def trials(self) -> list[Trial]:
-        """All trials, by number, as of now."""
-        with self._now() as fold:
-            return [fold.trial(k) for k in range(fold.n_trials)]
-
-    def trial(self, number: int) -> Trial:
-        """One trial.
-
-        Raises:
-            TrialError: no trial has this number.
-        """
-        with self._now() as fold:
-            return fold.trial(telling.known_trial(self._log, number))
-
-    @property
-    def best(self) -> Trial | None:
-        """The best feasible trial observed; None while there is none.
-
-        Raises:
-            ObjectiveError: several objectives; use `front`.
-        """
-        number = self.history.incumbent
-        return None if number is None else self.trial(number)
 
     def recommend(self) -> Trial | None:
         """The trial to use in the end: the best by the strategy's posterior mean, where it has one, as the luckiest
@@ -383,15 +491,22 @@ class Study:
             number = judge(history)
         return None if number is None else self.trial(number)
 
-    @property
-    def front(self) -> list[Trial]:
-        """The feasible trials that no other one dominates; with one objective, the best and its equals."""
-        return [self.trial(k) for k in self.history.front.tolist()]
+    def predict(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """What the strategy's model expects at given conditions, from the completed trials.
 
-    def frame(self) -> "pd.DataFrame":
-        """All trials as a table: a column per parameter and metric, status, feasibility, times (UTC)."""
-        with self._now() as fold:
-            return to_frame(fold)
+        Args:
+            frame: a row per point, a column per parameter, with or without its unit. Values may lie off the grid or
+                outside the range, where the model takes them for the end of the range. Metrics and a trial's other
+                columns are passed over, so a study's own `frame()` will do.
+        Returns:
+            the same rows with `<metric> mean` and `<metric> sd`, in your units, of the metric without noise; and, where
+            there are constraints or failures, `feasibility`: the probability that the evaluation gives values and that
+            they satisfy every constraint.
+        Raises:
+            StrategyError: the strategy has no model, or fewer than 2 trials are completed.
+            SpaceError, ObjectiveError: a column that is missing or unknown, or a value that cannot be; names the row.
+        """
+        return predict(self.strategy, self.history, frame)
 
     # Other studies from this one.
 
@@ -456,56 +571,3 @@ class Study:
                 and counted.
         """
         return verify(self.storage.events(self.name), lambda d: self._own(d, *own) or specification.rebuild(d))
-
-    def close(self) -> None:
-        """Closes the storage's connections and files."""
-        self.storage.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
-def _create_or_compare(
-    log: StudyLog,
-    space: Space,
-    objectives: Objectives,
-    strategy: Strategy | None,
-    seed: int | None,
-    if_exists: str,
-) -> None:
-    if if_exists not in ("resume", "fail"):
-        raise ValueError(f'if_exists is "resume" or "fail": got {if_exists!r}.')
-    try:
-        log.refresh()
-    except StudyNotFoundError:
-        description = specification.DEFAULT_STRATEGY if strategy is None else specification.describe(strategy)
-        if strategy is None and len(objectives.aims) > 1:
-            strategy = specification.rebuild(description)  # loads its libraries, only to say that it refuses
-        refusal = None if strategy is None else specification.refusal(strategy, space, objectives)
-        if refusal is not None:
-            raise StrategyError(refusal) from None
-        body = specification.specify(space, objectives, description, seeding.draw() if seed is None else int(seed))
-        try:
-            log.append(event("created", "created", body, by=writer()))
-            return
-        except ConflictError:
-            log.refresh()  # another process created it in between
-    if if_exists == "fail":
-        raise StudyExistsError(f"{log.storage.url} has a study {log.name!r} already; use another name, or resume it.")
-    said = specification.difference(log.fold.specification, space, objectives, seed)
-    if said:
-        raise StudyExistsError(
-            f"{log.storage.url} has another study {log.name!r}: {said}. Use another name, or the logged specification."
-        )
-
-
-def _only_name(storage: Storage) -> str:
-    names = storage.studies()
-    if not names:
-        raise StudyNotFoundError(f"{storage.url} has no study: check the path, or create one with Study(...).")
-    if len(names) > 1:
-        raise StudyNotFoundError(f"{storage.url} has the studies {names}: say which one by name.")
-    return names[0]

@@ -1,13 +1,15 @@
-"""Recomputes every suggestion of a study from its log."""
+"""Checks the chain of a study's log and recomputes every suggestion from it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from bbo.errors import StrategyError
-from bbo.events import Event, canonical
+from bbo.events import GENESIS, Event, canonical
 from bbo.fold import Fold
 from bbo.protocols import Strategy
+from bbo.storage.chain import broken_at
 from bbo.studies.asking import ask_seed, propose, visible
 
 
@@ -16,29 +18,39 @@ class Verification:
     """What came of it.
 
     Args:
-        n_asks: asks recomputed, up to and with the first that differs.
-        n_left_out: asks by a strategy of somebody's own that is not at hand.
+        n_asks: asks recomputed, up to and with the first that differs; of those before the chain breaks.
         divergence: the first difference in words; None when every suggestion agrees to the last bit.
+        n_left_out: asks by a strategy of somebody's own that is not at hand.
+        broken_at: number of the first event that does not follow from those before it, so the log was changed by other
+            hands there or behind; None where the chain holds. A log cut short has a chain that holds: compare `head`.
+        head: hash of the last event; a log that has this hash has all that was logged before it, unchanged.
     """
 
     n_asks: int
     divergence: str | None = None
     n_left_out: int = 0
+    broken_at: int | None = None
+    head: str = GENESIS
 
     @property
     def agrees(self) -> bool:
-        """Whether every suggestion was recomputed and is the same."""
-        return self.divergence is None and self.n_left_out == 0
+        """Whether the chain holds and every suggestion was recomputed and is the same."""
+        return self.divergence is None and self.n_left_out == 0 and self.broken_at is None
 
 
 def verify(events: Sequence[Event], build: Callable[[dict[str, Any]], Strategy]) -> Verification:
-    """Folds the log to what each ask had seen, asks again and compares.
+    """Checks the chain, folds the log to what each ask had seen, asks again and compares.
+
+    Asks from a break of the chain on are not recomputed: what stands there may be anything.
 
     Args:
+        events: all of the study's.
         build: gives a strategy from its description; raises StrategyError where it is not at hand.
     """
+    broken = broken_at(events)
+    head = events[-1].hash if events else GENESIS
     fold, folded, n_asks, n_left_out = Fold(), 0, 0, 0
-    for asked in (e for e in events if e.kind == "asked"):
+    for asked in (e for e in takewhile(lambda e: e.seq != broken, events) if e.kind == "asked"):
         body = asked.read()
         fold.add(events[folded : body["seen"]])
         folded = body["seen"]
@@ -50,8 +62,8 @@ def verify(events: Sequence[Event], build: Callable[[dict[str, Any]], Strategy])
         found = _recompute(fold, body, strategy)
         n_asks += 1
         if canonical({"s": found}) != canonical({"s": body["suggestions"]}):
-            return Verification(n_asks, _difference(fold, body, found), n_left_out)
-    return Verification(n_asks, None, n_left_out)
+            return Verification(n_asks, _difference(fold, body, found), n_left_out, broken, head)
+    return Verification(n_asks, None, n_left_out, broken, head)
 
 
 def _recompute(fold: Fold, body: dict[str, Any], strategy: Strategy) -> list[dict[str, Any]]:
@@ -62,6 +74,7 @@ def _recompute(fold: Fold, body: dict[str, Any], strategy: Strategy) -> list[dic
         body["n"],
         seed=ask_seed(fold.seed, body["index"]),
         fixed=body.get("fixed", {}),
+        shared=body.get("shared", ()),
     )
 
 

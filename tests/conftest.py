@@ -1,6 +1,41 @@
-"""Property tests draw the same examples every time, however busy the machine is."""
+"""Property tests draw the same examples every time, however busy the machine is; a PostgreSQL server for who asks."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from tests import postgres
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session")
+def postgres_bin() -> Path:
+    """The folder of the server's binaries."""
+    found = postgres.binaries()
+    if found is None:
+        pytest.skip("no PostgreSQL server on this machine: install one, or name its bin folder in BBO_POSTGRES_BIN")
+    return found
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_bin: Path) -> Iterator[postgres.Server]:
+    """A server that all tests share: who restarts one wants its own."""
+    with postgres.server(postgres_bin) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: postgres.Server) -> str:
+    """Of the database `postgres` there."""
+    return postgres_server.url
+
+
+@pytest.fixture
+def fresh_postgres_url(postgres_server: postgres.Server) -> Iterator[str]:
+    """Of an empty database, dropped after the test."""
+    with postgres_server.new_database() as url:
+        yield url

@@ -34,6 +34,30 @@ def test_without_constraints_everything_is_feasible():
     assert objectives.is_feasible(np.ones((3, 1))).all()
 
 
+def test_units_are_by_metric_and_one_of_an_older_log_is_none():
+    wanted = (
+        Maximize("yield", unit="%"),
+        OutcomeConstraint("yield", lower=0.3),
+        Target("ph", 7.0, unit=None),
+        Minimize("cost", unit="EUR"),
+        Tracked("colour", unit="nm"),
+    )
+    objectives = Objectives(wanted)
+    assert objectives.units == {"yield": "%", "cost": "EUR", "colour": "nm"}
+    assert Objectives.from_list(json.loads(json.dumps(objectives.to_list()))) == objectives
+    old = [{k: v for k, v in plain.items() if k != "unit"} for plain in FULL.to_list()]
+    assert Objectives.from_list(old) == FULL
+
+
+def test_replicates_are_checked_one_by_one_and_stand_as_their_mean():
+    values, singles = FULL.check_measured({"yield": [1.0, 2.0, 6.0], "cost": 3, "ph": np.array([7.0])})
+    assert values == {"cost": 3.0, "yield": 3.0, "ph": 7.0}
+    assert singles == {"yield": [1.0, 2.0, 6.0]}
+    assert FULL.missing(values) == ["stress"]
+    with pytest.raises(ObjectiveError, match="got 'x'"):
+        FULL.check_measured({"yield": [1.0, "x"]})
+
+
 def test_objectives_survive_json():
     assert Objectives.from_list(json.loads(json.dumps(FULL.to_list()))) == FULL
 
@@ -70,6 +94,7 @@ def test_a_bare_number_serves_a_study_of_one_metric():
         (lambda: Objectives((OutcomeConstraint("g", upper=0.0),)), "at least one objective"),
         (lambda: Objectives((Minimize("y"), Maximize("y"))), "'y' stands twice"),
         (lambda: Objectives((Minimize("y"), Tracked("y"))), "drop Tracked"),
+        (lambda: Objectives((Maximize("y", unit="g"), OutcomeConstraint("y", upper=1.0, unit="kg"))), "one unit"),
         (lambda: OutcomeConstraint("g"), "got neither"),
         (lambda: OutcomeConstraint("g", lower=2.0, upper=1.0), "is above"),
         (lambda: Target("y", 1.0, tolerance=-1.0), "tolerance must be at least 0"),

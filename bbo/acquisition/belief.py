@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bbo.acquisition.moments import expected_gain, mean_sd_of
 from bbo.acquisition.utilities import log_probability_of_feasibility
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.protocol import Fitted, Surrogate
@@ -29,6 +30,32 @@ Utility = Callable[[Tensor, Tensor, Tensor], Tensor]
 # Labels are steps, which warping takes for a function that is steep there and flat elsewhere, and is too sure of it:
 # held-out log probability of labels -0.78 with and -0.47 without, over 5 shapes of the failing region, 2 and 5 columns.
 _OF_FAILURE = ExactGP(warping=None)
+# Where an inverse has a pole the mean has none: values count up to so many ranges of the data beyond the data.
+_REACH = 10.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From an output of the model back to the values it stands for: the inverse of its transform, increasing.
+
+    Args:
+        low, high: bounds of what is given back where the transform is bent.
+    """
+
+    transform: YeoJohnson | Bilog
+    low: float
+    high: float
+
+    @staticmethod
+    def of(transform: YeoJohnson | Bilog, values: Tensor) -> "Scale":
+        """For a transform that was fitted to these values, `n`."""
+        low, high = float(values.min()), float(values.max())
+        margin = _REACH * (high - low)
+        return Scale(transform, low - margin, high + margin)
+
+    def __call__(self, t: Tensor) -> Tensor:
+        values = self.transform.inverse(t)
+        return values if self.transform == self.transform.identity else values.clamp(self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -38,7 +65,7 @@ class Belief:
     Args:
         outputs: of the transformed objective and constraints, the objective first.
         success: of labels, +1 for failed and -1 for completed; None while nothing failed.
-        objective: the transform of the first output.
+        scales: of the outputs, the objective's first.
         best_f: the incumbent: the highest mean among feasible points, observed or believed, transformed; None while
             there is none.
         warm: hyperparameters, as JSON keeps them, for the next fit.
@@ -46,7 +73,7 @@ class Belief:
 
     outputs: Fitted
     success: Fitted | None
-    objective: YeoJohnson
+    scales: tuple[Scale, ...]
     best_f: Tensor | None
     warm: dict[str, Any]
 
@@ -90,8 +117,7 @@ class Belief:
         for j, k in enumerate(bent, start=len(values)):
             if evidence[j] > evidence[k] or math.isnan(evidence[k]):
                 chosen[k] = j
-        objective = transforms[chosen[0]]
-        assert isinstance(objective, YeoJohnson)
+        scales = tuple(Scale.of(transforms[j], v) for j, v in zip(chosen, values, strict=True))
         outputs = candidates.subset_output(chosen)
         success = None
         if len(X_failed):
@@ -102,7 +128,7 @@ class Belief:
         best_f = outputs.mean_sd(X[feasible])[0][:, 0].max() if bool(feasible.any()) else None
         models = {"outputs": candidates, "success": success}
         settled = {name: model.hyperparameters for name, model in models.items() if model is not None}
-        return Belief(outputs, success, objective, best_f, settled | {"bent": bent})
+        return Belief(outputs, success, scales, best_f, settled | {"bent": bent})
 
     @property
     def rung(self) -> str:
@@ -131,10 +157,21 @@ class Belief:
             best_f=values.max() if len(values) else None,
         )
 
+    def judge(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of all that is judged at `X`, `b x d`, transformed, without noise.
+
+        Both `b x (1 + c)`, or a column more where evaluations failed: the objective, then what is feasible when <= 0.
+        """
+        mean, sd = self.outputs.mean_sd(X)
+        if self.success is None:
+            return mean, sd
+        label, label_sd = self.success.mean_sd(X)
+        return torch.cat([mean, label], 1), torch.cat([sd, label_sd], 1)
+
     def log_feasibility(self, X: Tensor) -> Tensor:
         """Log of the probability, `b`, that a point of `X`, `b x d`, is evaluated and satisfies every constraint."""
-        mean, sd = self.outputs.mean_sd(X)
-        return self._log_feasibility(mean, sd, X)
+        mean, sd = self.judge(X)
+        return log_probability_of_feasibility(mean[:, 1:], sd[:, 1:])
 
     def worth(self, utility: Utility, X: Tensor) -> Tensor:
         """What evaluating each point of `X`, `b x d`, is worth, `b`, as a logarithm.
@@ -142,12 +179,33 @@ class Belief:
         log utility + log probability of feasibility (Gardner et al., ICML 2014); while no feasible point is known, the
         latter alone, as there is nothing to improve on.
         """
-        mean, sd = self.outputs.mean_sd(X)
-        worth = self._log_feasibility(mean, sd, X)
+        mean, sd = self.judge(X)
+        worth = log_probability_of_feasibility(mean[:, 1:], sd[:, 1:])
         return worth if self.best_f is None else worth + utility(mean[:, 0], sd[:, 0], self.best_f)
 
-    def _log_feasibility(self, mean: Tensor, sd: Tensor, X: Tensor) -> Tensor:
-        log_probability = log_probability_of_feasibility(mean[:, 1:], sd[:, 1:])
-        if self.success is None:
-            return log_probability
-        return log_probability + log_probability_of_feasibility(*self.success.mean_sd(X))
+    def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation, without noise, of utility and violations in their units, both `b x (1 + c)`."""
+        mean, sd = self.outputs.mean_sd(X)
+        columns = [mean_sd_of(scale, mean[:, k], sd[:, k]) for k, scale in enumerate(self.scales)]
+        return torch.stack([m for m, _ in columns], 1), torch.stack([s for _, s in columns], 1)
+
+    def gain(self, X: Tensor) -> Tensor | None:
+        """Expected improvement of the utility, in its units, by each point of `X`, `b x d`: `b`.
+
+        Weighted by the probability of feasibility. None while there is no incumbent.
+        """
+        if self.best_f is None:
+            return None
+        mean, sd = self.judge(X)
+        gain = expected_gain(self.scales[0], mean[:, 0], sd[:, 0], self.best_f)
+        return gain * log_probability_of_feasibility(mean[:, 1:], sd[:, 1:]).exp()
+
+    def noise(self) -> float | None:
+        """Standard deviation of the noise of the utility, in its units, at the incumbent.
+
+        None while there is no incumbent, or where the surrogate does not say.
+        """
+        variance = getattr(self.outputs, "noise_variance", None)
+        if self.best_f is None or variance is None:
+            return None
+        return float(mean_sd_of(self.scales[0], self.best_f, variance[0].sqrt())[1])

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bbo.cli import catalogue, keeping, reading, running
+from bbo.cli import budgeting, catalogue, conditions, creating, keeping, reading, results, running, working
 from bbo.cli.faults import INTERRUPTED, Commands
 
 app = typer.Typer(
@@ -21,18 +21,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    catalogue.problems,
-    catalogue.strategies,
-    running.run,
-    reading.status,
-    reading.best,
-    reading.export,
-    reading.plot,
-    keeping.verify,
-    keeping.copy,
-):
-    app.command()(command)
+PANELS = {
+    "Laboratory": (
+        creating.new,
+        conditions.ask,
+        results.tell,
+        conditions.pending,
+        results.fail,
+        results.cancel,
+        results.amend,
+        results.note,
+        results.rank,
+        conditions.predict,
+        budgeting.budget,
+    ),
+    "Computer": (running.run, working.worker),
+    "Reading": (reading.status, reading.best, reading.export, reading.plot, keeping.verify, keeping.copy),
+    "Lists": (catalogue.problems, catalogue.strategies),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -51,7 +60,7 @@ def bbo(
 ) -> None:
     """Good inputs of an expensive black box in few evaluations.
 
-    Try: bbo run branin --trials 30
+    Try: bbo run branin --trials 30, or for your own experiments: bbo new study.toml
     """
 
 

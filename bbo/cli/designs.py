@@ -12,18 +12,18 @@ from rich.text import Text
 from bbo.cli.lists import best_known, known_problem
 from bbo.cli.terminal import Side, bare_table, counted, heading, indented, number, wrapped
 from bbo.objective import Maximize, Minimize, Objective, Objectives, OutcomeConstraint
-from bbo.problems import PROBLEMS
 from bbo.protocols import Problem
-from bbo.studies.study import Study
+from bbo.studies.cells import header
+from bbo.studies.view import StudyView
 from bbo.trial import Trial
 
 
-def problem_of(study: Study) -> Problem | None:
-    """The problem that the study is of, as far as its name tells."""
-    return known_problem(study.name, study.space, study.objectives) if study.name in PROBLEMS else None
+def problem_of(study: StudyView) -> Problem | None:
+    """The problem that the study is of, where it says so or its name does."""
+    return known_problem(study.problem or study.name, study.space, study.objectives)
 
 
-def print_best(screen: Console, study: Study, problem: Problem | None) -> bool:
+def print_best(screen: Console, study: StudyView, problem: Problem | None) -> bool:
     """The best design, or the front of several objectives; whether there is any."""
     designs = study.front if len(study.objectives.aims) > 1 else [study.best] if study.best else []
     if not designs:
@@ -38,7 +38,7 @@ def print_best(screen: Console, study: Study, problem: Problem | None) -> bool:
     return True
 
 
-def best_as_json(study: Study, problem: Problem | None) -> dict[str, Any]:
+def best_as_json(study: StudyView, problem: Problem | None) -> dict[str, Any]:
     """The same, for programs: `best` is a trial or null; with several objectives, `front` is a list."""
     said: dict[str, Any] = {"study": study.name, "objectives": [aim.metric for aim in study.objectives.aims]}
     if len(study.objectives.aims) > 1:
@@ -47,7 +47,7 @@ def best_as_json(study: Study, problem: Problem | None) -> dict[str, Any]:
     return said | {"best_known": best_known(problem), "best": None if best is None else _trial_as_json(best)}
 
 
-def best_in_a_word(study: Study) -> str:
+def best_in_a_word(study: StudyView) -> str:
     """For a table: the value, or what there is instead."""
     if len(study.objectives.aims) > 1:
         return f"front of {len(study.front)}"
@@ -70,12 +70,12 @@ def gap(value: float, known: float, aim: Objective) -> str:
 def bound_in_words(constraint: OutcomeConstraint) -> str:
     match (constraint.lower, constraint.upper):
         case (None, upper):
-            return f"<= {number(upper)}"
+            said = f"<= {number(upper)}"
         case (lower, None):
-            return f">= {number(lower)}"
+            said = f">= {number(lower)}"
         case (lower, upper):
-            return f"{number(lower)} to {number(upper)}"
-    raise AssertionError
+            said = f"{number(lower)} to {number(upper)}"
+    return f"{said} {constraint.unit}" if constraint.unit else said
 
 
 def _percent(share: float) -> str:
@@ -83,13 +83,13 @@ def _percent(share: float) -> str:
     return f"{percent:.1f}" if percent < 1000 and percent >= 0.1 else f"{percent:.2g}"
 
 
-def _print_design(screen: Console, study: Study, trial: Trial, known: float | None) -> None:
+def _print_design(screen: Console, study: StudyView, trial: Trial, known: float | None) -> None:
     aim = study.objectives.aims[0]
     value = trial.values[aim.metric]
     table = bare_table("left", "right", "left", "left")
     heading(table, "objective", "value", "best known" if known is not None else "", "")
     far = ("", "") if known is None else (number(known), gap(value, known, aim))
-    table.add_row(Text(aim.metric, style="bold"), Text(number(value), style="bold"), *far)
+    table.add_row(Text(header(aim.metric, aim.unit), style="bold"), Text(number(value), style="bold"), *far)
     table.add_row()
     heading(table, "parameter", "value", "unit")
     for p in study.space.parameters:
@@ -99,7 +99,7 @@ def _print_design(screen: Console, study: Study, trial: Trial, known: float | No
         table.add_row()
         heading(table, "tracked", "value")
         for w in study.objectives.tracked:
-            table.add_row(w.metric, number(trial.values.get(w.metric, "-")))
+            table.add_row(header(w.metric, w.unit), number(trial.values.get(w.metric, "-")))
     indented(screen, table)
 
 
@@ -116,7 +116,7 @@ def _add_constraints(table: Table, objectives: Objectives, trial: Trial) -> None
         table.add_row(constraint.metric, number(value), bound_in_words(constraint), said)
 
 
-def _print_front(screen: Console, study: Study, front: Sequence[Trial]) -> None:
+def _print_front(screen: Console, study: StudyView, front: Sequence[Trial]) -> None:
     front = sorted(front, key=lambda t: t.values[study.objectives.aims[0].metric])
     table = _front_table(study, front, study.space.names)
     if screen.measure(table).maximum > screen.width - 2:
@@ -125,7 +125,7 @@ def _print_front(screen: Console, study: Study, front: Sequence[Trial]) -> None:
     indented(screen, table)
 
 
-def _front_table(study: Study, front: Sequence[Trial], names: Sequence[str]) -> Table:
+def _front_table(study: StudyView, front: Sequence[Trial], names: Sequence[str]) -> Table:
     metrics = [aim.metric for aim in study.objectives.aims]
     right: Side = "right"
     table = bare_table(*[right] * (1 + len(metrics) + len(names)))
@@ -136,7 +136,7 @@ def _front_table(study: Study, front: Sequence[Trial], names: Sequence[str]) -> 
     return table
 
 
-def _print_why_none(screen: Console, study: Study) -> None:
+def _print_why_none(screen: Console, study: StudyView) -> None:
     history = study.history
     n_completed = int(history.is_completed.sum())
     if not n_completed:

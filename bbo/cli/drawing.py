@@ -6,10 +6,10 @@ from pathlib import Path
 from bbo.cli.lists import best_known
 from bbo.plots import parameters_figure, progress_figure, save_png
 from bbo.protocols import Problem
-from bbo.studies.study import Study
+from bbo.studies.view import StudyView
 
 
-def draw(study: Study, problem: Problem | None, folder: Path) -> list[Path]:
+def draw(study: StudyView, problem: Problem | None, folder: Path) -> list[Path]:
     """The paths of the figures, written into the folder, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = re.sub(r"[^\w.-]+", "-", study.name).strip("-.") or "study"

@@ -11,8 +11,8 @@
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
+from bbo.cli.grouping import Grouped
 from bbo.errors import BBOError
 
 NO, WRONG, INTERRUPTED = 1, 2, 130
@@ -24,7 +24,7 @@ def stop(message: str, code: int = WRONG) -> NoReturn:
     raise typer.Exit(code)
 
 
-class Commands(TyperGroup):
+class Commands(Grouped):
     """Commands whose expected errors end in a line. Of bbo's errors, ValueErrors and KeyErrors are about the input."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -1,5 +1,6 @@
 """What can be done with a log: `bbo verify`, `bbo copy`."""
 
+import contextlib
 from typing import Annotated
 
 import typer
@@ -8,66 +9,100 @@ from bbo.cli.faults import NO, stop
 from bbo.cli.options import DEFAULT_STORAGE, NameOrAll, Storage
 
 
-def verify(storage: Storage = DEFAULT_STORAGE, name: NameOrAll = None) -> None:
-    """Recompute every suggestion from the log.
+def verify(
+    storage: Storage = DEFAULT_STORAGE,
+    name: NameOrAll = None,
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="HASH", help="A head that verify printed earlier: the log must still contain it."),
+    ] = None,
+) -> None:
+    """Check the chain of the log and recompute every suggestion from it.
 
-    The exit code is 1 where one differs, and the first difference is shown.
+    The exit code is 1 where the chain is broken, its earlier head is gone or a suggestion differs; the first place is
+    shown. A log that was cut short has a chain that holds: keep the head that is printed here, and give it as --head.
     """
-    from bbo.cli.logs import existing_storage, load_all
+    from bbo.cli.logs import existing_storage
+    from bbo.studies import specification
+    from bbo.studies.verify import verify
 
-    store = existing_storage(storage)
-    try:
-        studies = load_all(store, name)
+    with contextlib.closing(existing_storage(storage)) as store:
+        names = store.studies() if name is None else [name]
+        if head is not None and len(names) > 1:
+            stop(
+                f"{_shown(storage, store.url)} has the studies {', '.join(names)}: say with --name which one had the "
+                f"head {head!r}."
+            )
         all_agree = True
-        for study in studies:
-            n_asks, found = study.history.n_asks, study.verify()
-            all_agree &= found.agrees
-            prefix = "" if len(studies) == 1 else f"{study.name}: "
-            if found.divergence is None:
-                typer.echo(f"{prefix}{found.n_asks} of {n_asks} asks recomputed, all agree")
-                if found.n_left_out:
-                    typer.echo(
-                        f"{prefix}{found.n_left_out} asks are by a strategy that is not bbo's: Study.verify takes it"
-                    )
+        for study in names:
+            events = store.events(study)
+            # From the events alone: a log that was changed by other hands may not fold to a study any more.
+            found = verify(events, specification.rebuild)
+            broken = next((e for e in events if e.seq == found.broken_at), None)
+            n_asks = sum(e.kind == "asked" for e in events)
+            agree = "all agree" if broken is None else "all before the break agree"
+            said = [
+                f"{found.n_asks} of {n_asks} asks recomputed, "
+                + (agree if found.divergence is None else f"the last differs: {found.divergence}")
+            ]
+            if found.n_left_out:
+                said += [f"{found.n_left_out} asks are by a strategy that is not bbo's: Study.verify takes it"]
+            if broken is None:
+                said += [f"chain of {len(events)} events holds, head {found.head}"]
             else:
-                typer.echo(f"{prefix}{found.n_asks} of {n_asks} asks recomputed, the last differs: {found.divergence}")
-    finally:
-        store.close()
+                said += [
+                    f"chain of {len(events)} events is broken at event {broken.seq} ({broken.kind} {broken.key}): it "
+                    "was changed by other hands, or what stood before it was"
+                ]
+            is_contained = head is None or head in (e.hash for e in events)
+            if not is_contained:
+                said += [f"no event has the hash {head}: the log was cut short or changed since, or is another"]
+            all_agree &= found.agrees and is_contained
+            prefix = "" if len(names) == 1 else f"{study}: "
+            for line in said:
+                typer.echo(prefix + line)
     if not all_agree:
         raise typer.Exit(NO)
 
 
 def copy(
-    source: Annotated[str, typer.Argument(metavar="SRC", help="The log to copy from.")],
-    target: Annotated[str, typer.Argument(metavar="DST", help="The log to copy to; made where it is missing.")],
+    source: Annotated[str, typer.Argument(metavar="SRC", help="The log to copy from: a path or URL.")],
+    target: Annotated[
+        str, typer.Argument(metavar="DST", help="The log to copy to; a file is made where it is missing.")
+    ],
     name: NameOrAll = None,
     to: Annotated[str | None, typer.Option(metavar="NAME", help="The study's name in the copy.")] = None,
 ) -> None:
-    """Copy studies from one log to another.
+    """Copy studies from one log to another, while they are at rest.
 
-    From a file to a database or back, event by event.
+    Between files of JSON lines, SQLite and PostgreSQL, event by event; refused while workers are at it.
     """
     from bbo.cli.logs import existing_storage, writable_storage
     from bbo.cli.terminal import counted
     from bbo.storage import copy_study
 
-    there = existing_storage(source)
-    names = there.studies() if name is None else [name]
-    if to is not None and len(names) > 1:
-        stop(f"{source} has the studies {', '.join(names)}: say with --name which one becomes {to!r}.")
-    if name is not None:
-        there.events(name, since=2**62)  # an unknown study is an error before the target is made
-    here = writable_storage(target)
-    clashes = [n for n in names if (to or n) in here.studies()]
-    if clashes:
-        stop(
-            f"{target} has {', '.join(to or n for n in clashes)} already; nothing was copied. "
-            "Copy single studies with --name, under another name with --to."
-        )
-    try:
-        for n in names:
-            events = copy_study(there, n, here, to)
-            typer.echo(f"{n}{f' as {to}' if to else ''}: {counted(events, 'event')} copied to {target}")
-    finally:
-        there.close()
-        here.close()
+    with contextlib.closing(existing_storage(source)) as there:
+        names = there.studies() if name is None else [name]
+        if to is not None and len(names) > 1:
+            stop(
+                f"{_shown(source, there.url)} has the studies {', '.join(names)}: say with --name which one becomes "
+                f"{to!r}."
+            )
+        if name is not None:
+            there.events(name, since=2**62)  # an unknown study is an error before the target is made
+        with contextlib.closing(writable_storage(target)) as here:
+            clashes = [n for n in names if (to or n) in here.studies()]
+            if clashes:
+                stop(
+                    f"{_shown(target, here.url)} has {', '.join(to or n for n in clashes)} already; nothing was "
+                    "copied. Copy single studies with --name, under another name with --to."
+                )
+            for n in names:
+                events = copy_study(there, n, here, to)
+                as_name = f" as {to}" if to else ""
+                typer.echo(f"{n}{as_name}: {counted(events, 'event')} copied to {_shown(target, here.url)}")
+
+
+def _shown(where: str, url: str) -> str:
+    """As it was typed; a URL as its storage gives it, without a password."""
+    return url if "://" in where else where

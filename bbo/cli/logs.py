@@ -1,14 +1,19 @@
 """From what is typed to a storage that is there and the studies in it. Reading never makes a file."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bbo.cli.faults import stop
+from bbo.cli.options import DEFAULT_STORAGE
+from bbo.cli.terminal import shell
 from bbo.errors import StorageError
 from bbo.events import Event
 from bbo.storage import Storage, open_storage
 from bbo.studies.study import Study
+from bbo.studies.view import StudyView
 from bbo.trial import Status, Trial
 
 
@@ -24,19 +29,21 @@ def existing_storage(where: str) -> Storage:
     """The storage at the path; ends the command where there is none or it holds no study."""
     path = _path(where)
     if path is not None and not path.exists():
-        stop(f"There is no log {where}. Give the path of one, or make one: bbo run branin --storage {where}")
+        stop(f"There is no log {where}. Give the path of one, or make one: bbo new study.toml {where}")
     storage = _opened(where)
     if not storage.studies():
-        stop(f"{where} has no studies yet.")
+        stop(f"{shown(where)} has no studies yet.")
     return storage
 
 
 def load(storage: Storage, where: str, name: str | None) -> Study:
     """The study of this name, or the only one; ends the command where it is not clear which is meant."""
-    names = storage.studies()
-    if name is None and len(names) > 1:
-        stop(f"{where} has the studies {', '.join(names)}: say which one with --name.")
-    return Study.load(storage, names[0] if name is None else name)
+    return Study.load(storage, _meant(storage, where, name))
+
+
+def look(storage: Storage, where: str, name: str | None) -> StudyView:
+    """The same, only to be read."""
+    return StudyView.load(storage, _meant(storage, where, name))
 
 
 def load_all(storage: Storage, name: str | None) -> list[Study]:
@@ -44,21 +51,45 @@ def load_all(storage: Storage, name: str | None) -> list[Study]:
     return [Study.load(storage, n) for n in (storage.studies() if name is None else [name])]
 
 
-def logged_strategy(events: Sequence[Event]) -> str:
-    """The name of the strategy that a study's log has last."""
+def look_at_all(storage: Storage, name: str | None) -> list[StudyView]:
+    """The same, only to be read."""
+    return [StudyView.load(storage, n) for n in (storage.studies() if name is None else [name])]
+
+
+def shown(where: str) -> str:
+    """The storage as it may be shown: without what may be a password."""
+    return where if _path(where) is not None else re.sub(r"://([^:@]*):.*@", r"://\1:***@", where, flags=re.DOTALL)
+
+
+def logged_strategy(events: Sequence[Event]) -> dict[str, Any]:
+    """The description of the strategy that a study's log has last."""
     last = [e for e in events if e.kind in ("created", "strategy_changed")][-1]
-    described = last.read()["strategy"]
-    return str(described.get("name") or described["own"])
+    described: dict[str, Any] = last.read()["strategy"]
+    return described
 
 
 def status_counts(trials: list[Trial]) -> Counter[Status]:
     return Counter(trial.status for trial in trials)
 
 
-def n_ended(study: Study) -> int:
+def n_ended(study: StudyView) -> int:
     """Trials that have ended, as `Study.run` counts them."""
     history = study.history
     return history.n_counted - int(history.is_pending.sum())
+
+
+def command(*words: str, storage: str, study: StudyView) -> str:
+    """A command on this study as it is typed, with its log and name where they are needed."""
+    where = [shown(storage)] if storage != DEFAULT_STORAGE else []
+    which = ["--name", study.name] if len(study.storage.studies()) > 1 else []
+    return shell("bbo", *words, *where, *which)
+
+
+def _meant(storage: Storage, where: str, name: str | None) -> str:
+    names = storage.studies()
+    if name is None and len(names) > 1:
+        stop(f"{shown(where)} has the studies {', '.join(names)}: say which one with --name.")
+    return names[0] if name is None else name
 
 
 def _path(where: str) -> Path | None:

@@ -1,18 +1,19 @@
 """What `bbo run` does and says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from bbo.cli.designs import best_in_a_word, print_best
 from bbo.cli.faults import INTERRUPTED, NO, stop
 from bbo.cli.lists import make_problem, make_strategy
-from bbo.cli.logs import logged_strategy, n_ended, status_counts, writable_storage
+from bbo.cli.logs import command, logged_strategy, n_ended, shown, status_counts, writable_storage
 from bbo.cli.options import DEFAULT_STORAGE
-from bbo.cli.terminal import console, joined, shell
+from bbo.cli.terminal import console, joined, print_next, shell
 from bbo.protocols import Problem
 from bbo.studies.study import Study
 from bbo.trial import Status
@@ -34,7 +35,7 @@ class Order:
     def again(self, trials: int) -> str:
         """The command that goes on with the study; its strategy and seed are in the log."""
         words = ["bbo", "run", self.problem, "--trials", str(trials)]
-        words += ["--storage", self.storage] if self.storage != DEFAULT_STORAGE else []
+        words += ["--storage", shown(self.storage)] if self.storage != DEFAULT_STORAGE else []
         words += ["--name", self.name] if self.name != self.problem else []
         words += ["--workers", str(self.workers)] if self.workers != 1 else []
         words += ["--plots", str(self.plots)] if self.plots is not None else []
@@ -70,11 +71,17 @@ def _opened(order: Order, problem: Problem) -> Iterator[Study]:
     strategy = None if order.strategy is None else make_strategy(order.strategy)
     storage = writable_storage(order.storage)
     is_new = order.name not in storage.studies()
-    logged = None if is_new else logged_strategy(storage.events(order.name))
+    logged = None if is_new else _name(logged_strategy(storage.events(order.name)))
     if is_new and strategy is None:
         strategy = make_strategy("GP")  # at once, so that a refusal comes before anything is written
     with Study(
-        problem.space, problem.objectives, strategy=strategy, storage=storage, name=order.name, seed=order.seed
+        problem.space,
+        problem.objectives,
+        strategy=strategy,
+        storage=storage,
+        name=order.name,
+        problem=order.problem,
+        seed=order.seed,
     ) as study:
         by, n = type(study.strategy).__name__, n_ended(study)
         if is_new:
@@ -88,8 +95,14 @@ def _opened(order: Order, problem: Problem) -> Iterator[Study]:
         typer.echo(f"{order.name}: {said}")
         if logged not in (None, by):
             typer.echo(f"The strategy was {logged}; {by} takes over.")
-        typer.echo(f"The log is {order.storage}{' in the current directory' * (order.storage == DEFAULT_STORAGE)}.")
+        typer.echo(
+            f"The log is {shown(order.storage)}{' in the current directory' * (order.storage == DEFAULT_STORAGE)}."
+        )
         yield study
+
+
+def _name(described: Mapping[str, Any]) -> str:
+    return str(described.get("name") or described["own"])
 
 
 def _say_interrupted(study: Study, order: Order) -> None:
@@ -117,15 +130,11 @@ def _say_counts(study: Study) -> None:
 
 
 def _say_next(study: Study, order: Order) -> None:
-    where = [order.storage] if order.storage != DEFAULT_STORAGE else []
-    which = ["--name", study.name] if len(study.storage.studies()) > 1 else []
-    steps = {shell("bbo", "status", *where): "what is in the log"}
+    where = order.storage
+    steps = {command("status", storage=where, study=study): "what is in the log"}
     if order.plots is None:
-        steps[shell("bbo", "plot", *where, *which)] = "figures"
-    steps[shell("bbo", "verify", *where, *which)] = "recompute the suggestions"
-    steps[shell("bbo", "export", "--csv", f"{study.name}.csv", *where, *which)] = "all trials as a table"
+        steps[command("plot", storage=where, study=study)] = "figures"
+    steps[command("verify", storage=where, study=study)] = "recompute the suggestions"
+    steps[command("export", "--csv", f"{study.name}.csv", storage=where, study=study)] = "all trials as a table"
     steps[order.again(2 * order.trials)] = "go on"
-    wide = max(map(len, steps))
-    typer.echo("\nNext:")
-    for command, what in steps.items():
-        typer.echo(f"  {command:{wide}}  # {what}")
+    print_next(steps)

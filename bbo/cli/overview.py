@@ -3,14 +3,31 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from rich.console import Console
+
 from bbo.cli.designs import best_in_a_word, bound_in_words, print_best, problem_of
 from bbo.cli.logs import logged_strategy, status_counts
-from bbo.cli.terminal import aim_in_words, bare_table, console, counted, goal, heading, indented, joined
-from bbo.studies.study import Study
+from bbo.cli.spending import budget_in_words
+from bbo.cli.terminal import aim_in_words, bare_table, counted, goal, heading, indented, joined
+from bbo.events import Event
+from bbo.studies.cells import header
+from bbo.studies.study_file import in_words
+from bbo.studies.view import StudyView
 from bbo.trial import Status, Trial
 
+# So many of the latest failures, notes and amendments are shown.
+_N_SHOWN = 5
 
-def print_studies(studies: Sequence[Study]) -> None:
+
+def print_overview(screen: Console, studies: Sequence[StudyView]) -> None:
+    """A single study in detail, several as a table."""
+    if len(studies) == 1:
+        _print_details(screen, studies[0])
+    else:
+        _print_studies(screen, studies)
+
+
+def _print_studies(screen: Console, studies: Sequence[StudyView]) -> None:
     table = bare_table("left", "left", "left", "right", "left")
     heading(table, "study", "goal", "trials", "best", "last event")
     for study in studies:
@@ -21,23 +38,26 @@ def print_studies(studies: Sequence[Study]) -> None:
             best_in_a_word(study),
             _last_event(study),
         )
-    console().print(table)
+    screen.print(table)
 
 
-def print_details(study: Study) -> None:
-    screen = console()
+def _print_details(screen: Console, study: StudyView) -> None:
     events = study.storage.events(study.name)
     n_opened = sum(e.kind == "opened" for e in events)
     objectives = study.objectives
     rows = {
+        "finished": "" if study.finished is None else study.finished.message,
         "log": study.storage.url.removeprefix("sqlite:///"),
         "objective": joined([aim_in_words(aim) for aim in objectives.aims]),
         "constraints": joined([f"{c.metric} {bound_in_words(c)}" for c in objectives.constraints]),
-        "tracked": joined([w.metric for w in objectives.tracked]),
+        "tracked": joined([header(w.metric, w.unit) for w in objectives.tracked]),
         "parameters": f"{study.space.dim}: {', '.join(study.space.names)}",
-        "strategy": logged_strategy(events),
+        "strategy": in_words(logged_strategy(events)),
         "seed": str(study.seed),
         "trials": _trials_in_words(study.trials),
+        "pending": _pending_in_words(study),
+        "budget": budget_in_words(study) if study.budget.is_limited else "",
+        "outlook": "" if study.outlook is None else str(study.outlook),
         "created": local_time(events[0].at),
         "last event": local_time(events[-1].at),
         "opened": f"{n_opened} times, on differing versions or machines" if n_opened > 1 else "",
@@ -49,17 +69,46 @@ def print_details(study: Study) -> None:
             table.add_row(title, text)
     indented(screen, table)
     failed = [t for t in study.trials if t.status is Status.FAILED]
-    if failed:
-        screen.print("\nFailed", style="bold")
-        table = bare_table("right", "left", "left")
-        for trial in failed[-5:]:
-            last = (trial.message.strip().splitlines() or [""])[-1]
-            table.add_row(str(trial.number), str(trial.reason or ""), last)
-        indented(screen, table)
-        if len(failed) > 5:
-            screen.print(f"  and {counted(len(failed) - 5, 'earlier one')}")
+    _print_latest(screen, "Failed", [(str(t.number), str(t.reason or ""), _last_line(t.message)) for t in failed])
+    cancelled = [t for t in study.trials if t.status is Status.CANCELLED]
+    _print_latest(screen, "Cancelled", [(str(t.number), "", _last_line(t.message)) for t in cancelled])
+    _print_latest(screen, "Amended", [(str(e.trial), "", e.read()["why"]) for e in events if e.kind == "amended"])
+    _print_latest(screen, "Notes", [row for e in events for row in _notes_of(e)])
     screen.print()
     print_best(screen, study, problem_of(study))
+
+
+def _print_latest(screen: Console, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
+    if not rows:
+        return
+    screen.print(f"\n{title}", style="bold")
+    table = bare_table("right", "left", "left")
+    for number, kind, text in rows[-_N_SHOWN:]:
+        table.add_row(number, *([kind] if any(k for _, k, _ in rows) else []), text)
+    indented(screen, table)
+    if len(rows) > _N_SHOWN:
+        screen.print(f"  and {counted(len(rows) - _N_SHOWN, 'earlier one')}")
+
+
+def _notes_of(e: Event) -> list[tuple[str, str, str]]:
+    """The trial, where it is about one, and the text that people left in an event."""
+    if e.kind not in ("attached", "told", "amended", "noted"):
+        return []
+    text = e.read().get("text" if e.kind == "noted" else "note", "")
+    return [("" if e.trial is None else str(e.trial), "", text)] if text else []
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[-1]
+
+
+def _pending_in_words(study: StudyView) -> str:
+    """Who has the trials that wait for results; empty where none does."""
+    pending = [t.number for t in study.trials if t.status is Status.RUNNING]
+    runners = study.runners
+    n_workers = sum(k in runners for k in pending)
+    n_people = len(pending) - n_workers
+    return joined([f"{n} with {who}" for n, who in ((n_people, "people"), (n_workers, "workers")) if n])
 
 
 def local_time(at: str) -> str:
@@ -67,7 +116,7 @@ def local_time(at: str) -> str:
     return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _last_event(study: Study) -> str:
+def _last_event(study: StudyView) -> str:
     return local_time(study.storage.events(study.name, since=study.history.last_event - 1)[-1].at)
 
 

@@ -5,24 +5,32 @@ from typing import Annotated
 
 import typer
 
-from bbo.cli.faults import NO, stop
+from bbo.cli.faults import NO
 from bbo.cli.options import DEFAULT_STORAGE, Name, NameOrAll, Storage
 
 
 def status(
     storage: Storage = DEFAULT_STORAGE,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Details of this study.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew every 2 s, until Ctrl-C.")] = False,
 ) -> None:
-    """Show the studies of a log, or one in detail."""
-    from bbo.cli.logs import existing_storage, load, load_all
-    from bbo.cli.overview import print_details, print_studies
+    """Show the studies of a log, or one in detail.
+
+    Trials that wait and with whom, notes, the budget and what is expected of further trials; nothing is changed.
+    """
+    from bbo.cli.logs import existing_storage, look_at_all
+    from bbo.cli.overview import print_overview
+    from bbo.cli.terminal import console
 
     store = existing_storage(storage)
     try:
-        if name is None:
-            print_studies(load_all(store, None))
+        studies = look_at_all(store, name)
+        if watch:
+            from bbo.cli.watching import watch_studies
+
+            watch_studies(studies)
         else:
-            print_details(load(store, storage, name))
+            print_overview(console(), studies)
     finally:
         store.close()
 
@@ -37,10 +45,10 @@ def best(
     With several objectives, its Pareto front. The exit code is 1 where no trial is feasible.
     """
     from bbo.cli.designs import best_as_json, print_best, problem_of
-    from bbo.cli.logs import existing_storage, load
+    from bbo.cli.logs import existing_storage, look
     from bbo.cli.terminal import console
 
-    with load(existing_storage(storage), storage, name) as study:
+    with look(existing_storage(storage), storage, name) as study:
         problem = problem_of(study)
         if as_json:
             import json
@@ -55,31 +63,25 @@ def best(
 
 
 def export(
-    csv: Annotated[str, typer.Option("--csv", metavar="OUT", help="The file to write; - for the terminal.")],
+    out: Annotated[
+        str, typer.Option("--csv", metavar="OUT", help="The .csv or .xlsx file to write; - for the terminal.")
+    ],
     storage: Storage = DEFAULT_STORAGE,
     name: Name = None,
 ) -> None:
-    """Write all trials of a study as CSV.
+    """Write all trials of a study as a table.
 
     A column for each parameter and metric, status, feasibility, times (UTC).
     """
-    from bbo.cli.logs import existing_storage, load
+    from bbo.cli.logs import existing_storage, look
+    from bbo.cli.sheets import deliver
     from bbo.cli.terminal import counted
 
-    with load(existing_storage(storage), storage, name) as study:
+    with look(existing_storage(storage), storage, name) as study:
         frame = study.frame()
-    text = frame.to_csv(index=False, lineterminator="\n")
-    if csv == "-":
-        typer.echo(text, nl=False)
-        return
-    path = Path(csv)
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        stop(f"Cannot write {path}: {error.strerror}.", NO)
-    typer.echo(f"{path}: {counted(len(frame), 'trial')}")
+    deliver(frame, out)
+    if out != "-":
+        typer.echo(f"{out}: {counted(len(frame), 'trial')}")
 
 
 def plot(
@@ -93,11 +95,11 @@ def plot(
     """
     from bbo.cli.designs import problem_of
     from bbo.cli.drawing import draw
-    from bbo.cli.logs import existing_storage, load_all
+    from bbo.cli.logs import existing_storage, look_at_all
 
     store = existing_storage(storage)
     try:
-        for study in load_all(store, name):
+        for study in look_at_all(store, name):
             for path in draw(study, problem_of(study), out):
                 typer.echo(path)
     finally:

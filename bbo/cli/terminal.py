@@ -1,15 +1,17 @@
 """How things are said on the terminal: numbers, goals, tables without frames."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+import typer
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from bbo.objective import Maximize, Minimize, Objective, Objectives
+from bbo.studies.cells import header
 
 Side = Literal["left", "right"]
 
@@ -31,10 +33,18 @@ def counted(n: int, thing: str) -> str:
 def aim_in_words(aim: Objective) -> str:
     match aim:
         case Minimize():
-            return f"minimize {aim.metric}"
+            return f"minimize {header(aim.metric, aim.unit)}"
         case Maximize():
-            return f"maximize {aim.metric}"
-    return f"{aim.metric} near {number(aim.value)}"
+            return f"maximize {header(aim.metric, aim.unit)}"
+    return f"{aim.metric} near {number(aim.value)}{f' {aim.unit}' if aim.unit else ''}"
+
+
+def duration(seconds: float) -> str:
+    """A time for people, e.g. `3.5 h`."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def goal(objectives: Objectives) -> str:
@@ -48,6 +58,22 @@ def goal(objectives: Objectives) -> str:
 def shell(*words: str) -> str:
     """A command as it is typed."""
     return shlex.join(words)
+
+
+def print_next(steps: Mapping[str, str]) -> None:
+    """Commands to type next, and what each is for."""
+    wide = max(map(len, steps))
+    typer.echo("\nNext:")
+    for command, what in steps.items():
+        typer.echo(f"  {command:{wide}}  # {what}")
+
+
+def numbered(trials: Iterable[int]) -> str:
+    """Some trials by their numbers, e.g. `8 trials (0 to 7)`."""
+    numbers = [int(k) for k in trials]
+    is_run = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    said = f"{numbers[0]} to {numbers[-1]}" if is_run else ", ".join(map(str, numbers))
+    return f"trial {said}" if len(numbers) == 1 else f"{len(numbers)} trials ({said})"
 
 
 def wrapped(screen: Console, text: str, *, indent: int = 0, style: str = "") -> None:

@@ -7,6 +7,8 @@ it, so uniform points in the cube are uniform over levels (over the logarithm, w
 | method | gives |
 |---|---|
 | `check(value)` | the value as the study stores it, or SpaceError |
+| `parse(cell)` | the value that a cell of a table means, to be checked: text that spells it, or the value |
+| `check_executed(value)` | a value that was set instead: numbers may lie off the grid or outside the range |
 | `code(value)` | the number that stands for a value: itself, or the place in its list; `value(code)` goes back |
 | `place(codes)` | positions in [0, 1], shape `n` |
 | `decode(u)` | plain Python values, from positions of shape `n` |
@@ -31,6 +33,8 @@ Scalar = StrictBool | StrictInt | StrictFloat | StrictStr | None
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 # A value given by hand may differ from its level by the rounding of a spreadsheet; a tenth of a millionth of a step.
 _LEVEL_TOLERANCE = 1e-7
+# So near to a level a value is on it: a narrow grid far from 0 has no more digits, e.g. 1.7e9 in steps of 0.001.
+_STEP_TOLERANCE = 0.01
 _LARGEST_INT = 2**53
 # Floats that agree within this share of the cube are one point.
 _SAME = 1e-9
@@ -48,6 +52,27 @@ def _number(name: str, value: object) -> float:
         return float(value)
     except OverflowError:
         raise SpaceError(f"Parameter {name!r} got a number beyond all bounds, of {len(str(value))} digits.") from None
+
+
+def _parsed_number(name: str, cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    try:
+        number = float(cell)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise SpaceError(f"Parameter {name!r} is a number, with a point before decimals: got {cell!r}.")
+    return number
+
+
+def _spelling(value: object) -> str:
+    """How a table may spell a value, so that 1, 1.0 and " 1 " are alike, and True and TRUE."""
+    text = str(value).strip().casefold()
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -128,6 +153,18 @@ class Float:
             )
         return level
 
+    def parse(self, cell: object) -> object:
+        return _parsed_number(self.name, cell)
+
+    def check_executed(self, value: object) -> float:
+        number = _number(self.name, value)
+        if not math.isfinite(number) or (self.log and number <= 0):
+            raise SpaceError(f"Parameter {self.name!r} is {'above 0' if self.log else 'finite'}: got {number!r}.")
+        if self.step is not None and self.low <= number <= self.high:
+            level = self._level(round((number - self.low) / self.step))
+            return level if abs(number - level) <= _LEVEL_TOLERANCE * self.step else number
+        return number
+
     def code(self, value: float) -> float:
         return value
 
@@ -137,7 +174,9 @@ class Float:
     def place(self, codes: Column) -> Column:
         v = codes
         if self.step is not None and self.n_levels is not None:
-            return (np.rint((v - self.low) / self.step) + 0.5) / self.n_levels
+            steps = (v - self.low) / self.step
+            whole = np.rint(steps)  # a value that was executed instead of a level may lie between two
+            return (np.where(np.abs(steps - whole) <= _STEP_TOLERANCE, whole, steps) + 0.5) / self.n_levels
         if self.log:
             return (np.log(v) - math.log(self.low)) / self._log_span
         return (v - self.low) / (self.high - self.low)
@@ -215,6 +254,15 @@ class Int:
             )
         return round(number)
 
+    def parse(self, cell: object) -> object:
+        return _parsed_number(self.name, cell)
+
+    def check_executed(self, value: object) -> int:
+        number = _number(self.name, value)
+        if not abs(number) <= _LARGEST_INT or number != round(number) or (self.log and number < 1):
+            raise SpaceError(f"Parameter {self.name!r} is a whole number{' from 1' * self.log}: got {value!r}.")
+        return int(number)
+
     def code(self, value: int) -> float:
         return float(value)
 
@@ -271,6 +319,19 @@ class _Listed:
         if k is None:
             raise SpaceError(f"Parameter {self.name!r} is one of {list(self.listed)!r}: got {value!r}.")
         return self.listed[k]
+
+    def parse(self, cell: object) -> object:
+        try:
+            return self.check(cell)
+        except SpaceError:
+            alike = [v for v in self.listed if _spelling(v) == _spelling(cell)]
+            exact = [v for v in alike if str(v) == str(cell).strip()]
+            if len(exact or alike) != 1:
+                raise
+            return (exact or alike)[0]
+
+    def check_executed(self, value: object) -> Any:
+        return self.check(value)
 
     def code(self, value: Any) -> float:
         return float(self._index[_identity(value)])

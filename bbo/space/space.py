@@ -99,6 +99,17 @@ class Space:
             )
         return {p.name: p.check(params[p.name]) for p in self.parameters}
 
+    def check_executed(self, params: Mapping[str, Any]) -> Params:
+        """Values of some parameters as they were really set: numbers may lie off the grid and outside the range.
+
+        Raises:
+            SpaceError: an unknown name, or a value that the parameter can have nowhere, such as a choice it lacks.
+        """
+        unknown = [name for name in params if name not in self.by_name]
+        if unknown:
+            raise SpaceError(f"The parameters are {list(self.names)}: got executed values of {unknown}.")
+        return {name: self.by_name[name].check_executed(value) for name, value in params.items()}
+
     def __contains__(self, params: object) -> bool:
         if not isinstance(params, Mapping):
             return False
@@ -193,7 +204,8 @@ class Space:
         ordered = [p.is_ordered for p in self.parameters]
         if self.n_points is not None and self.n_points <= ENUMERABLE:
             fixed = {name: self._position(name, value) for name, value in self.fixed.items()}
-            return nearest_of_grid([fixed.get(p.name, p.centres()) for p in self.parameters], ordered, self.same)
+            centres = [fixed[p.name] if p.name in fixed else p.centres() for p in self.parameters]
+            return nearest_of_grid(centres, ordered, self.same)
         rng = seeding.generator(tried.seed, seeding.FRESH, len(tried.X))
         return random_moves([p.n_levels for p in self.parameters], ordered, free, self.snap, rng)
 

@@ -2,13 +2,16 @@
 
 import sys
 import threading
+import time
 from array import array
 from collections.abc import Sequence
 
-from bbo.events import Event
-from bbo.storage.protocol import check_events, new_events, not_found
+from bbo.events import GENESIS, Event
+from bbo.storage.leases import LeaseTable
+from bbo.storage.protocol import Lease, check_events, new_events, not_found, stale
 
 _NO_TRIAL = -1
+_HASH_BYTES = 32
 
 
 class MemoryStorage:
@@ -18,13 +21,18 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self._logs: dict[str, EventColumns] = {}
+        self._leases: dict[str, LeaseTable] = {}
         self._lock = threading.Lock()
 
-    def append(self, study: str, events: Sequence[Event]) -> int:
+    def append(self, study: str, events: Sequence[Event], *, lease: Lease | None = None, releases: bool = False) -> int:
         check_events(study, events)
         with self._lock:
             new, highest = new_in(self._logs, study, events, self.url)
+            if new and lease is not None and not self._table(study).is_current(lease):
+                raise stale(study, lease, self.url)
             self._logs.setdefault(study, EventColumns()).extend(new)
+            if lease is not None and releases:
+                self._table(study).release(lease)
         return highest
 
     def events(self, study: str, since: int = 0) -> list[Event]:
@@ -35,12 +43,35 @@ class MemoryStorage:
         with self._lock:
             return list(self._logs)
 
+    def take(
+        self, study: str, name: str, token: str, seconds: float, data: str = "", *, instead_of: str | None = None
+    ) -> Lease | None:
+        with self._lock:
+            return self._table(study).take(name, token, seconds, data, instead_of, time.monotonic())
+
+    def renew(self, study: str, lease: Lease, seconds: float) -> bool:
+        with self._lock:
+            return self._table(study).renew(lease, seconds, time.monotonic())
+
+    def release(self, study: str, lease: Lease) -> None:
+        with self._lock:
+            self._table(study).release(lease)
+
+    def leases(self, study: str) -> list[Lease]:
+        with self._lock:
+            return self._table(study).leases(time.monotonic())
+
+    def _table(self, study: str) -> LeaseTable:
+        if study not in self._logs:
+            raise not_found(study, list(self._logs), self.url)
+        return self._leases.setdefault(study, LeaseTable())
+
     def close(self) -> None:
         pass
 
 
 class EventColumns:
-    """One study's events by column: about 250 bytes each beside the body, where objects in a list take 330."""
+    """One study's events by column: about 280 bytes each beside the body, where objects in a list take 450."""
 
     def __init__(self) -> None:
         self._seqs: dict[str, int] = {}
@@ -51,6 +82,11 @@ class EventColumns:
         self._bys: list[str] = []
         self._trials = array("q")
         self._versions = array("i")
+        self._hashes = bytearray()
+
+    @property
+    def last_hash(self) -> str:
+        return self._hashes[-_HASH_BYTES:].hex() or GENESIS
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -66,6 +102,7 @@ class EventColumns:
                 self._bys.append(sys.intern(e.by))
                 self._trials.append(_NO_TRIAL if e.trial is None else e.trial)
                 self._versions.append(e.version)
+                self._hashes += bytes.fromhex(e.hash)
                 self._seqs[e.key] = len(self._keys)
         except BaseException:  # an interrupt: all or nothing
             for e in events:
@@ -73,6 +110,7 @@ class EventColumns:
             columns = (self._keys, self._kinds, self._bodies, self._ats, self._bys, self._trials, self._versions)
             for column in columns:
                 del column[n:]
+            del self._hashes[n * _HASH_BYTES :]
             raise
 
     def with_key(self, key: str) -> Event | None:
@@ -82,7 +120,7 @@ class EventColumns:
     def since(self, start: int, stop: int | None = None) -> list[Event]:
         rows = slice(max(start, 0), stop)
         return [
-            Event(kind, key, body, None if trial == _NO_TRIAL else trial, seq, version, at, by)
+            Event(kind, key, body, None if trial == _NO_TRIAL else trial, seq, version, at, by, self._hash(seq))
             for seq, (kind, key, body, trial, version, at, by) in enumerate(
                 zip(
                     self._kinds[rows],
@@ -98,6 +136,9 @@ class EventColumns:
             )
         ]
 
+    def _hash(self, seq: int) -> str:
+        return self._hashes[(seq - 1) * _HASH_BYTES : seq * _HASH_BYTES].hex()
+
 
 def new_in(logs: dict[str, EventColumns], study: str, events: Sequence[Event], url: str) -> tuple[list[Event], int]:
     """`new_events` against logs in memory."""
@@ -106,7 +147,7 @@ def new_in(logs: dict[str, EventColumns], study: str, events: Sequence[Event], u
         if events[0].kind != "created":
             raise not_found(study, list(logs), url)
         log = EventColumns()
-    return new_events(study, events, standing=log.with_key, last=len(log), url=url)
+    return new_events(study, events, standing=log.with_key, last=len(log), last_hash=log.last_hash, url=url)
 
 
 def events_in(logs: dict[str, EventColumns], study: str, since: int, url: str) -> list[Event]:

@@ -1,17 +1,45 @@
-"""What every storage offers, and the rules of appending that all share."""
+"""What every storage offers, and the rules of appending that all share.
+
+Beside the log a storage keeps *leases*: claims that end by themselves, by the storage's own clock. They are no part of
+the log and may all be lost without harm to it.
+
+| name of a lease | claims |
+|---|---|
+| `ask` | the right to append `asked` events |
+| `ticket/<id>` | a place in the queue of those who want points; its data say which |
+| `runner/<id>` | the trials that this runner evaluates |
+"""
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from bbo.errors import ConflictError, StorageError, StudyNotFoundError
-from bbo.events import Event
+from bbo.errors import ConflictError, StaleLeaseError, StorageError, StudyNotFoundError
+from bbo.events import Event, chained
 
 # What an append that has returned survives: "full" a power cut, "process" a killed process only.
 Durability = Literal["full", "process"]
 _NAMES_SHOWN = 10
 _BODY_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A claim as it was when it was read.
+
+    Args:
+        token: of this holder alone, drawn anew for each taking; a later holder has another.
+        data: of the holder, JSON text.
+        taken_at: seconds by the storage's clock, to compare with each other only.
+        seconds_left: at most 0 when it has run out.
+    """
+
+    name: str
+    token: str
+    data: str
+    taken_at: float
+    seconds_left: float
 
 
 class Storage(Protocol):
@@ -23,17 +51,46 @@ class Storage(Protocol):
 
     url: str
 
-    def append(self, study: str, events: Sequence[Event]) -> int:
+    def append(self, study: str, events: Sequence[Event], *, lease: Lease | None = None, releases: bool = False) -> int:
         """Write all events or none, also over a kill; the highest sequence number among them.
 
-        They get consecutive numbers from 1 within the study. An event whose key is there with the same kind and body is
-        taken as written: its number counts, nothing is written for it. `at` and `by` are not compared.
+        They get consecutive numbers from 1 within the study, and their hashes. An event whose key is there with the
+        same kind and body is taken as written: its number counts, nothing is written for it. `at` and `by` are not
+        compared.
 
+        Args:
+            lease: write only while this holder's token is still the newest of that name, run out or not; checked in the
+                same transaction. Where every event stands already, it does not matter.
+            releases: give the lease up in the same transaction.
         Raises:
             ValueError: no events.
             StudyNotFoundError: an unknown study, and the first event does not create it.
             ConflictError: a key is there with another kind or body.
+            StaleLeaseError: somebody else has taken the lease, or it was given up.
             StorageError: the log cannot be read or written.
+        """
+
+    def take(
+        self, study: str, name: str, token: str, seconds: float, data: str = "", *, instead_of: str | None = None
+    ) -> Lease | None:
+        """The lease for so long, where it is free, has run out, is this token's already, or is held by `instead_of`.
+
+        None where somebody else holds it. A holder takes it over from `instead_of` when that one is known to be dead.
+
+        Raises:
+            StudyNotFoundError, StorageError: as `events`.
+        """
+
+    def renew(self, study: str, lease: Lease, seconds: float) -> bool:
+        """Whether the token is still the newest; if so the lease goes on for so long, though it had run out."""
+
+    def release(self, study: str, lease: Lease) -> None:
+        """Give it up; nothing happens where somebody else holds it by now."""
+
+    def leases(self, study: str) -> list[Lease]:
+        """All leases that were not given up, those that have run out among them, in the order in which they were taken.
+
+        What ran out more than an hour ago may be missing.
         """
 
     def events(self, study: str, since: int = 0) -> list[Event]:
@@ -63,12 +120,19 @@ def check_events(study: str, events: Sequence[Event]) -> None:
 
 
 def new_events(
-    study: str, events: Iterable[Event], *, standing: Callable[[str], Event | None], last: int, url: str
+    study: str,
+    events: Iterable[Event],
+    *,
+    standing: Callable[[str], Event | None],
+    last: int,
+    last_hash: str,
+    url: str,
 ) -> tuple[list[Event], int]:
-    """Those that are to be written, numbered after `last`, and the highest number among all.
+    """Those that are to be written, numbered and chained after `last`, and the highest number among all.
 
     Args:
         standing: the event of a key, where the log has one.
+        last_hash: of event number `last`; GENESIS before the first.
     Raises:
         ConflictError: a key stands, in the log or earlier among the events, with another kind or body.
     """
@@ -78,7 +142,9 @@ def new_events(
         there = new.get(e.key) or standing(e.key)
         if there is None:
             last += 1
-            there = new[e.key] = replace(e, seq=last)
+            there = replace(e, seq=last)
+            last_hash = chained(last_hash, there)
+            there = new[e.key] = replace(there, hash=last_hash)
         elif there.kind != e.kind or there.body != e.body:
             raise ConflictError(
                 f"Study {study!r} in {url} has another event with the key {e.key!r}: "
@@ -90,6 +156,14 @@ def new_events(
             )
         highest = max(highest, there.seq)
     return list(new.values()), highest
+
+
+def stale(study: str, lease: Lease, url: str) -> StaleLeaseError:
+    """The error of an append under a lease that is somebody else's by now."""
+    return StaleLeaseError(
+        f"The lease {lease.name!r} on study {study!r} in {url} ran out and was taken by another process, or was given "
+        "up. Nothing was written; take it again."
+    )
 
 
 def not_found(study: str, studies: Sequence[str], url: str) -> StudyNotFoundError:

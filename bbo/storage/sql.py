@@ -1,69 +1,33 @@
 """The log in a database. Imported when one is opened: SQLAlchemy takes a while to load."""
 
-import contextlib
-import os
-import sqlite3
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    ForeignKey,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    UniqueConstraint,
-    bindparam,
-    insert,
-    inspect,
-    select,
-    update,
-)
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
-from bbo.errors import NewerFormatError, StorageError
-from bbo.events import Event, now
-from bbo.storage import sqlite
-from bbo.storage.protocol import Durability, check_events, new_events, not_found
+from bbo.errors import DamagedError, StorageError
+from bbo.events import GENESIS, Event, now
+from bbo.storage import schema
+from bbo.storage.database import Database, Purpose
+from bbo.storage.leases import FORGOTTEN_S
+from bbo.storage.protocol import Durability, Lease, check_events, new_events, not_found, stale
+from bbo.storage.schema import events as _events
+from bbo.storage.schema import leases as _leases
+from bbo.storage.schema import studies as _studies
+from bbo.storage.sqlite import SQLiteFile
 
-FORMAT = 1
 _KEYS_AT_ONCE = 500
+T = TypeVar("T")
 
-_tables = MetaData()
-_format = Table("bbo_format", _tables, Column("version", Integer, nullable=False))
-_studies = Table(
-    "studies",
-    _tables,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    # The counter is set in the transaction that inserts: a number that is seen has all lower ones before it. With an
-    # identity column, a reader at `since` would miss what commits late.
-    Column("last_seq", Integer, nullable=False),
-    Column("created_at", Text, nullable=False),
-)
-_events = Table(
-    "events",
-    _tables,
-    Column("study_id", Integer, ForeignKey("studies.id"), primary_key=True),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("trial", Integer),
-    Column("at", Text, nullable=False),
-    Column("by", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    UniqueConstraint("study_id", "key"),
-)
-
-_COLUMNS = [_events.c[name] for name in ("kind", "key", "body", "trial", "seq", "version", "at", "by")]  # as in Event
+_COLUMNS = [_events.c[name] for name in ("kind", "key", "body", "trial", "seq", "version", "at", "by", "hash")]
 _NAMES = select(_studies.c.name).order_by(_studies.c.id)
 _STUDY = select(_studies.c.id, _studies.c.last_seq).where(_studies.c.name == bindparam("study"))
-_STUDY_TO_WRITE = _STUDY.with_for_update()
+# Without `key_share` whoever takes a lease would wait: it refers to the study.
+_STUDY_TO_WRITE = (
+    select(_studies.c.id, _studies.c.last_seq, _studies.c.last_hash)
+    .where(_studies.c.name == bindparam("study"))
+    .with_for_update(key_share=True)
+)
 _SINCE = (
     select(*_COLUMNS)
     .where(_events.c.study_id == bindparam("study_id"), _events.c.seq > bindparam("since"))
@@ -72,144 +36,229 @@ _SINCE = (
 _WITH_KEYS = select(*_COLUMNS).where(
     _events.c.study_id == bindparam("study_id"), _events.c.key.in_(bindparam("keys", expanding=True))
 )
-_INSERT_STUDY = insert(_studies).returning(_studies.c.id)
+# Another process may make the same study at once; the second waits for the first, and finds it.
+_INSERT_STUDY = text(
+    "INSERT INTO studies (name, last_seq, created_at, last_hash) VALUES (:study, 0, :created_at, :last_hash) "
+    "ON CONFLICT (name) DO NOTHING"
+)
 _INSERT_EVENTS = insert(_events)
-_COUNT = update(_studies).where(_studies.c.id == bindparam("study_id")).values(last_seq=bindparam("last"))
+_COUNT = (
+    update(_studies)
+    .where(_studies.c.id == bindparam("study_id"))
+    .values(last_seq=bindparam("last"), last_hash=bindparam("hash"))
+)
+
+_THIS_LEASE = (
+    _leases.c.study_id == select(_studies.c.id).where(_studies.c.name == bindparam("study")).scalar_subquery(),
+    _leases.c.name == bindparam("lease"),
+    _leases.c.token == bindparam("held_by"),
+)
+_HELD_TO_WRITE = select(_leases.c.token).where(*_THIS_LEASE).with_for_update()
+_RELEASE = delete(_leases).where(*_THIS_LEASE)
+_TAKE = """
+    INSERT INTO leases (study_id, name, token, data, taken_at, ends_at)
+    SELECT id, :name, :token, :data, {clock}, {clock} + :seconds FROM studies WHERE name = :study
+    ON CONFLICT (study_id, name) DO UPDATE SET
+        data = CASE WHEN leases.token = excluded.token THEN leases.data ELSE excluded.data END,
+        taken_at = CASE WHEN leases.token = excluded.token THEN leases.taken_at ELSE {clock} END,
+        token = excluded.token,
+        ends_at = {clock} + :seconds
+    WHERE leases.ends_at <= {clock} OR leases.token IN (:token, :instead_of)
+    RETURNING name, token, data, taken_at, ends_at - {clock}, EXISTS (
+        SELECT 1 FROM leases AS old WHERE old.study_id = leases.study_id AND old.ends_at <= {clock} - :forgotten
+    )
+"""
+_FORGET = """
+    DELETE FROM leases WHERE ends_at <= {clock} - :forgotten AND study_id = (SELECT id FROM studies WHERE name = :study)
+"""
+_RENEW = """
+    UPDATE leases SET ends_at = {clock} + :seconds
+    WHERE name = :name AND token = :token AND study_id = (SELECT id FROM studies WHERE name = :study)
+"""
+_LEASES = """
+    SELECT name, token, data, taken_at, ends_at - {clock} FROM leases
+    WHERE study_id = (SELECT id FROM studies WHERE name = :study)
+"""
 
 
 class SQLStorage:
-    """Studies in an SQLite database, for any number of threads and processes of one machine.
+    """Studies in an SQLite database, for the processes of one machine, or in a PostgreSQL, for those of many.
 
     Args:
-        url: `sqlite:///` and the path of the file; made by the first append, its folder must be there.
-        durability: "full" waits for the disk at each append, which then survives a power cut; "process" does not: an
-            append survives a killed process, a power cut may take the last ones.
+        url: `sqlite:///` and the path of the file, which the first append makes, its folder must be there; or
+            `postgresql://user:password@host:port/database`, also with libpq's options behind a `?`.
+        durability: of SQLite: "full" waits for the disk at each append, which then survives a power cut; "process" does
+            not: an append survives a killed process, a power cut may take the last ones. Of PostgreSQL the server
+            decides.
     Raises:
-        StorageError: there is something else than a log at the path, or it lies on a network file system.
+        StorageError: there is something else than a log, the file lies on a network file system, the server does not
+            let us in or does not answer; NewerFormatError among them.
     """
 
     def __init__(self, url: str, durability: Durability = "full") -> None:
-        if not url.startswith("sqlite:///"):
-            raise StorageError(f"A database is given as 'sqlite:///path': got {url!r}.")
-        self._path = Path(url.removeprefix("sqlite:///")).absolute()
-        self._durability = durability
-        self.url = f"sqlite:///{self._path}" + ("?durability=process" if durability == "process" else "")
-        self._is_known = False  # the file has the tables of a log
-        self._is_prepared = False  # and takes readers beside a writer
-        self._engine = sqlite.engine(self._path, durability)
-        self._pid = os.getpid()
+        self._database = _database(url, durability)
+        self.url = self._database.url
+        clock = self._database.clock
+        self._take, self._forget, self._renew, self._leases = (
+            text(statement.format(clock=clock)) for statement in (_TAKE, _FORGET, _RENEW, _LEASES)
+        )
+        self._is_known = False  # it has the newest tables of a log
+        self._is_prepared = False  # and is ready to be written
         try:
             self._is_there()
         except BaseException:
             self.close()
             raise
 
-    def append(self, study: str, events: Sequence[Event]) -> int:
+    def append(self, study: str, events: Sequence[Event], *, lease: Lease | None = None, releases: bool = False) -> int:
         check_events(study, events)
         if not self._is_prepared:
             if events[0].kind != "created" and not self._is_there():
                 raise not_found(study, [], self.url)
             self._prepare()
-        with self._connected(writes=True) as c:
-            found = c.execute(_STUDY_TO_WRITE, {"study": study}).first()
-            if found is None:
-                if events[0].kind != "created":
-                    raise not_found(study, _names(c), self.url)
-                study_id, last = _insert_study(c, study), 0
-            else:
-                study_id, last = found
-            standing = _with_keys(c, study_id, [e.key for e in events]) if last else {}
-            new, highest = new_events(study, events, standing=standing.get, last=last, url=self.url)
-            if new:
-                c.execute(_INSERT_EVENTS, [_row(study_id, e) for e in new])
-                c.execute(_COUNT, {"study_id": study_id, "last": last + len(new)})
-        return highest
+        return self._database.run("append", lambda c: self._append(c, study, events, lease, releases))
 
     def events(self, study: str, since: int = 0) -> list[Event]:
-        if not self._is_there():
-            raise not_found(study, [], self.url)
-        with self._connected() as c:
-            found = c.execute(_STUDY, {"study": study}).first()
-            if found is None:
-                raise not_found(study, _names(c), self.url)
-            return [Event(*row) for row in c.execute(_SINCE, {"study_id": found[0], "since": since})]
+        def read(c: Connection) -> list[Event]:
+            study_id, last = self._found(c, study)  # before the events, as others append
+            if last <= since:
+                return []
+            found = [Event(*row) for row in c.execute(_SINCE, {"study_id": study_id, "since": since})]
+            if last > max(since, found[-1].seq if found else 0):
+                raise DamagedError(
+                    f"Study {study!r} in {self.url} was cut short by other hands: it should have {last} events, and "
+                    f"none is there above {found[-1].seq if found else since}. Restore a copy."
+                )
+            return found
+
+        return self._run_where_there("read", study, read)
 
     def studies(self) -> list[str]:
-        if not self._is_there():
-            return []
-        with self._connected() as c:
-            return _names(c)
+        return self._database.run("read", _names) if self._is_there() else []
+
+    def take(
+        self, study: str, name: str, token: str, seconds: float, data: str = "", *, instead_of: str | None = None
+    ) -> Lease | None:
+        wanted = {"study": study, "name": name, "token": token, "data": data, "seconds": seconds}
+
+        def take(c: Connection) -> Lease | None:
+            row = c.execute(self._take, wanted | {"instead_of": instead_of, "forgotten": FORGOTTEN_S}).first()
+            if row is None:
+                self._found(c, study)
+                return None
+            *lease, has_old = row
+            if has_old:
+                c.execute(self._forget, {"study": study, "forgotten": FORGOTTEN_S})
+            return Lease(*lease)
+
+        return self._run_where_there("lease", study, take)
+
+    def renew(self, study: str, lease: Lease, seconds: float) -> bool:
+        held = {"study": study, "name": lease.name, "token": lease.token, "seconds": seconds}
+
+        def renew(c: Connection) -> bool:
+            is_held = c.execute(self._renew, held).rowcount > 0
+            if not is_held:
+                self._found(c, study)
+            return is_held
+
+        return self._run_where_there("lease", study, renew)
+
+    def release(self, study: str, lease: Lease) -> None:
+        def release(c: Connection) -> None:
+            if c.execute(_RELEASE, _held(study, lease)).rowcount == 0:
+                self._found(c, study)
+
+        self._run_where_there("lease", study, release)
+
+    def leases(self, study: str) -> list[Lease]:
+        def read(c: Connection) -> list[Lease]:
+            found = [Lease(*row) for row in c.execute(self._leases, {"study": study})]
+            if not found:
+                self._found(c, study)
+            return found
+
+        return sorted(self._run_where_there("read", study, read), key=lambda lease: (lease.taken_at, lease.name))
 
     def close(self) -> None:
-        self._engine_here().dispose()
+        self._database.close()
 
-    @contextlib.contextmanager
-    def _connected(self, *, writes: bool = False) -> Iterator[Connection]:
-        """A connection in a transaction that is committed at the end, or rolled back by an error."""
-        try:
-            with self._engine_here().connect().execution_options(writes=writes) as c, c.begin():
-                yield c
-        except DBAPIError as error:
-            raise self._failed(error.orig) from error
+    def _append(self, c: Connection, study: str, events: Sequence[Event], lease: Lease | None, releases: bool) -> int:
+        found = c.execute(_STUDY_TO_WRITE, {"study": study}).first()
+        if found is None:
+            if events[0].kind != "created":
+                raise not_found(study, _names(c), self.url)
+            c.execute(_INSERT_STUDY, {"study": study, "created_at": now(), "last_hash": GENESIS})
+            found = c.execute(_STUDY_TO_WRITE, {"study": study}).one()
+        study_id, last, last_hash = found
+        standing = _with_keys(c, study_id, [e.key for e in events]) if last else {}
+        new, highest = new_events(study, events, standing=standing.get, last=last, last_hash=last_hash, url=self.url)
+        if lease is not None:
+            if releases:
+                is_held = c.execute(_RELEASE, _held(study, lease)).rowcount > 0
+            else:
+                is_held = c.execute(_HELD_TO_WRITE, _held(study, lease)).first() is not None
+            if new and not is_held:
+                raise stale(study, lease, self.url)
+        if new:
+            c.execute(_INSERT_EVENTS, [_row(study_id, e) for e in new])
+            c.execute(_COUNT, {"study_id": study_id, "last": new[-1].seq, "hash": new[-1].hash})
+        return highest
 
-    def _engine_here(self) -> Engine:
-        if self._pid != os.getpid():
-            # SQLite's connections may not cross a fork, not even to be closed: they are left as they are.
-            _left_by_fork.append(self._engine)
-            self._engine, self._pid = sqlite.engine(self._path, self._durability), os.getpid()
-        return self._engine
+    def _run_where_there(self, purpose: Purpose, study: str, work: Callable[[Connection], T]) -> T:
+        """As `Database.run`, of a database that has tables; it has no study where it has none."""
+        if not self._is_there():
+            raise not_found(study, [], self.url)
+        if purpose != "read" and not self._is_prepared:
+            self._prepare()
+        return self._database.run(purpose, work)
 
-    def _failed(self, error: BaseException | None) -> StorageError:
-        return StorageError(f"Cannot use {self.url}: {sqlite.meaning(error)} The log is unchanged.")
+    def _found(self, c: Connection, study: str) -> tuple[int, int]:
+        """The number of the study, and of its last event."""
+        found = c.execute(_STUDY, {"study": study}).first()
+        if found is None:
+            raise not_found(study, _names(c), self.url)
+        study_id, last = found
+        return study_id, last
 
     def _is_there(self) -> bool:
-        """Whether the file has the tables of a log; one without any table is as good as none."""
-        if not self._is_known and self._path.exists() and self._path.stat().st_size:
-            with self._connected() as c:
-                self._is_known = self._has_tables(c)
+        """Whether the database has the tables of a log, older ones being brought to what they are now."""
+        if not self._is_known and self._database.may_hold_a_log():
+            found = self._database.run("read", lambda c: schema.revision(c, self._database))
+            if found is not None and found != schema.NEWEST:
+                self._migrate(found)
+            self._is_known = found is not None
         return self._is_known
 
-    def _has_tables(self, c: Connection) -> bool:
-        tables = inspect(c).get_table_names()
-        if not tables:
-            return False
-        version = c.scalar(select(_format.c.version)) if _format.name in tables else None
-        if version is None:
+    def _migrate(self, found: str) -> None:
+        try:
+            self._database.run("append", lambda c: schema.create_or_migrate(c, self._database))
+        except StorageError as error:
             raise StorageError(
-                f"{self._path} is an SQLite database, but not a log of bbo: it has the tables {', '.join(tables)}. "
-                "The file is unchanged. Give the path of a log, or of a file that is not there yet."
-            )
-        if version > FORMAT:
-            raise NewerFormatError(
-                f"{self._path} has format {version}; this bbo reads formats up to {FORMAT}. "
-                "It was written by a later version: upgrade bbo to open it."
-            )
-        return True
+                f"The log is of an earlier version of bbo (format {found}) and cannot be brought to format "
+                f"{schema.NEWEST}, so it cannot be opened. {error} Who may write opens it once, or a copy of it."
+            ) from error
 
     def _prepare(self) -> None:
-        try:
-            if not self._is_there():
-                self._path.touch()
-            sqlite.use_wal(self._engine_here())
-        except (OSError, sqlite3.Error, DBAPIError) as error:
-            raise self._failed(error.orig if isinstance(error, DBAPIError) else error) from error
-        with self._connected(writes=True) as c:
-            if not self._has_tables(c):
-                _tables.create_all(c)
-                c.execute(insert(_format), {"version": FORMAT})
+        is_there = self._is_there()
+        if not is_there:
+            self._database.create()
+        self._database.prepare()
+        if not is_there:
+            self._database.run("append", lambda c: schema.create_or_migrate(c, self._database))
         self._is_known = self._is_prepared = True
 
 
-_left_by_fork: list[Engine] = []
+def _database(url: str, durability: Durability) -> Database:
+    if url.startswith("sqlite:///"):
+        return SQLiteFile(url.removeprefix("sqlite:///"), durability)
+    from bbo.storage.postgres import PostgreSQL
+
+    return PostgreSQL(url)
 
 
 def _names(c: Connection) -> list[str]:
     return list(c.scalars(_NAMES))
-
-
-def _insert_study(c: Connection, study: str) -> int:
-    row = {"name": study, "last_seq": 0, "created_at": now()}
-    return int(c.execute(_INSERT_STUDY, row).scalar_one())
 
 
 def _with_keys(c: Connection, study_id: int, keys: Sequence[str]) -> dict[str, Event]:
@@ -218,6 +267,10 @@ def _with_keys(c: Connection, study_id: int, keys: Sequence[str]) -> dict[str, E
         rows = c.execute(_WITH_KEYS, {"study_id": study_id, "keys": keys[start : start + _KEYS_AT_ONCE]})
         found.update({e.key: e for e in (Event(*row) for row in rows)})
     return found
+
+
+def _held(study: str, lease: Lease) -> dict[str, str]:
+    return {"study": study, "lease": lease.name, "held_by": lease.token}
 
 
 def _row(study_id: int, e: Event) -> dict[str, Any]:
@@ -231,4 +284,5 @@ def _row(study_id: int, e: Event) -> dict[str, Any]:
         "at": e.at,
         "by": e.by,
         "body": e.body,
+        "hash": e.hash,
     }

@@ -3,9 +3,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import quad
 from scipy.stats import norm
 
-from bbo.acquisition.belief import Belief
+from bbo.acquisition.belief import Belief, Scale
+from bbo.acquisition.moments import mean_sd_of
 from bbo.acquisition.utilities import log_ei
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.transforms import Bilog, YeoJohnson
@@ -85,6 +87,60 @@ def test_without_feasible_points_worth_is_the_log_feasibility():
     assert np.allclose(belief.worth(log_ei, Z), log_feasibility(belief, Z), rtol=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_gain_is_the_integral_of_the_improvement_in_units_of_the_utility_times_feasibility(seed):
+    X = uniform(30, 2, seed=seed)
+    belief = believed(X, -cliff(X), flat(X), 0.1 * uniform(3, 2, seed=5))
+    inverse = belief.scales[0].transform.inverse
+    assert belief.scales[0].transform.power > 1.1
+    Z = uniform(6, 2, seed=seed + 10)
+    mean, sd = (v.numpy()[:, 0] for v in belief.outputs.mean_sd(Z))
+    best = belief.best_f.item()
+
+    def improvement(t, m, s):
+        return (inverse(torch.tensor(t, dtype=D)) - inverse(belief.best_f)).item() * norm.pdf(t, m, s)
+
+    feasibility = np.exp(log_feasibility(belief, Z))
+    ends = np.maximum(best, mean) + 9 * sd
+    expected = [quad(improvement, best, e, (m, s), limit=200)[0] for m, s, e in zip(mean, sd, ends, strict=True)]
+    assert np.allclose(belief.gain(Z), feasibility * expected, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_moments_and_noise_are_those_of_draws_sent_through_the_inverse(seed):
+    X = uniform(30, 2, seed=seed)
+    belief = believed(X, cliff(X) + 0.05 * uniform(30, 1, seed=seed + 9), steep(X))
+    Z = uniform(5, 2, seed=seed + 10)
+    draws = np.random.default_rng(seed).normal(size=(200_000, 1, 1))
+    mean, sd = (v.numpy() for v in belief.outputs.mean_sd(Z))
+    t = torch.tensor(mean + sd * draws)
+    values = np.stack([belief.scales[k].transform.inverse(t[..., k]).numpy() for k in range(2)], -1)
+    ours = [v.numpy() for v in belief.mean_sd(Z)]
+    assert (np.abs(ours[0] - values.mean(0)) < 6 * values.std(0) / 200_000**0.5).all()
+    assert np.allclose(ours[1], values.std(0), rtol=0.1)
+    noise = belief.outputs.noise_variance[0].sqrt().item()
+    values = belief.scales[0].transform.inverse(belief.best_f + noise * torch.tensor(draws[:, 0, 0]))
+    assert belief.noise() == pytest.approx(values.std().item(), rel=0.1)
+
+
+def test_where_the_inverse_has_a_pole_moments_stay_within_ten_ranges_of_the_data():
+    Y = torch.tensor([0.0, 1.0, 5.0], dtype=D)
+    scale = Scale.of(YeoJohnson(0.0, 1.0, -1.0), Y)
+    assert scale.transform.inverse(torch.tensor(0.999, dtype=D)) > 900
+    mean, sd = mean_sd_of(scale, torch.tensor([0.9], dtype=D), torch.tensor([0.3], dtype=D))
+    assert 5 < mean < 55
+    assert 5 < sd < 55
+    inside = torch.tensor([-3.0, 0.1, 0.9], dtype=D)
+    assert torch.equal(scale(inside), scale.transform.inverse(inside))
+
+
+def test_without_an_incumbent_there_is_neither_gain_nor_noise():
+    X = uniform(25, 2)
+    hopeless = believed(X, waves(X), 2 + flat(X))
+    assert hopeless.gain(X) is None
+    assert hopeless.noise() is None
+
+
 def test_incumbent_is_the_highest_mean_among_feasible_points():
     belief = constrained()
     X = belief.outputs.X
@@ -155,7 +211,7 @@ def test_output_is_transformed_if_the_evidence_is_higher_so(function, seed):
     power, bilog = YeoJohnson.fit(y[:, 0]), Bilog.fit(y[:, 0])
     belief = believed(X, y, y)
     gain = evidence(X, y[:, 0], power) - evidence(X, y[:, 0], power.identity)
-    assert belief.objective == (power if gain > 0 else power.identity)
+    assert belief.scales[0].transform == (power if gain > 0 else power.identity)
     gain = evidence(X, y[:, 0], bilog) - evidence(X, y[:, 0], bilog.identity)
     expected = (bilog if gain > 0 else bilog.identity).forward(y[:, 0])
     assert torch.equal(belief.outputs.Y[:, 1], expected)
@@ -164,8 +220,8 @@ def test_output_is_transformed_if_the_evidence_is_higher_so(function, seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_heavy_tail_is_transformed_and_a_sine_is_not(seed):
     X = uniform(30, 2, seed=seed)
-    assert believed(X, cliff(X)).objective.power < 0.9
-    assert believed(X, sine(X)).objective.power == 1.0
+    assert believed(X, cliff(X)).scales[0].transform.power < 0.9
+    assert believed(X, sine(X)).scales[0].transform.power == 1.0
 
 
 def test_output_whose_transform_is_the_identity_is_fitted_once():

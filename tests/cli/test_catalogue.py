@@ -67,7 +67,8 @@ def test_quick_commands_load_neither_torch_nor_pandas(arguments):
 
 def test_the_help_names_every_command_and_the_version_is_the_packages(bbo):
     said = bbo("--help").stdout
-    for command in ("problems", "strategies", "run", "status", "best", "export", "plot", "verify", "copy"):
+    laboratory = "new ask tell pending fail cancel amend note rank predict budget"
+    for command in f"{laboratory} run worker status best export plot verify copy problems strategies".split():
         assert f"\n  {command} " in said
     assert bbo("-h").stdout == said
     assert bbo("--version").stdout.startswith("bbo ")

@@ -144,7 +144,7 @@ def test_the_csv_is_the_studys_frame(bbo, beam_log, tmp_path):
 
 def test_a_csv_that_cannot_be_written_is_an_error(bbo, beam_log):
     result = bbo("export", "--csv", "no/such/folder/out.csv")
-    assert (result.exit_code, result.stderr.split(":")[0]) == (1, "error")
+    assert (result.exit_code, result.stderr.split(":")[0]) == (2, "error")
     assert "no/such/folder/out.csv" in result.stderr
 
 

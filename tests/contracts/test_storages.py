@@ -1,21 +1,22 @@
 """What every storage must do. A new one adds itself to FORMS and gets the suite."""
 
+import hashlib
 import json
 import multiprocessing
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bbo.errors import ConflictError, StorageError, StudyNotFoundError
+from bbo.errors import ConflictError, StaleLeaseError, StorageError, StudyNotFoundError
 from bbo.events import MAX_BODY_BYTES, Event, canonical, event
-from bbo.storage import Storage, open_storage
+from bbo.storage import Lease, Storage, open_storage
 
 FORMS: dict[str, str] = {
     "memory": "memory://",
@@ -23,8 +24,10 @@ FORMS: dict[str, str] = {
     "jsonl-process": "{folder}/log.jsonl?durability=process",
     "sqlite": "{folder}/log.db",
     "sqlite-process": "sqlite:///{folder}/log.db?durability=process",
+    "postgresql": "{fresh_postgres_url}",
 }
-IN_FILES = [form for form in FORMS if form != "memory"]
+SHARED = [form for form in FORMS if form != "memory"]
+IN_FILES = [form for form in SHARED if "{folder}" in FORMS[form]]
 ODD_NAMES = [
     "",
     " ",
@@ -50,21 +53,42 @@ ODD_BODIES = [
 Opener = Callable[[], Storage]
 
 
+def where(form: str, request: pytest.FixtureRequest) -> str:
+    """The path or URL of an empty storage of this form."""
+    text = FORMS[form]
+    if "{folder}" in text:
+        return text.format(folder=request.getfixturevalue("tmp_path"))
+    if "{fresh_postgres_url}" in text:
+        return text.format(fresh_postgres_url=request.getfixturevalue("fresh_postgres_url"))
+    return text
+
+
 @pytest.fixture(params=FORMS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    yield from _opener(FORMS[request.param].format(folder=tmp_path))
+def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    yield from _opener(where(request.param, request))
+
+
+@pytest.fixture(params=SHARED)
+def shared_opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    yield from _opener(where(request.param, request))
 
 
 @pytest.fixture(params=IN_FILES)
-def file_opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    yield from _opener(FORMS[request.param].format(folder=tmp_path))
+def file_opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    yield from _opener(where(request.param, request))
 
 
-def _opener(where: str) -> Iterator[Opener]:
+@pytest.fixture(params=["jsonl", "sqlite", "postgresql"])
+def shared_url(request: pytest.FixtureRequest) -> str:
+    """One of each kind that processes share."""
+    return where(request.param, request)
+
+
+def _opener(url: str) -> Iterator[Opener]:
     opened: list[Storage] = []
 
     def make() -> Storage:
-        opened.append(open_storage(where))
+        opened.append(open_storage(url))
         return opened[-1]
 
     yield make
@@ -91,6 +115,16 @@ def told(trial: int, value: float = 0.0) -> Event:
 
 def numbered(events: list[Event], first: int = 1) -> list[Event]:
     return [replace(e, seq=first + i) for i, e in enumerate(events)]
+
+
+def hashes_of(events: list[Event]) -> list[str]:
+    """The chain as its definition says: each hash is of a JSON list of the hash before and the columns."""
+    hashes = ["0" * 64]
+    for e in events:
+        columns = [hashes[-1], e.seq, e.kind, e.version, e.key, e.trial, e.at, e.by, e.body]
+        text = json.dumps(columns, separators=(",", ":"), ensure_ascii=False)
+        hashes.append(hashlib.sha256(text.encode("utf-8")).hexdigest())
+    return hashes[1:]
 
 
 def test_events_are_given_back_as_they_were_appended_with_consecutive_numbers(storage):
@@ -312,8 +346,8 @@ def _in_threads(n: int, work: Callable[[int], None]) -> None:
     assert errors == []
 
 
-def test_second_storage_on_a_file_sees_what_the_first_wrote(file_opener):
-    one, two = file_opener(), file_opener()
+def test_second_storage_on_a_log_sees_what_the_first_wrote(shared_opener):
+    one, two = shared_opener(), shared_opener()
     one.append("s", [created()])
     assert two.studies() == ["s"]
     assert two.append("s", [asked(0)]) == 2
@@ -333,8 +367,8 @@ def test_reading_makes_no_file(file_opener, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def _append_many(where: str, process: int, n: int) -> None:
-    storage = open_storage(where)
+def _append_many(url: str, process: int, n: int) -> None:
+    storage = open_storage(url)
     storage.append("s", [created(seed=1)])
     for i in range(n):
         storage.append("s", [event("asked", f"asked/{process}-{i}/{part}", {"i": i}) for part in range(2)])
@@ -342,14 +376,12 @@ def _append_many(where: str, process: int, n: int) -> None:
     storage.close()
 
 
-@pytest.mark.parametrize("form", ["jsonl", "sqlite"])
-def test_processes_lose_nothing(form, tmp_path):
-    where = FORMS[form].format(folder=tmp_path)
+def test_processes_lose_nothing(shared_url):
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_append_many, args=(where, k, 50)) for k in range(4)]
+    processes = [context.Process(target=_append_many, args=(shared_url, k, 50)) for k in range(4)]
     for process in processes:
         process.start()
-    reader = open_storage(where)
+    reader = open_storage(shared_url)
     seen: list[Event] = []
     while any(process.is_alive() for process in processes):
         if "s" in reader.studies():
@@ -365,14 +397,15 @@ def test_processes_lose_nothing(form, tmp_path):
     # The two events of a call stand together, and a process's in the order in which it wrote them.
     assert all(a.key[:-1] == b.key[:-1] for a, b in zip(seen[1::2], seen[2::2], strict=True))
     for k in range(4):
-        order = [e.read()["i"] for e in seen[1:] if e.key.startswith(f"asked/{k}-")]
-        assert order == sorted(order)
+        order = [e.key for e in seen[1:] if e.key.startswith(f"asked/{k}-")]
+        assert order == [f"asked/{k}-{i}/{part}" for i in range(50) for part in (0, 1)]
+    assert [e.hash for e in seen] == hashes_of(seen)
     reader.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_fork_appends_beside_its_parent(file_opener):
-    storage = file_opener()
+def test_fork_appends_beside_its_parent(shared_opener):
+    storage = shared_opener()
     storage.append("s", [created()])
     child = os.fork()
     if child == 0:
@@ -389,6 +422,358 @@ def test_fork_appends_beside_its_parent(file_opener):
     events = storage.events("s")
     assert [e.seq for e in events] == list(range(1, 62))
     assert len({e.key for e in events}) == 61
+
+
+def test_each_hash_is_of_its_event_and_the_hash_before(opener):
+    storage = opener()
+    events = [created(), *(event("asked", f"asked/{i}", body) for i, body in enumerate(ODD_BODIES)), told(0), told(7)]
+    events += [Event("a kind to come", "k", "{}", version=9, at="2020-02-02", by="naïve 名"), asked(99)]
+    for k in range(0, len(events), 3):
+        storage.append("s", events[k : k + 3])
+    hashes = hashes_of(numbered(events))
+    assert [e.hash for e in storage.events("s")] == hashes
+    assert [e.hash for e in storage.events("s", since=4)] == hashes[4:]
+    storage.append("s", [*events[::-1], asked(100)])
+    assert [e.hash for e in storage.events("s")[:-1]] == hashes
+    assert [e.hash for e in storage.events("s")] == hashes_of(storage.events("s"))
+    storage.append("t", events)
+    assert [e.hash for e in storage.events("t")] == hashes
+
+
+LONG_S = 3600.0
+
+
+def seen_of(leases: list[Lease]) -> list[tuple[str, str, str]]:
+    return [(lease.name, lease.token, lease.data) for lease in leases]
+
+
+def take(storage: Storage, token: str, seconds: float = LONG_S) -> Lease:
+    lease = storage.take("s", "ask", token, seconds)
+    assert lease is not None
+    return lease
+
+
+def take_when_free(storage: Storage, token: str) -> Lease:
+    """Waits for a short lease to run out."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        lease = storage.take("s", "ask", token, LONG_S)
+        if lease is not None:
+            return lease
+        time.sleep(0.01)
+    raise AssertionError("the lease did not run out")
+
+
+@pytest.fixture
+def begun(storage: Storage) -> Storage:
+    storage.append("s", [created()])
+    return storage
+
+
+def test_a_lease_is_as_it_was_taken(begun):
+    lease = begun.take("s", "runner/1", "mine", 60.0, '{"host":"naïve"}')
+    assert (lease.name, lease.token, lease.data) == ("runner/1", "mine", '{"host":"naïve"}')
+    assert 50 < lease.seconds_left <= 60
+    (seen,) = begun.leases("s")
+    assert replace(seen, seconds_left=0.0) == replace(lease, seconds_left=0.0)
+    assert 50 < seen.seconds_left <= lease.seconds_left
+
+
+def test_there_are_no_leases_before_one_is_taken(begun):
+    assert begun.leases("s") == []
+
+
+def test_a_held_lease_is_refused_to_others_until_it_is_given_up(begun):
+    lease = take(begun, "a")
+    assert begun.take("s", "ask", "b", LONG_S) is None
+    assert seen_of(begun.leases("s")) == [("ask", "a", "")]
+    begun.release("s", lease)
+    assert begun.leases("s") == []
+    assert take(begun, "b").token == "b"
+
+
+def test_giving_up_a_lease_that_somebody_else_has_does_nothing(begun):
+    lease = take(begun, "a")
+    begun.release("s", lease)
+    begun.release("s", lease)
+    take(begun, "b")
+    begun.release("s", lease)
+    assert seen_of(begun.leases("s")) == [("ask", "b", "")]
+
+
+def test_a_lease_that_ran_out_is_anybodys_and_not_before(begun):
+    started = time.monotonic()
+    first = take(begun, "a", 0.3)
+    second = take_when_free(begun, "b")
+    assert time.monotonic() - started > 0.29
+    assert second.taken_at - first.taken_at > 0.29
+    assert not begun.renew("s", first, LONG_S)
+    assert seen_of(begun.leases("s")) == [("ask", "b", "")]
+
+
+def test_a_lease_that_ran_out_stays_in_the_list_until_somebody_takes_it(begun):
+    lease = take(begun, "a", 0.01)
+    while begun.leases("s")[0].seconds_left > 0:
+        time.sleep(0.005)
+    assert seen_of(begun.leases("s")) == [("ask", "a", "")]
+    assert begun.renew("s", lease, LONG_S)
+    assert begun.take("s", "ask", "b", LONG_S) is None
+
+
+def test_taking_twice_with_one_token_is_taking_once_and_goes_on_for_longer(begun):
+    first = take(begun, "a", 10.0)
+    again = take(begun, "a", LONG_S)
+    assert again.taken_at == first.taken_at
+    assert again.seconds_left > 1000
+    assert len(begun.leases("s")) == 1
+    assert begun.append("s", [asked(0)], lease=first) == 2
+
+
+def test_renewing_sets_the_time_from_now_on(begun):
+    lease = take(begun, "a", 10.0)
+    assert begun.renew("s", lease, LONG_S)
+    assert 1000 < begun.leases("s")[0].seconds_left <= LONG_S
+    assert begun.renew("s", lease, 10.0)
+    assert 0 < begun.leases("s")[0].seconds_left <= 10
+    begun.release("s", lease)
+    assert not begun.renew("s", lease, LONG_S)
+    assert begun.leases("s") == []
+
+
+def test_a_dead_holder_is_replaced_only_by_its_token(begun):
+    dead = take(begun, "dead")
+    assert begun.take("s", "ask", "b", LONG_S, instead_of="another") is None
+    assert begun.take("s", "ask", "b", LONG_S, "new", instead_of="dead").token == "b"
+    assert seen_of(begun.leases("s")) == [("ask", "b", "new")]
+    assert not begun.renew("s", dead, LONG_S)
+    assert begun.take("s", "ask", "c", LONG_S, instead_of="dead") is None
+
+
+def test_leases_are_listed_in_the_order_in_which_they_were_taken(begun):
+    names = ["z", "a", "m", "ask", "ticket/2", "ticket/1"]
+    for name in names:
+        assert begun.take("s", name, f"of {name}", 0.001 if name == "m" else LONG_S)
+    assert begun.renew("s", next(lease for lease in begun.leases("s") if lease.name == "z"), LONG_S)
+    assert [lease.name for lease in begun.leases("s")] == names
+    taken = [lease.taken_at for lease in begun.leases("s")]
+    assert taken == sorted(taken)
+
+
+def test_leases_are_of_one_study(begun):
+    begun.append("t", [created()])
+    take(begun, "a")
+    assert begun.leases("t") == []
+    assert begun.take("t", "ask", "b", LONG_S) is not None
+    assert seen_of(begun.leases("s")) == [("ask", "a", "")]
+
+
+def test_leases_of_an_unknown_study_are_an_error_that_names_those_there_are(storage):
+    for there in ("it has no studies", "it has 't'"):
+        with pytest.raises(StudyNotFoundError, match=there):
+            storage.take("s", "ask", "a", LONG_S)
+        with pytest.raises(StudyNotFoundError, match=there):
+            storage.leases("s")
+        storage.append("t", [created()])
+
+
+def test_leases_leave_the_log_as_it_is(begun):
+    before = begun.events("s")
+    begun.release("s", take(begun, "a"))
+    take(begun, "b")
+    assert begun.events("s") == before
+    assert begun.append("s", [asked(0)]) == 2
+
+
+@pytest.mark.parametrize("text", ODD_NAMES, ids=range(len(ODD_NAMES)))
+def test_odd_names_and_data_of_leases_are_kept(storage, text):
+    storage.append(text, [created()])
+    lease = storage.take(text, text, text, LONG_S, text)
+    assert seen_of(storage.leases(text)) == [(text, text, text)]
+    assert storage.renew(text, lease, LONG_S)
+    assert storage.append(text, [asked(0)], lease=lease, releases=True) == 2
+    assert storage.leases(text) == []
+
+
+def test_leases_outlive_the_storage_that_took_them(shared_opener):
+    one = shared_opener()
+    one.append("s", [created()])
+    lease = take(one, "a")
+    one.close()
+    two = shared_opener()
+    assert seen_of(two.leases("s")) == [("ask", "a", "")]
+    assert two.take("s", "ask", "b", LONG_S) is None
+    assert two.take("s", "ask", "a", LONG_S).taken_at == lease.taken_at
+    assert two.renew("s", lease, LONG_S)
+    assert two.append("s", [asked(0)], lease=lease, releases=True) == 2
+    with pytest.raises(StaleLeaseError):
+        one.append("s", [asked(1)], lease=lease)
+
+
+@pytest.mark.parametrize("how", ["taken instead", "given up", "run out and taken"])
+def test_append_under_a_stale_lease_is_refused_and_writes_nothing(begun, how):
+    lease = take(begun, "a", 0.05 if how == "run out and taken" else LONG_S)
+    begun.append("s", [asked(0)], lease=lease)
+    if how == "taken instead":
+        begun.take("s", "ask", "b", LONG_S, instead_of="a")
+    elif how == "given up":
+        begun.release("s", lease)
+    else:
+        take_when_free(begun, "b")
+    before, held = begun.events("s"), seen_of(begun.leases("s"))
+    for releases in (False, True):
+        with pytest.raises(StaleLeaseError, match=r"'ask' on study 's' .*take it again"):
+            begun.append("s", [asked(0), asked(1)], lease=lease, releases=releases)
+    assert begun.events("s") == before
+    assert seen_of(begun.leases("s")) == held
+    assert begun.append("s", [asked(1)]) == 3
+
+
+def test_what_stands_already_is_success_under_a_stale_lease(begun):
+    lease = take(begun, "a")
+    begun.append("s", [asked(0), told(0)], lease=lease, releases=True)
+    take(begun, "b")
+    assert begun.append("s", [asked(0), told(0)], lease=lease, releases=True) == 3
+    assert seen_of(begun.leases("s")) == [("ask", "b", "")]
+
+
+def test_append_under_a_lease_that_ran_out_and_that_nobody_took_is_written(begun):
+    lease = take(begun, "a", 0.01)
+    while begun.leases("s")[0].seconds_left > 0:
+        time.sleep(0.005)
+    assert begun.append("s", [asked(0)], lease=lease) == 2
+
+
+def test_append_gives_its_lease_up_or_keeps_it(begun):
+    lease = take(begun, "a")
+    assert begun.append("s", [asked(0)], lease=lease) == 2
+    assert seen_of(begun.leases("s")) == [("ask", "a", "")]
+    assert begun.append("s", [asked(1)], lease=lease, releases=True) == 3
+    assert begun.leases("s") == []
+    lease = take(begun, "b")
+    assert begun.append("s", [asked(1)], lease=lease, releases=True) == 3
+    assert begun.leases("s") == []
+
+
+def test_append_that_conflicts_keeps_its_lease(begun):
+    begun.append("s", [told(0, 1.0)])
+    lease = take(begun, "a")
+    with pytest.raises(ConflictError):
+        begun.append("s", [asked(0), told(0, 2.0)], lease=lease, releases=True)
+    assert seen_of(begun.leases("s")) == [("ask", "a", "")]
+    assert begun.append("s", [asked(0)], lease=lease, releases=True) == 3
+
+
+def test_of_threads_that_take_one_lease_one_gets_it(begun):
+    got: list[tuple[int, str]] = []
+
+    def work(thread: int) -> None:
+        for k in range(20):
+            if begun.take("s", f"ticket/{k}", f"of {thread}", LONG_S) is not None:
+                got.append((k, f"of {thread}"))
+
+    _in_threads(4, work)
+    assert sorted(k for k, _ in got) == list(range(20))
+    assert {(lease.name, lease.token) for lease in begun.leases("s")} == {(f"ticket/{k}", by) for k, by in got}
+
+
+def _take_many(url: str, process: int, n: int) -> None:
+    """Takes each lease once, in the order of their numbers, and logs under it what it has got."""
+    storage = open_storage(url)
+    for k in range(n):
+        lease = storage.take("s", f"ticket/{k}", f"of {process}", LONG_S)
+        if lease is not None:
+            storage.append("s", [event("asked", f"asked/{k}/{process}", {})], lease=lease)
+    storage.close()
+
+
+def test_of_processes_that_race_for_a_lease_one_gets_it(shared_url):
+    storage = open_storage(shared_url)
+    storage.append("s", [created()])
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_take_many, args=(shared_url, k, 60)) for k in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    taken = [(lease.name, lease.token) for lease in storage.leases("s")]
+    assert sorted(name for name, _ in taken) == sorted(f"ticket/{k}" for k in range(60))
+    logged = {tuple(e.key.split("/")[1:]) for e in storage.events("s", since=1)}
+    assert logged == {(name.removeprefix("ticket/"), token.removeprefix("of ")) for name, token in taken}
+    storage.close()
+
+
+def _append_under_leases(url: str, process: int, n: int) -> None:
+    """Counts up together with others: reads the last number and appends the next one, each time under the lease."""
+    storage = open_storage(url)
+    done = 0
+    while done < n:
+        lease = storage.take("s", "ask", f"{process}/{done}", 30.0)
+        if lease is None:
+            continue
+        k = len(storage.events("s"))
+        storage.append("s", [event("asked", f"asked/{k}", {"by": process})], lease=lease, releases=True)
+        done += 1
+    storage.close()
+
+
+def test_processes_that_ask_in_turns_see_what_the_others_asked(shared_url):
+    storage = open_storage(shared_url)
+    storage.append("s", [created()])
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_append_under_leases, args=(shared_url, k, 25)) for k in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert [e.key for e in storage.events("s", since=1)] == [f"asked/{k}" for k in range(1, 76)]
+    assert storage.leases("s") == []
+    storage.close()
+
+
+@st.composite
+def lease_verbs(draw: st.DrawFn) -> list[tuple[str, str, str, str | None]]:
+    """A verb, the name of a lease, a token, and for `take` whose place it takes."""
+    verbs = st.sampled_from(["take", "renew", "release", "append", "append and release"])
+    tokens = st.sampled_from(["a", "b", "c"])
+    one = st.tuples(verbs, st.sampled_from(["ask", "runner/1"]), tokens, st.none() | tokens)
+    return draw(st.lists(one, max_size=25))
+
+
+@pytest.mark.parametrize("form", ["memory", "jsonl-process", "sqlite-process"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(verbs=lease_verbs())
+def test_any_sequence_of_verbs_on_leases_does_what_a_dictionary_would(form, verbs):
+    holders: dict[str, str] = {}
+    n = 1
+    with tempfile.TemporaryDirectory() as folder:
+        storage = open_storage(FORMS[form].format(folder=folder))
+        storage.append("s", [created()])
+        for verb, name, token, instead_of in verbs:
+            lease = Lease(name, token, "", 0.0, 0.0)
+            is_holder = holders.get(name) == token
+            if verb == "take":
+                may = holders.get(name) in (None, token, instead_of)
+                assert (storage.take("s", name, token, LONG_S, instead_of=instead_of) is not None) == may
+                if may and not is_holder:
+                    holders.pop(name, None)
+                    holders[name] = token
+            elif verb == "renew":
+                assert storage.renew("s", lease, LONG_S) == is_holder
+            elif verb == "release":
+                storage.release("s", lease)
+            elif is_holder:
+                n += 1
+                assert storage.append("s", [asked(n)], lease=lease, releases=verb == "append and release") == n
+            else:
+                with pytest.raises(StaleLeaseError):
+                    storage.append("s", [asked(n + 1)], lease=lease, releases=verb == "append and release")
+            if is_holder and verb in ("release", "append and release"):
+                del holders[name]
+            assert [(lease.name, lease.token) for lease in storage.leases("s")] == list(holders.items())
+        assert len(storage.events("s")) == n
+        storage.close()
 
 
 @st.composite

@@ -1,17 +1,22 @@
-"""How a golden log is made: `python -m tests.golden.make` wrote v1.jsonl and v1.db, once.
+"""How the golden logs are made: `python -m tests.golden.make v2` wrote v2.jsonl and v2.db, once, as v1 before.
 
-A later form of an event adds a log beside them; these stay as they are.
+A later form of an event adds a log beside them; these stay as they are. What an earlier version wrote in another form
+is not to be had by this one: v1 stands here for what is in it.
 """
 
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 
 from bbo import Categorical, Float, Int, Minimize, Ordinal, OutcomeConstraint, Space, Study, Tracked
+from bbo.budget import Budget
+from bbo.errors import StudyFinished
 from bbo.events import event
 from bbo.storage import copy_study, open_storage
 from bbo.strategies import RandomSearch, SobolSearch
-from bbo.trial import FailureReason
+from bbo.trial import FailureReason, Status
 
 HERE = Path(__file__).parent
 SPACE = Space(
@@ -31,7 +36,7 @@ def evaluate(trial):
     return {"waste": trial["temperature"] / 100 + trial["hours"] / 48, "yield": trial["load"] / 10, "colour": 0.5}
 
 
-def make(where):
+def make_v1(where):
     study = Study(SPACE, WANTED, strategy=RandomSearch(), storage=where, name="golden", seed=2026)
     past = {"temperature": 40.0, "load": 1.0, "ph": 7.0, "hours": 3, "flask": 25, "solvent": "DMF"}
     study.add(pd.DataFrame([past | {"waste": 0.4625, "yield": 0.1}] * 2), source="notebook 7")
@@ -56,10 +61,51 @@ def _left_behind(study):
     study.storage.append("golden", [event("started", f"started/{trial.number}/1", body, trial=trial.number)])
 
 
+UNITS = [Minimize("waste", unit="g"), OutcomeConstraint("yield", lower=0.3, upper=1.0), Tracked("colour", unit="nm")]
+
+
+def make_v2(where):
+    """All that a laboratory says, beside what version 1 has."""
+    study = Study(SPACE, UNITS, strategy=RandomSearch(), storage=where, name="golden", seed=2026)
+    past = {"temperature": 40.0, "load": 1.0, "ph": 7.0, "hours": 3, "flask": 25, "solvent": "DMF"}
+    study.add(pd.DataFrame([past | {"waste": "0.5; 0.7", "yield": 0.4}]), source="notebook 7")
+    study.enqueue(past | {"ph": 7.5})
+    study.set_budget(Budget(trials=8, cost=100.0))
+    study.run(evaluate, 2)
+    batch = study.ask(6, shared=["solvent"])
+    executed = {"temperature": 133.25, "ph": 7.3, "hours": 60}
+    study.tell(batch[0], {"waste": [1.0, 2.0, 6.0], "yield": 0.5}, params=executed, cost=2.5, note="second lamp")
+    study.report(batch[1], {"waste": 1.5}, 3)
+    study.tell(batch[1], {"waste": 0.25}, sd={"waste": 0.01}, note="HPLC tomorrow", partial=True)
+    study.tell(batch[1], {"yield": [0.3, 0.5]}, cost=1.0)
+    study.fail(batch[2], "leaked")
+    study.cancel(batch[3], "out of DMF")
+    study.tell(batch[4], {"colour": 410.0}, partial=True)
+    own = {"waste": 3.0, "yield": 0.9, "note": "mine", "cost": 2.0}
+    study.tell_frame(pd.DataFrame([past | {"trial": None, "ph": 8.0} | own, {"trial": batch[4].number, "waste": 9.0}]))
+    study.amend(batch[0], {"waste": 2.0}, params={"hours": 50}, note="third lamp", why="typo")
+    study.amend(batch[2], {"waste": 4.0, "yield": 0.1}, status=Status.COMPLETED, why="leaked afterwards only")
+    study.amend(0, status=Status.CANCELLED, why="wrong bottle")
+    study.note("lamp replaced")
+    study.note("pink foam", batch[0])
+    study.rank([batch[1], [batch[0], batch[2]]])
+    with suppress(StudyFinished):
+        for _ in range(3):
+            study.ask()
+    study.set_budget(Budget(trials=12))
+    _left_behind(study)
+    trial = study.ask()
+    lost = {"attempt": 1, "worker": True, "message": "BrokenProcessPool()", "output": "first lines"}
+    study.storage.append("golden", [event("lost", f"lost/{trial.number}/1", lost, trial=trial.number)])
+    Study.load(where, "golden", strategy=SobolSearch()).run(evaluate, 11)
+    study.close()
+
+
 if __name__ == "__main__":
-    log = HERE / "v1.jsonl"
-    make(log)
-    source, target = open_storage(log), open_storage(HERE / "v1.db")
+    version = sys.argv[1]
+    log = HERE / f"{version}.jsonl"
+    {"v1": make_v1, "v2": make_v2}[version](log)
+    source, target = open_storage(log), open_storage(HERE / f"{version}.db")
     copy_study(source, "golden", target)
     source.close()
     target.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bbo.budget import Budget
 from bbo.storage import open_storage
 from bbo.strategies import SobolSearch
 from bbo.studies.study import Study
@@ -28,9 +29,20 @@ KINDS = {
 }
 
 
+NEW_KINDS = {"measured", "amended", "noted", "ranked", "stopped", "budget_changed"}
+
+
 @pytest.fixture(params=["v1.jsonl", "v1.db"])
 def golden(request, tmp_path):
     """A copy, as opening a database may touch it."""
+    study = Study.load(shutil.copy(HERE / request.param, tmp_path), "golden")
+    yield study
+    study.close()
+
+
+@pytest.fixture(params=["v2.jsonl", "v2.db"])
+def laboratory(request, tmp_path):
+    """A copy of the log that has all that a laboratory says."""
     study = Study.load(shutil.copy(HERE / request.param, tmp_path), "golden")
     yield study
     study.close()
@@ -72,10 +84,51 @@ def test_a_log_of_version_1_goes_on(golden):
     assert golden.trial(number).is_feasible
 
 
-def test_both_files_hold_the_same_events(tmp_path):
+def test_a_log_of_version_2_has_every_kind_of_event(laboratory):
+    assert {e.kind for e in laboratory.storage.events("golden")} == KINDS | NEW_KINDS
+
+
+def test_a_log_of_version_2_folds_to_what_it_was(laboratory):
+    t = laboratory.trials
+    statuses = [trial.status for trial in t]
+    assert len(statuses) == 14
+    assert [k for k, status in enumerate(statuses) if status is Status.CANCELLED] == [0, 6]
+    assert [k for k, status in enumerate(statuses) if status is Status.RUNNING] == [7, 8, 10]
+    assert statuses.count(Status.COMPLETED) == 9
+    assert (t[0].message, t[0].replicates) == ("wrong bottle", {"waste": (0.5, 0.7)})
+    assert (t[3].values, t[3].replicates, t[3].cost) == ({"waste": 2.0, "yield": 0.5}, {}, 2.5)
+    assert (t[3]["temperature"], t[3]["ph"], t[3]["hours"]) == (133.25, 7.3, 50)
+    assert (t[3].suggested["ph"] in (7.0, 7.5), t[3].note) == (False, "third lamp\npink foam")
+    assert (t[4].values, t[4].replicates) == ({"waste": 0.25, "yield": 0.4}, {"yield": (0.3, 0.5)})
+    assert (t[4].sd, t[4].cost, t[4].note) == ({"waste": 0.01}, 1.0, "HPLC tomorrow")
+    assert (t[5].reason, t[5].message, t[5].is_feasible) == (None, "", False)
+    assert (t[7].status, t[7].values) == (Status.RUNNING, {"waste": 9.0, "colour": 410.0})
+    assert (t[9].values, t[9].note, t[9].cost) == ({"waste": 3.0, "yield": 0.9}, "mine", 2.0)
+    assert laboratory.best.number == 4
+    assert laboratory.notes == ["lamp replaced"]
+    assert laboratory.history.rankings == (((4,), (3, 5)),)
+    assert laboratory.history.V_n[3:5].tolist() == [[1, 1, 1], [1, 2, 1]]
+    assert laboratory.history.n_counted == 11
+    assert laboratory.budget == Budget(trials=12)
+    assert laboratory.objectives.units == {"waste": "g", "colour": "nm"}
+    assert laboratory.output(12) == "first lines"
+
+
+def test_a_log_of_version_2_is_recomputed_to_the_last_bit_and_goes_on(laboratory):
+    said = laboratory.verify()
+    assert said.agrees, said.divergence
+    assert said.n_asks == 7
+    laboratory.tell(7, {"yield": 0.5})
+    assert laboratory.trial(7).status is Status.COMPLETED
+    assert laboratory.ask().number == 14
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_both_files_hold_the_same_events(version, tmp_path):
     logs = []
-    for file in ("v1.jsonl", "v1.db"):
+    for file in (f"{version}.jsonl", f"{version}.db"):
         storage = open_storage(shutil.copy(HERE / file, tmp_path))
         logs.append(storage.events("golden"))
         storage.close()
     assert logs[0] == logs[1]
+    assert [e.hash for e in logs[0]] == [e.hash for e in logs[1]]

@@ -117,6 +117,51 @@ def test_fixed_values_are_given_whatever_the_position_says_and_a_fixed_point_is_
     assert sorted(p["n"] for p in levels.fresh([{"n": 2, "c": "b"}] * 5, seen)) == [1, 3]
 
 
+def test_a_finite_rest_beside_a_fixed_real_number_is_searched_whole():
+    space = Space([Float("x", 0.0, 1.0), Int("n", 1, 3)]).fix({"x": 0.25})
+    offered = space.fresh([{"x": 0.25, "n": 2}] * 5, Tried(space.encode([{"x": 0.25, "n": 1}, {"x": 0.5, "n": 3}])))
+    assert sorted((p["x"], p["n"]) for p in offered) == [(0.25, 2), (0.25, 3)]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "stored", "position"),
+    [
+        (Float("p", 0.0, 10.0), 12.5, 12.5, 1.25),
+        (Float("p", 0.0, 1.0, step=0.1), 0.30000000001, 0.3, 3.5 / 11),
+        (Float("p", 0.0, 1.0, step=0.1), 0.35, 0.35, 4.0 / 11),
+        (Float("p", 0.0, 1.0, step=0.1), -0.2, -0.2, -1.5 / 11),
+        (Float("p", 1.0, 100.0, log=True), 1000.0, 1000.0, 1.5),
+        (Int("p", 0, 8, step=2), 3.0, 3, 2.0 / 5),
+        (Int("p", 1, 4), 9, 9, 8.5 / 4),
+        (Categorical("p", ["a", "b"]), "b", "b", 0.75),
+    ],
+)
+def test_an_executed_value_is_kept_and_placed_where_it_lies(parameter, value, stored, position):
+    space = Space([parameter])
+    executed = space.check_executed({"p": value})
+    assert (executed["p"], type(executed["p"])) == (stored, type(stored))
+    assert space.encode([executed])[0, 0] == pytest.approx(position, abs=1e-12)
+    assert space.point(space.codes(executed)) == executed
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        (Float("p", 1.0, 9.0, log=True), 0.0),
+        (Float("p", 1.0, 9.0), float("inf")),
+        (Float("p", 1.0, 9.0), "3"),
+        (Int("p", 1, 9), 2.5),
+        (Int("p", 1, 9), float("nan")),
+        (Int("p", 1, 9), 10**400),
+        (Int("p", 1, 9, log=True), 0),
+        (Ordinal("p", [1, 2]), 3),
+    ],
+)
+def test_an_executed_value_that_no_parameter_can_have_is_refused(parameter, value):
+    with pytest.raises(SpaceError, match="'p'"):
+        Space([parameter]).check_executed({"p": value})
+
+
 def test_uniform_positions_are_uniform_over_levels():
     space = Space([Int("n", 1, 4), Float("s", 0.0, 1.0, step=0.25), Ordinal("o", [1, 2, 4])])
     points = space.decode(np.random.default_rng(3).random((6000, 3)))

@@ -1,13 +1,18 @@
 import fcntl
 import json
 import multiprocessing
+import re
 import threading
+from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from bbo.errors import NewerFormatError, StorageError
+from bbo.errors import BusyError, DamagedError, NewerFormatError, StorageError
 from bbo.events import Event, event
 from bbo.storage import JSONLinesStorage, jsonlines
+from bbo.storage.chain import broken_at
 
 CREATED = event("created", "created", {"seed": 1})
 
@@ -40,6 +45,8 @@ def test_file_is_a_header_and_one_json_object_a_line(written):
         (5, "ended/0", 0),
     ]
     assert rows[1]["body"] == {"x": 0.1}
+    assert list(rows[1])[-2:] == ["hash", "body"]
+    assert re.fullmatch("[0-9a-f]{64}", rows[1]["hash"])
     assert rows[4]["trial"] == 0
     assert written.endswith(b"\n")
 
@@ -113,10 +120,13 @@ DAMAGES = {
     "not JSON": (b'"key":"asked/0"', b'"key":"asked/0'),
     "binary": (b'"body":{"x":0.1}', b"\x00\xff\xfe"),
     "no object": (b'"body":{"x":0.1}', b'"body":[1]'),
-    "a field less": (b'"more":0,"body":{"x":0.1}', b'"body":{"x":0.1}'),
+    "a field less": (b'"more":0,"hash"', b'"hash"'),
     "another number": (b'"seq":2', b'"seq":7'),
     "a row less": (b'"key":"created","trial":null', b'"key":"created","more":0,"trial":null'),
     "another order": (b'"body":{"x":0.1}}', b'"body":{"x":0.1},"z":1}'),
+    "a hash cut short": (b'"more":0,"hash":"', b'"more":0,"hash":"0'),
+    "a number too large": (b'"key":"asked/0","trial":null', b'"key":"asked/0","trial":18446744073709551616'),
+    "half a character": (b'"key":"asked/0"', b'"key":"\\ud83e"'),
     "Windows' line end": (b'{"x":0.1}}\n', b'{"x":0.1}}\r\n'),
 }
 
@@ -130,7 +140,7 @@ def test_damaged_middle_is_an_error_that_names_the_line_and_the_remedy(path, wri
     assert damaged != written
     path.write_bytes(damaged)
     n = 4 if damage == "a row less" else 3
-    with pytest.raises(StorageError, match=rf"Line {n} of .*log.jsonl is damaged.*head -n {n - 1} ") as caught:
+    with pytest.raises(DamagedError, match=rf"Line {n} of .*log.jsonl is damaged.*head -n {n - 1} ") as caught:
         JSONLinesStorage(path)
     assert "The file is unchanged" in str(caught.value)
     assert path.read_bytes() == damaged
@@ -146,9 +156,9 @@ def test_damage_under_an_open_storage_is_an_error_on_each_use(path, written):
     with path.open("ab") as file:
         file.write(b"edited by hand\n")
     for _ in range(2):
-        with pytest.raises(StorageError, match="Line 7 of"):
+        with pytest.raises(DamagedError, match="Line 7 of"):
             storage.append("s", [asked(3)])
-        with pytest.raises(StorageError, match="Line 7 of"):
+        with pytest.raises(DamagedError, match="Line 7 of"):
             storage.events("s")
     path.write_bytes(written)
     assert storage.append("s", [asked(3)]) == 6
@@ -164,9 +174,9 @@ def test_file_changed_under_an_open_storage_is_an_error(path, written, change):
         if change == "replaced":
             path.write_bytes(written + b"\n")
     left = path.read_bytes() if path.exists() else None
-    with pytest.raises(StorageError, match=r"was replaced or shortened|No such file"):
+    with pytest.raises(DamagedError, match=r"was replaced or shortened|No such file"):
         storage.append("s", [asked(3)])
-    with pytest.raises(StorageError, match=r"was replaced or shortened|No such file"):
+    with pytest.raises(DamagedError, match=r"was replaced or shortened|No such file"):
         storage.events("s")
     assert (path.read_bytes() if path.exists() else None) == left
 
@@ -228,8 +238,10 @@ def test_lock_held_for_long_is_an_error_that_names_the_file(path, written, monke
     with path.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_SH)
         assert len(JSONLinesStorage(path).events("s")) == 5
-        with pytest.raises(StorageError, match=r"log.jsonl was locked"):
+        with pytest.raises(BusyError, match=r"log.jsonl was locked"):
             storage.append("s", [asked(3)])
+        with pytest.raises(BusyError, match=r"log.jsonl was locked"):
+            storage.take("s", "ask", "mine", 60.0)
     assert storage.append("s", [asked(3)]) == 6
 
 
@@ -266,3 +278,215 @@ def test_interrupt_while_reading_loses_nothing(path, written, monkeypatch):
         storage.events("s")
     monkeypatch.undo()
     assert storage.events("s") == other.events("s")
+
+
+HASH = re.compile(rb'"hash":"[0-9a-f]{64}",')
+
+
+def columns(events):
+    """All that an event has; its hash is no part of its equality."""
+    return [(e, e.hash) for e in events]
+
+
+def test_rows_from_before_the_chain_get_the_hashes_that_follow_and_the_chain_goes_on(path, written):
+    whole = columns(JSONLinesStorage(path).events("s"))
+    old = HASH.sub(b"", written)
+    assert len(HASH.findall(written)) == 5
+    storage = _storage_of(path, old)
+    assert columns(storage.events("s")) == whole
+    assert storage.append("s", [asked(5), asked(6)]) == 7
+    text = path.read_bytes()
+    assert text.startswith(old)
+    assert len(HASH.findall(text[len(old) :])) == 2
+    for events in (storage.events("s"), JSONLinesStorage(path).events("s")):
+        assert columns(events)[:5] == whole
+        assert broken_at(events) is None
+        assert json.loads(text.splitlines()[-1])["hash"] == events[-1].hash
+
+
+def test_rows_that_an_earlier_version_adds_belong_to_the_chain(path, written):
+    whole = columns(JSONLinesStorage(path).events("s"))
+    lines = written.splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], HASH.sub(b"", lines[3]), HASH.sub(b"", lines[4]), lines[5]]))
+    assert columns(JSONLinesStorage(path).events("s")) == whole
+
+
+def test_an_old_row_changed_by_hand_is_found_once_the_log_went_on(path, written):
+    storage = _storage_of(path, HASH.sub(b"", written))
+    storage.append("s", [asked(5)])
+    path.write_bytes(path.read_bytes().replace(b'{"x":0.1}', b'{"x":0.7}'))
+    assert broken_at(JSONLinesStorage(path).events("s")) == 6
+
+
+# Leases in the file beside the log.
+
+
+@pytest.fixture
+def beside(path):
+    return path.with_name("log.jsonl.leases")
+
+
+@pytest.fixture
+def storage(path, written):
+    return JSONLinesStorage(path, "process")
+
+
+def names(storage, study="s"):
+    return [lease.name for lease in storage.leases(study)]
+
+
+def test_there_is_a_file_of_leases_while_there_are_leases(path, written, storage, beside):
+    lease = storage.take("s", "ask", "mine", 60.0)
+    assert beside.exists()
+    assert path.read_bytes() == written
+    storage.append("s", [asked(5)], lease=lease, releases=True)
+    assert [file.name for file in path.parent.iterdir()] == ["log.jsonl"]
+    storage.release("s", storage.take("s", "ask", "mine", 60.0))
+    assert [file.name for file in path.parent.iterdir()] == ["log.jsonl"]
+
+
+def test_leases_that_vanished_are_free_and_who_had_them_is_stale(storage, beside):
+    lease = storage.take("s", "ask", "mine", 60.0)
+    beside.unlink()
+    assert storage.leases("s") == []
+    assert not storage.renew("s", lease, 60.0)
+    with pytest.raises(StorageError, match="take it again"):
+        storage.append("s", [asked(5)], lease=lease)
+    assert storage.take("s", "ask", "other", 60.0)
+
+
+DAMAGED_LEASES = {
+    "empty": "",
+    "not JSON": '{"s":[',
+    "deep": "[" * 99_999,
+    "a list": "[1]",
+    "no lists": '{"s":{"name":"ask"}}',
+    "no leases": '{"s":[1]}',
+    "a field less": '{"s":[{"name":"ask","token":"mine","data":"","taken_at":1.0}]}',
+    "a field more": '{"s":[{"name":"ask","token":"mine","data":"","taken_at":1.0,"ends_at":2.0,"x":1}]}',
+    "text for a time": '{"s":[{"name":"ask","token":"mine","data":"","taken_at":1.0,"ends_at":"soon"}]}',
+    "for ever": '{"s":[{"name":"ask","token":"mine","data":"","taken_at":1.0,"ends_at":Infinity}]}',
+    "never": '{"s":[{"name":"ask","token":"mine","data":"","taken_at":NaN,"ends_at":2.0}]}',
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_LEASES)
+def test_damaged_leases_are_none_and_said(storage, beside, caplog, damage):
+    beside.write_text(DAMAGED_LEASES[damage])
+    assert storage.leases("s") == []
+    assert "cannot be read and are taken as given up" in caplog.text
+    lease = storage.take("s", "ask", "mine", 60.0)
+    caplog.clear()
+    assert names(storage) == ["ask"]
+    assert storage.append("s", [asked(5)], lease=lease, releases=True) == 6
+    assert caplog.text == ""
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=3))
+def test_leases_with_any_damage_are_read_and_written(storage, beside, damage):
+    now = {"taken_at": 1.5e9, "ends_at": 2.5e9}
+    rows = {"s": [{"name": "ask", "token": "mine", "data": "", **now}], "t": []}
+    text = bytearray(json.dumps(rows).encode())
+    for at, bits in damage:
+        text[int(at * len(text))] ^= bits
+    beside.write_bytes(text)
+    assert len(storage.leases("s")) <= 1
+    assert storage.take("s", "ticket/1", "other", 60.0) is not None
+    assert "ticket/1" in names(storage)
+
+
+def test_leases_that_cannot_be_kept_are_an_error_that_names_the_file_and_leaves_the_log(path, written, storage, beside):
+    beside.mkdir()
+    assert storage.leases("s") == []
+    with pytest.raises(StorageError, match=r"Cannot keep leases in .*log.jsonl.leases: Is a directory"):
+        storage.take("s", "ask", "mine", 60.0)
+    assert path.read_bytes() == written
+    assert {file.name for file in path.parent.iterdir()} == {"log.jsonl", "log.jsonl.leases"}
+    assert storage.append("s", [asked(5)]) == 6
+
+
+def test_an_append_stands_though_its_lease_cannot_be_given_up(storage, monkeypatch, caplog):
+    lease = storage.take("s", "ask", "mine", 60.0)
+    storage.take("s", "runner/1", "mine", 60.0)
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full_disk)
+    assert storage.append("s", [asked(5)], lease=lease, releases=True) == 6
+    assert "A lease ends by itself instead of now" in caplog.text
+    monkeypatch.undo()
+    assert names(storage) == ["ask", "runner/1"]
+
+
+def test_what_a_killed_writer_left_beside_the_leases_does_not_matter(storage, beside):
+    beside.with_name("log.jsonl.leases.new").write_text('{"s":[')
+    storage.take("s", "ask", "mine", 60.0)
+    assert names(storage) == ["ask"]
+    assert not beside.with_name("log.jsonl.leases.new").exists()
+
+
+def test_taking_and_reading_leases_does_not_read_the_log_again(storage, monkeypatch):
+    def unused(_):
+        raise AssertionError("a line of the log was read")
+
+    monkeypatch.setattr(jsonlines, "_parse", unused)
+    lease = storage.take("s", "ask", "mine", 60.0)
+    assert storage.renew("s", lease, 60.0)
+    assert names(storage) == ["ask"]
+    storage.release("s", lease)
+    assert names(storage) == []
+
+
+def test_names_of_one_file_share_its_leases(path, storage):
+    link = path.with_name("another name.jsonl")
+    link.symlink_to(path)
+    storage.take("s", "ask", "mine", 60.0)
+    other = JSONLinesStorage(link)
+    assert names(other) == ["ask"]
+    assert other.take("s", "ask", "other", 60.0) is None
+
+
+def test_who_shares_the_log_shares_its_leases(path, storage, beside):
+    for mode in (0o600, 0o664):
+        path.chmod(mode)
+        storage.take("s", "ask", "mine", 60.0)
+        assert beside.stat().st_mode & 0o777 == mode
+
+
+def test_leases_of_several_studies_are_in_one_file(storage):
+    storage.append("t", [CREATED])
+    one, two = (storage.take(study, "ask", f"of {study}", 60.0) for study in ("s", "t"))
+    storage.release("s", one)
+    assert (names(storage, "s"), names(storage, "t")) == ([], ["ask"])
+    assert replace(storage.leases("t")[0], seconds_left=0.0) == replace(two, seconds_left=0.0)
+
+
+def test_another_file_in_place_of_the_log_is_noticed_though_size_and_end_are_the_same(path, written, storage):
+    other = path.with_name("other.jsonl")
+    other.write_bytes(written.replace(b'"x":0.1', b'"x":0.2'))
+    other.replace(path)
+    with pytest.raises(DamagedError, match="was replaced"):
+        storage.events("s")
+
+
+def test_a_last_line_changed_in_place_is_noticed_by_the_next_writer(path, written, storage):
+    text = written.replace(b'"y":1}', b'"y":2}')
+    with path.open("r+b") as file:
+        file.write(text)
+    with pytest.raises(DamagedError, match="was replaced"):
+        storage.append("s", [asked(5)])
+    assert path.read_bytes() == text
+    storage.close()
+    assert storage.events("s")[-1].body == '{"values":{"y":2}}'
+    assert broken_at(storage.events("s")) == 5
+
+
+def test_an_empty_file_that_is_deleted_may_be_made_anew(path):
+    path.touch()
+    storage = JSONLinesStorage(path)
+    assert storage.studies() == []
+    path.unlink()
+    assert storage.studies() == []
+    assert storage.append("s", [CREATED]) == 1

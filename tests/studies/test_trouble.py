@@ -88,9 +88,9 @@ class Spy(MemoryStorage):
         super().__init__()
         self.appended = []
 
-    def append(self, name, events):
+    def append(self, name, events, **lease):
         self.appended.append([e.kind for e in events])
-        return super().append(name, events)
+        return super().append(name, events, **lease)
 
 
 def test_reports_and_the_end_of_a_trial_are_one_append():
@@ -113,20 +113,21 @@ def test_an_orphan_that_another_process_took_is_left_to_it():
     class Overtaken(MemoryStorage):
         other = None
 
-        def append(self, name, events):
+        def append(self, name, events, **lease):
             if self.other and events[0].kind == "lost" and events[0].trial == 0:
-                body = {"attempt": 2, "runner": {"study": "else", "host": "nowhere", "pid": 1, "start": "", "run": ""}}
+                body = {"attempt": 2, "runner": {"study": self.other, "run": "theirs"}}
                 theirs = [
                     event("lost", "lost/0/1", {"attempt": 1}, trial=0),
                     event("started", "started/0/2", body, trial=0),
                 ]
                 self.other = None
+                self.take(name, "runner/theirs", "theirs", 60.0)
                 super().append(name, theirs)
-            return super().append(name, events)
+            return super().append(name, events, **lease)
 
     storage = Overtaken()
     s = orphaned(storage)
-    storage.other = True
+    storage.other = s.trials[0].study
     evaluated = []
     s.run(lambda t: evaluated.append(t.number) or bowl(t), 2)
     assert evaluated == [1]

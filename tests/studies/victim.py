@@ -24,22 +24,16 @@ class Fatal:
     def __init__(self, storage, moment, which):
         self.storage, self.moment, self.which, self.url = storage, moment, which, storage.url
 
-    def append(self, study, events):
+    def append(self, study, events, **lease):
         kind = {"ask": "asked", "tell": "told"}.get(self.moment)
         if events[0].kind == kind:
             self.which -= 1
             if self.which == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return self.storage.append(study, events)
+        return self.storage.append(study, events, **lease)
 
-    def events(self, study, since=0):
-        return self.storage.events(study, since)
-
-    def studies(self):
-        return self.storage.studies()
-
-    def close(self):
-        self.storage.close()
+    def __getattr__(self, name):
+        return getattr(self.storage, name)
 
 
 def objective(trial):

@@ -1,0 +1,119 @@
+"""The desk where points are asked for: one process at a time computes, jointly for all who wait.
+
+(a) Who finds the desk taken leaves a ticket there. (b) The holder of the lease takes all open tickets, (c) computes one
+joint suggestion outside of any transaction, (d) appends one `asked` event that answers them, if the lease is still its
+own. When a holder dies its lease runs out, or is known to be a dead process's, and the next one takes over.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from bbo.errors import StorageError
+from bbo.storage import Lease
+from bbo.studies import heart
+from bbo.studies.log import StudyLog
+from bbo.studies.runner import identity, is_alive
+
+DESK = "ask"
+TICKET = "ticket/"
+# How long the lease on the desk and a ticket last without a heartbeat.
+LEASE_S = 15.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
+_jitter = random.SystemRandom()  # of the waiting, not of the study: the global generator is the user's
+
+
+@dataclass(slots=True)
+class Turn:
+    """What came of waiting: the lease, or the trials that another process asked for in this ticket's name.
+
+    Args:
+        is_queued: others saw the ticket, so whoever computes must name it.
+        is_spent: the lease was given up together with an append.
+    """
+
+    lease: Lease | None
+    answer: range | None
+    is_queued: bool
+    is_spent: bool = False
+
+
+@contextmanager
+def turn(log: StudyLog, ticket: str, wish: dict[str, Any]) -> Iterator[Turn]:
+    """Waits for the desk, or for an answer to a ticket with this wish; the log is refreshed."""
+    store, name = log.storage, log.name
+    with ExitStack() as stack:
+        lease = _take(log, ticket, looks_first=False)
+        is_queued = lease is None
+        if lease is None:
+            lease, answer = _queue(log, ticket, json.dumps(identity() | wish), stack)
+            if lease is None:
+                yield Turn(None, answer, is_queued)
+                return
+        held = lease  # for the closures
+        stack.enter_context(heart.keeps(lambda: store.renew(name, held, LEASE_S), LEASE_S / 3))
+        log.refresh()
+        taken = Turn(held, log.fold.answer(ticket) if is_queued else None, is_queued)
+        try:
+            yield taken
+        finally:
+            if not taken.is_spent:
+                with suppress(StorageError):  # it runs out by itself
+                    store.release(name, held)
+
+
+def _queue(log: StudyLog, ticket: str, wish: str, stack: ExitStack) -> tuple[Lease | None, range | None]:
+    """Leaves a ticket and waits for the desk or an answer."""
+    store, name = log.storage, log.name
+
+    def beat() -> Lease | None:
+        return store.take(name, TICKET + ticket, ticket, LEASE_S, wish)
+
+    place = beat()
+    stack.callback(_give_up, log, place)
+    stack.enter_context(heart.keeps(beat, LEASE_S / 3))
+    pause = _FIRST_PAUSE_S
+    while True:
+        with log.lock:
+            log.changed.wait(pause * _jitter.uniform(0.5, 1.5))
+        pause = min(1.5 * pause, _LONGEST_PAUSE_S)
+        log.refresh()
+        answer = log.fold.answer(ticket)
+        if answer is not None:
+            return None, answer
+        lease = _take(log, ticket, looks_first=True)
+        if lease is not None:
+            return lease, None
+
+
+def _give_up(log: StudyLog, lease: Lease | None) -> None:
+    with suppress(StorageError):  # it runs out by itself
+        if lease is not None:
+            log.storage.release(log.name, lease)
+
+
+def _take(log: StudyLog, ticket: str, *, looks_first: bool) -> Lease | None:
+    """The lease on the desk, if it is free or its holder is dead."""
+    store, name, data = log.storage, log.name, json.dumps(identity())
+    if not looks_first:
+        lease = store.take(name, DESK, ticket, LEASE_S, data)
+        if lease is not None:
+            return lease
+    holder = next((lease for lease in store.leases(name) if lease.name == DESK), None)
+    if holder is not None and is_alive(holder) and holder.seconds_left > 0:
+        return None
+    return store.take(name, DESK, ticket, LEASE_S, data, instead_of=None if holder is None else holder.token)
+
+
+def open_tickets(log: StudyLog, but: str) -> list[tuple[str, dict[str, Any]]]:
+    """Tickets of the others that wait, in the order in which they came, and their wishes."""
+    found = []
+    for lease in log.storage.leases(log.name):
+        ticket = lease.name.removeprefix(TICKET)
+        is_open = lease.name.startswith(TICKET) and ticket != but and lease.seconds_left > 0
+        if is_open and is_alive(lease) and log.fold.answer(ticket) is None:
+            found.append((ticket, json.loads(lease.data)))
+    return found

@@ -1,0 +1,130 @@
+"""Where evaluations happen: in the calling thread, in others, or in processes that can be killed."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+# Of what an evaluation prints the end is kept.
+OUTPUT_BYTES = 8_000
+
+
+class InlineExecutor(Executor):
+    """Evaluates in the calling thread, at once, so that an interrupt reaches the objective itself."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class ChildProcesses(Executor):
+    """Evaluates in processes of its own, which can be killed: when a trial takes too long, or is given up.
+
+    The death of one is that trial's alone; another takes its place. What an evaluation prints goes to a file that
+    outlives it.
+
+    Args:
+        n: how many at once.
+        timeout: seconds after which an evaluation is killed; its future then raises TimeoutError.
+        folder: for the files of output.
+    """
+
+    def __init__(self, n: int, timeout: float | None, folder: Path) -> None:
+        from pebble import ProcessPool
+
+        self._timeout, self._folder = timeout, folder
+        # Not forked: libraries that have threads, such as torch, do not survive that.
+        self._pool = ProcessPool(n, initializer=_begin_child, context=multiprocessing.get_context("spawn"))
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """The future of fn(*args); its `cancel` kills the process."""
+        file = self._folder / f"{time.monotonic_ns()}.txt"
+        future: Future[Any] = self._pool.schedule(_with_output, (str(file), fn, *args), kwargs, timeout=self._timeout)
+        future.output_file = file  # type: ignore[attr-defined]
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if cancel_futures:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+        else:
+            self._pool.close()  # type: ignore[no-untyped-call]
+        if wait:
+            self._pool.join()
+
+
+def output_of(future: "Future[Any]") -> str:
+    """The end of what an evaluation printed, where it was kept; the file is then gone."""
+    file: Path | None = getattr(future, "output_file", None)
+    if file is None or not file.exists():
+        return ""
+    with file.open("rb") as f:
+        f.seek(max(0, file.stat().st_size - OUTPUT_BYTES))
+        text = f.read().decode(errors="replace")
+    file.unlink()
+    return text
+
+
+def _begin_child() -> None:
+    """Leaves Ctrl-C to the parent, and ends when the parent has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="bbo-watch", daemon=True).start()
+
+
+def _with_output(file: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Calls fn with all that this process writes to stdout and stderr, and programs that it starts, in the file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with Path(file).open("wb") as target:
+        os.dup2(target.fileno(), 1)
+        os.dup2(target.fileno(), 2)
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for fd, stream in zip(saved, (1, 2), strict=True):
+            os.dup2(fd, stream)
+            os.close(fd)
+
+
+@contextmanager
+def workplace(workers: int, executor: Executor | None, *, isolated: bool, timeout: float | None) -> Iterator[Executor]:
+    """The executor to work with: the given one, which stays open, or one of the run's own, which does not.
+
+    Args:
+        isolated: in processes that can be killed.
+        timeout: of one evaluation; where it is isolated.
+    """
+    if executor is not None or (workers == 1 and not isolated):
+        yield executor or InlineExecutor()
+        return
+    if not isolated:
+        own: Executor = ThreadPoolExecutor(workers)
+        try:
+            yield own
+        finally:
+            own.shutdown(wait=False, cancel_futures=True)
+        return
+    with TemporaryDirectory(prefix="bbo-", ignore_cleanup_errors=True) as folder:
+        own = ChildProcesses(workers, timeout, Path(folder))
+        try:
+            yield own
+        finally:
+            own.shutdown(cancel_futures=True)

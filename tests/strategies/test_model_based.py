@@ -1,0 +1,129 @@
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from bbo.budget import Budget, RegretBelow
+from bbo.errors import StrategyError
+from bbo.objective import Maximize, Minimize, OutcomeConstraint, Target
+from bbo.seeding import generator
+from bbo.space import Categorical, Float, Int
+from bbo.strategies import GP
+from bbo.studies.study import Study
+
+LINE = [Float("x", 0.0, 1.0)]
+RULE = Budget(stop=(RegretBelow(1e-6),))
+
+
+def wave(trial):
+    return math.sin(9 * trial["x"]) + trial["x"]
+
+
+def told(wanted, function, n=9, space=LINE, seed=3, **options):
+    s = Study(space, wanted, strategy=GP(n_first=4), seed=seed, **options)
+    for _ in range(n):
+        trial = s.ask()
+        s.tell(trial, function(trial))
+    return s
+
+
+def outlook(s):
+    notes = s.ask().notes
+    return {key: notes[key] for key in ("gain", "noise", "regret") if key in notes}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gain_is_the_expected_improvement_on_the_best_mean_of_the_tried_points(seed):
+    s = told(Maximize("y"), wave, n=7, seed=seed)
+    latest = s.ask()
+    said = s.at(7).predict(s.frame())
+    best, mean, sd = said["y mean"][:7].max(), said["y mean"][7], said["y sd"][7]
+    z = (mean - best) / sd
+    # The formula is for values that are Gaussian themselves; a transform bends it a little.
+    assert latest.notes["gain"] == pytest.approx(sd * (norm.pdf(z) + z * norm.cdf(z)), rel=0.1)
+    assert latest.notes["mean"]["y"] == pytest.approx(mean, rel=1e-5)
+    assert latest.notes["sd"]["y"] == pytest.approx(sd, rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gain_noise_and_regret_are_in_the_units_of_the_objective_whatever_its_direction(seed):
+    def run(aim, scale):
+        return outlook(told(aim, lambda trial: scale * wave(trial), seed=seed, budget=RULE))
+
+    plain = run(Maximize("y"), 1.0)
+    assert plain.keys() == {"gain", "noise", "regret"}
+    assert run(Minimize("y"), -1.0) == plain
+    for key, value in run(Maximize("y"), 1000.0).items():
+        assert value == pytest.approx(1000 * plain[key], rel=1e-2)
+
+
+@pytest.mark.parametrize("sd", [0.05, 0.3])
+@pytest.mark.parametrize("seed", range(2))
+def test_noise_is_about_what_the_objective_has(sd, seed):
+    def noisy(trial):
+        return 3 * trial["x"] + sd * generator(trial.seed).normal()
+
+    s = told(Maximize("y"), noisy, n=0, seed=seed)
+    for trial in s.ask(60):
+        s.tell(trial, noisy(trial))
+    assert outlook(s)["noise"] == pytest.approx(sd, rel=0.4)
+
+
+def test_gain_does_not_shrink_with_the_number_of_pending_trials():
+    s = told(Maximize("y"), wave)
+    gains = [s.ask().notes["gain"] for _ in range(6)]
+    assert min(gains) > 0.9 * gains[0]
+
+
+def test_only_the_first_point_of_an_ask_says_what_further_trials_may_gain():
+    s = told(Maximize("y"), wave)
+    assert ["gain" in trial.notes for trial in s.ask(3)] == [True, False, False]
+
+
+def test_without_a_feasible_trial_nothing_is_said_of_further_ones():
+    wanted = (Maximize("y"), OutcomeConstraint("g", upper=-1.0))
+    s = told(wanted, lambda trial: {"y": wave(trial), "g": trial["x"]}, n=7, budget=RULE)
+    assert outlook(s) == {}
+
+
+def test_of_a_target_gain_and_regret_are_of_the_distance_to_it():
+    notes = outlook(told(Target("y", 0.7), lambda trial: 2 * trial["x"], n=8, budget=RULE))
+    assert 0 <= notes["gain"] < 2
+    assert 0 <= notes["regret"] < 2
+
+
+def test_heavy_tails_give_finite_notes():
+    def cliff(trial):
+        return math.exp(40 * trial["x"] ** 2)
+
+    for aim in (Minimize("y"), Maximize("y")):
+        for n in (8, 14):
+            notes = outlook(told(aim, cliff, n=n, budget=RULE))
+            assert all(0 <= value < 1e20 for value in notes.values()), notes
+
+
+def test_values_executed_far_outside_and_off_the_grid_are_taken():
+    space = [Float("t", 20.0, 120.0, step=5.0), Float("c", 1e-3, 1.0, log=True), Int("n", 1, 8)]
+    executed = iter([{"t": 183.3}, {"c": 50.0, "n": 90}, {"t": -7.0, "c": 1e-9}, {"n": -3}, {"t": 42.42}])
+    s = Study(space, Minimize("y"), strategy=GP(n_first=4), seed=5)
+    for _ in range(8):
+        trial = s.ask()
+        s.tell(trial, trial["t"] / 100 + trial["n"], params=next(executed, None))
+    assert s.ask().params in s.space
+    assert s.recommend() is not None
+    assert np.isfinite(s.predict(s.frame()).to_numpy()).all()
+    assert s.verify().agrees
+
+
+def test_too_few_trials_predict_nothing():
+    s = told(Maximize("y"), wave, n=1)
+    with pytest.raises(StrategyError, match="2 completed trials"):
+        s.strategy.predict(s.history, [{"x": 0.5}])
+
+
+def test_predictions_of_no_points_are_empty():
+    space = [*LINE, Categorical("c", ["a", "b"])]
+    s = told((Maximize("y"), OutcomeConstraint("g", upper=1.0)), lambda t: {"y": wave(t), "g": t["x"]}, space=space)
+    prediction = s.strategy.predict(s.history, [])
+    assert [len(v) for v in (*prediction.mean.values(), *prediction.sd.values(), prediction.feasibility)] == [0] * 5

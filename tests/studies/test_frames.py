@@ -1,0 +1,358 @@
+"""Tables: what people are given to fill in, and what is made of it when it comes back."""
+
+import io
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bbo.errors import AlreadyToldError, NonFiniteError, ObjectiveError, SpaceError, TrialError
+from bbo.objective import Maximize, Minimize, OutcomeConstraint, Tracked
+from bbo.space import Categorical, Float, Int, Ordinal, Space
+from bbo.storage import MemoryStorage
+from bbo.strategies import RandomSearch
+from bbo.studies.study import Study
+from bbo.trial import FailureReason, Status
+
+SPACE = Space(
+    [
+        Float("temperature", 20.0, 120.0, unit="degC"),
+        Int("hours", 1, 48, unit="h"),
+        Ordinal("flask", [10, 25, 50]),
+        Categorical("solvent", ["water", "DMF", None, True]),
+    ]
+)
+WANTED = [Maximize("yield", unit="%"), OutcomeConstraint("purity", lower=0.9), Tracked("colour")]
+HEADERS = [
+    "trial",
+    "temperature [degC]",
+    "hours [h]",
+    "flask",
+    "solvent",
+    "yield [%]",
+    "purity",
+    "colour",
+    "cost",
+    "status",
+    "note",
+]
+
+
+def study(**options):
+    return Study(SPACE, WANTED, **({"strategy": RandomSearch(), "seed": 4} | options))
+
+
+def asked(n=4, **options):
+    s = study(**options)
+    s.suggest_frame(n)
+    return s
+
+
+def sheet(*rows):
+    return pd.DataFrame([{"trial": None} | row for row in rows]).astype(object)
+
+
+def refused(s, error, said, frame, **options):
+    before = s.storage.events(s.name)
+    with pytest.raises(error, match=said):
+        s.tell_frame(frame, **options)
+    assert s.storage.events(s.name) == before
+
+
+def test_the_table_to_fill_in_has_a_column_for_each_thing_and_units_in_its_headers():
+    s = study()
+    frame = s.suggest_frame(3, fixed={"flask": 25}, shared=["temperature"])
+    assert frame.columns.tolist() == HEADERS
+    assert frame["trial"].tolist() == [0, 1, 2]
+    assert frame["hours [h]"].tolist() == [t["hours"] for t in s.trials]
+    assert (frame["flask"].tolist(), frame["temperature [degC]"].nunique()) == ([25] * 3, 1)
+    assert frame[HEADERS[5:]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(s.pending_frame(), frame)
+
+
+def test_a_table_goes_through_a_csv_and_back_in_two_sittings():
+    s = asked()
+    table = pd.read_csv(io.StringIO(s.pending_frame().to_csv(index=False)), dtype=str, keep_default_na=False)
+    assert str(s.tell_frame(table)) == "4 untouched (0, 1, 2, 3)"
+    table["yield [%]"] = ["81; 83; 80", "70", "", ""]
+    table["purity"] = ["", "0.95", "", ""]
+    table["temperature [degC]"] = [table["temperature [degC]"][0], "133", *table["temperature [degC]"][2:]]
+    table["status"] = ["", "completed", " Failed ", ""]
+    table["note"] = ["HPLC tomorrow", "", "leaked", ""]
+    done = s.tell_frame(table)
+    assert (done.told, done.partial, done.failed, done.untouched) == ([1], [0], [2], [3])
+    assert done.executed == {1: {"temperature": (s.trial(1).suggested["temperature"], 133.0)}}
+    assert "1 told (1)" in str(done)
+    assert f"trial 1: temperature 133.0 instead of {s.trial(1).suggested['temperature']!r}" in str(done)
+    assert s.trial(0).replicates == {"yield": (81.0, 83.0, 80.0)}
+    assert (s.trial(0).status, s.trial(0).note) == (Status.RUNNING, "HPLC tomorrow")
+    assert (s.trial(2).status, s.trial(2).message, s.trial(2).reason) == ("failed", "leaked", FailureReason.INVALID)
+    before = s.storage.events(s.name)
+    again = s.tell_frame(table)
+    assert (again.unchanged, again.untouched) == ([0, 1, 2], [3])
+    assert s.storage.events(s.name) == before
+    table.loc[0, "purity"] = "0.97"
+    table.loc[3, "status"], table.loc[3, "note"] = "cancelled", "out of stock"
+    done = s.tell_frame(table)
+    assert (done.told, done.cancelled, done.unchanged) == ([0], [3], [1, 2])
+    assert s.trial(0).values == {"yield": pytest.approx(244 / 3), "purity": 0.97}
+    assert s.trial(3).message == "out of stock"
+    assert s.pending_frame().empty
+
+
+def test_a_printed_table_shows_what_is_known_and_takes_the_rest():
+    s = asked(2)
+    s.tell(1, {"yield": [81, 83]}, partial=True, params={"hours": 60}, cost=2.0)
+    frame = s.pending_frame()
+    assert frame.loc[1, ["yield [%]", "purity", "hours [h]", "cost"]].tolist() == ["81.0; 83.0", None, 60, 2.0]
+    frame.loc[1, "purity"] = 0.95
+    assert s.tell_frame(frame).told == [1]
+    assert s.trial(1).replicates == {"yield": (81.0, 83.0)}
+    assert (s.trial(1)["hours"], s.trial(1).cost) == (60, 2.0)
+
+
+def test_a_table_of_typed_values_says_the_same_as_one_of_text():
+    one, two = asked(2), asked(2)
+    values = {"temperature": np.float64(83.0), "hours": np.int64(7), "flask": 25.0, "solvent": True}
+    result = {"yield": [81.0, 83.0], "purity": np.float32(0.5), "cost": 3, "note": "pink"}
+    texts = {"temperature": " 83 ", "hours": "7.0", "flask": "25", "solvent": "TRUE"}
+    said = {"yield": "81;83", "purity": "0.5", "cost": "3", "note": "pink"}
+    one.tell_frame(sheet({"trial": 1} | values | result))
+    two.tell_frame(sheet({"trial": "1.0"} | texts | said))
+    assert one.trial(1).params == two.trial(1).params == {"temperature": 83.0, "hours": 7, "flask": 25, "solvent": True}
+    for name in ("values", "replicates", "cost", "note", "status"):
+        assert getattr(one.trial(1), name) == getattr(two.trial(1), name)
+
+
+@pytest.mark.parametrize("cell", ["", " ", "nan", "NaN", "None", "<NA>", None, math.nan, pd.NA, pd.NaT])
+def test_an_empty_cell_says_nothing(cell):
+    s = asked(1)
+    row = dict.fromkeys(["temperature", "hours", "flask", "yield", "purity", "colour", "cost", "status", "note"], cell)
+    assert s.tell_frame(sheet({"trial": 0} | row)).untouched == [0]
+    s.tell_frame(sheet({"trial": 0} | row | {"yield": 80, "purity": 0.95}))
+    trial = s.trial(0)
+    assert (trial.values, trial.cost, trial.note, trial.suggested) == ({"yield": 80.0, "purity": 0.95}, None, "", None)
+
+
+def test_choices_are_known_by_their_spelling():
+    space = Space([Categorical("base", ["none", "Na", 1, "2", True]), Ordinal("size", [0.5, 1.0])])
+    for text, choice in (
+        ("none", "none"), ("na", "Na"), ("1", 1), (1.0, 1), ("2", "2"), (2, "2"), ("2.0", "2"), ("true", True),
+    ):  # fmt: skip
+        s = Study(space, Minimize("y"), strategy=RandomSearch(), seed=1)
+        s.ask(fixed={"base": "Na" if choice != "Na" else 1})
+        s.tell_frame(sheet({"trial": 0, "base": text, "y": 1}))
+        assert (s.trial(0)["base"], type(s.trial(0)["base"])) == (choice, type(choice))
+    s = Study(space, Minimize("y"), strategy=RandomSearch(), seed=1)
+    s.ask()
+    refused(s, SpaceError, "column 'base': .*one of.*got 'K'", sheet({"trial": 0, "base": "K", "y": 1}))
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("temperature", "temperature"),
+        (" Temperature[degC] ", "temperature"),
+        ("TEMPERATURE (degC)", "temperature"),
+        ("temperature []", "temperature"),
+        ("\ufeffyield (%)", "yield"),
+        ("Cost", "cost"),
+        ("trial_cost", "cost"),
+    ],
+)
+def test_a_header_is_known_with_or_without_its_unit(title, name):
+    s = asked(1)
+    row = {"trial": 0, "yield": 80, "purity": 0.95, "temperature": 33.0, "cost": 1.0}
+    s.tell_frame(sheet(row).rename(columns={name: title}))
+    assert (s.trial(0).values["yield"], s.trial(0)["temperature"], s.trial(0).cost) == (80.0, 33.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "said"),
+    [
+        ({"temperature [K]": 300.0}, SpaceError, "temperature is in degC, the table says K"),
+        ({"flask [ml]": 25}, SpaceError, "flask has no unit in this study, the table says ml"),
+        ({"yield (mol)": 1.0}, ObjectiveError, "yield is in %, the table says mol"),
+        ({"temprature": 30.0}, ObjectiveError, r"unknown are \['temprature'\] \(did you mean 'temperature'\?\)"),
+        ({"operator": "Ada"}, ObjectiveError, r"unknown are \['operator'\]\. Rename"),
+        ({"hours": 3, "hours [h]": 3}, ObjectiveError, "two columns for 'hours'"),
+        ({"cost": 3, "trial_cost": 3}, ObjectiveError, "'cost' and 'trial_cost'"),
+    ],
+)
+def test_columns_that_do_not_fit_are_named(columns, error, said):
+    s = asked(1)
+    refused(s, error, said, sheet({"trial": 0, "yield": 80, "purity": 0.95} | columns))
+
+
+def test_columns_of_free_text_may_be_passed_over():
+    s = asked(1)
+    frame = sheet({"trial": 0, "yield": 80, "purity": 0.95, "Operator": "Ada", "Unnamed: 5": None})
+    refused(s, ObjectiveError, "Operator", frame)
+    assert s.tell_frame(frame, ignore=["operator"]).told == [0]
+
+
+@pytest.mark.parametrize(
+    ("row", "error", "said"),
+    [
+        ({"trial": 1, "yield": "high"}, ObjectiveError, r"Row of trial 1 \(line 3\): column 'yield \[%\]': .*'high'"),
+        ({"trial": 1, "yield": "81,5"}, ObjectiveError, "a point before decimals.*got '81,5'"),
+        ({"trial": 1, "yield": True}, ObjectiveError, r"line 3.*got True"),
+        ({"trial": 1, "yield": "inf"}, NonFiniteError, r"line 3.*'yield' must be finite"),
+        ({"trial": 1, "temperature": "hot"}, SpaceError, r"line 3\): column 'temperature': .*got 'hot'"),
+        ({"trial": 1, "hours": 2.5}, SpaceError, "column 'hours': .*whole number"),
+        ({"trial": 1, "solvent": "ether"}, SpaceError, "column 'solvent': .*got 'ether'"),
+        ({"trial": 1, "cost": -1}, ObjectiveError, "column 'cost': .*at least 0"),
+        ({"trial": 1, "status": "done"}, TrialError, "column 'status': .*completed.*got 'done'"),
+        ({"trial": 1, "status": "completed"}, ObjectiveError, r"\['yield', 'purity'\] missing|at least one metric"),
+        ({"trial": 1, "yield": 80, "status": "completed"}, ObjectiveError, r"line 3.*\['purity'\] missing"),
+        ({"trial": 1, "yield": 80, "status": "failed"}, TrialError, "gives no values"),
+        ({"trial": 7, "yield": 80}, TrialError, r"Row of trial 7 \(line 3\): .*trials 0 to 3: got 7"),
+        ({"trial": -1, "yield": 80}, TrialError, "got -1"),
+        ({"trial": 0, "yield": 80}, TrialError, "Line 3, column 'trial': Trial 0 stands in line 2 already"),
+        ({"trial": 1.5, "yield": 80}, TrialError, "Line 3, column 'trial': A trial is a whole number: got 1.5"),
+        ({"trial": "one", "yield": 80}, TrialError, "got 'one'"),
+        ({"yield": 80, "purity": 1.0}, SpaceError, r"Line 3: .*missing are"),
+        ({"yield": 80, "status": "failed"}, TrialError, "Line 3: .*own experiment"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named_and_the_whole_table_refused(row, error, said):
+    s = asked()
+    frame = sheet({"trial": 0, "yield": 80, "purity": 0.95}, row)
+    if "yield" in row and row["yield"] == "high":
+        frame = frame.rename(columns={"yield": "yield [%]"})
+    refused(s, error, said, frame)
+
+
+def test_a_row_told_otherwise_before_is_refused_with_the_way_to_amend_it():
+    s = asked()
+    done = {"trial": 0, "yield": 80, "purity": 0.95, "temperature": 33.0, "cost": 1.5}
+    s.tell_frame(sheet(done))
+    s.fail(1, "leaked", reason=FailureReason.RAISED)
+    for other in (
+        {"yield": 81},
+        {"temperature": 34.0},
+        {"cost": 2},
+        {"colour": 1},
+        {"status": "failed", "yield": None, "purity": None},
+    ):
+        refused(s, AlreadyToldError, r"Row of trial 0 \(line 2\): .*amend\(\)", sheet(done | other))
+    refused(s, AlreadyToldError, "Trial 1 is failed", sheet({"trial": 1, "yield": 80, "purity": 0.95}))
+    assert s.tell_frame(sheet(done | {"yield": 80 * (1 + 1e-12)}, {"trial": 1, "status": "failed"})).unchanged == [0, 1]
+    s.amend(0, {"yield": 88.0}, why="typo")
+    assert s.tell_frame(sheet(done)).unchanged == [0]
+    assert s.tell_frame(sheet(done | {"yield": 88})).unchanged == [0]
+
+
+def test_a_further_note_on_a_told_row_is_kept_once():
+    s = asked(1)
+    row = {"trial": 0, "yield": 80, "purity": 0.95, "note": "pink"}
+    assert s.tell_frame(sheet(row)).noted == []
+    assert s.tell_frame(sheet(row)).noted == []
+    assert s.tell_frame(sheet(row | {"note": "pink foam"})).noted == [0]
+    assert s.tell_frame(sheet(row | {"note": "pink foam"})).noted == []
+    assert s.trial(0).note == "pink\npink foam"
+
+
+def test_values_printed_with_six_digits_are_as_suggested():
+    s = asked(3)
+    frame = s.pending_frame()
+    frame["temperature [degC]"] = [f"{t['temperature']:.6g}" for t in s.trials]
+    frame.loc[1, "temperature [degC]"] = f"{s.trial(1)['temperature'] * 1.001:.6g}"
+    frame[["yield [%]", "purity"]] = 0.95
+    assert list(s.tell_frame(frame).executed) == [1]
+    assert [t.suggested is None for t in s.trials] == [True, False, True]
+
+
+def test_failed_rows_keep_what_was_executed_and_the_reason_that_the_status_says():
+    s = asked(3)
+    rows = [{"trial": k, "status": word, "temperature": 150} for k, word in enumerate(("failed", "Timeout", "LOST"))]
+    assert s.tell_frame(sheet(*rows)).failed == [0, 1, 2]
+    assert [t.reason for t in s.trials] == ["invalid", "timeout", "lost"]
+    assert [t["temperature"] for t in s.trials] == [150.0] * 3
+    assert s.history.is_failed.tolist() == [True, False, False]
+    assert s.tell_frame(sheet(*rows)).unchanged == [0, 1, 2]
+
+
+def test_experiments_of_ones_own_are_attached_once():
+    s = asked(1)
+    own = {"temperature": "50", "hours": 3, "flask": 25, "solvent": "DMF", "yield": "55; 57", "purity": 0.99}
+    done = s.tell_frame(sheet({"trial": 0, "yield": 80, "purity": 0.95}, own | {"note": "mine", "cost": 2}, own, own))
+    assert (done.told, done.attached) == ([0], [1, 2, 3])
+    mine = s.trial(1)
+    assert mine.params == {"temperature": 50.0, "hours": 3, "flask": 25, "solvent": "DMF"}
+    assert (mine.values["yield"], mine.replicates, mine.note, mine.cost) == (56.0, {"yield": (55.0, 57.0)}, "mine", 2.0)
+    assert s.tell_frame(sheet(own, own)).unchanged == [2, 3]
+    assert s.history.n_suggested == 1
+
+
+def test_a_frame_of_the_whole_study_goes_back_into_it_unchanged():
+    s = asked()
+    s.tell(0, {"yield": [80, 82], "purity": 0.95}, note="pink", cost=1.0, params={"hours": 60})
+    s.tell(1, {"yield": 70}, partial=True)
+    s.fail(2, "leaked")
+    before = s.storage.events(s.name)
+    done = s.tell_frame(s.frame())
+    assert (done.unchanged, done.untouched) == ([0, 1, 2], [3])
+    assert s.storage.events(s.name) == before
+
+
+def test_an_empty_table_and_empty_rows_say_nothing():
+    s = asked(1)
+    assert str(s.tell_frame(pd.DataFrame())) == "no rows"
+    assert str(s.tell_frame(sheet({"trial": 0}).iloc[:0])) == "no rows"
+    done = s.tell_frame(sheet({}, {"trial": 0, "yield": 1, "purity": 1}, {}))
+    assert done.told == [0]
+
+
+def test_a_metric_called_cost_leaves_the_trials_cost_another_column():
+    s = Study([Float("x", 0.0, 1.0)], Minimize("cost"), strategy=RandomSearch(), seed=1)
+    frame = s.suggest_frame(1)
+    assert frame.columns.tolist() == ["trial", "x", "cost", "trial_cost", "status", "note"]
+    frame.loc[0, ["cost", "trial_cost"]] = [3.0, 5.0]
+    s.tell_frame(frame)
+    assert (s.best.values, s.best.cost) == ({"cost": 3.0}, 5.0)
+
+
+def test_a_table_that_meets_another_on_its_way_is_read_again():
+    class Late(MemoryStorage):
+        between = None
+
+        def append(self, name, events, **options):
+            between, self.between = self.between, None
+            if between is not None:
+                between()
+            return super().append(name, events, **options)
+
+    storage = Late()
+    s = asked(2, storage=storage)
+    other = Study.load(storage)
+    rows = [{"trial": 0, "yield": 80, "purity": 0.95}, {"trial": 1, "yield": 70}]
+    storage.between = lambda: other.tell(0, {"yield": 80, "purity": 0.95}, cost=1.0)
+    done = s.tell_frame(sheet(*rows))
+    assert (done.unchanged, done.partial) == ([0], [1])
+    rows[1] |= {"purity": 0.92}
+    storage.between = lambda: other.tell(1, {"purity": 0.91})
+    with pytest.raises(AlreadyToldError, match="Row of trial 1"):
+        s.tell_frame(sheet(*rows))
+    assert s.trial(1).values == {"yield": 70.0, "purity": 0.91}
+
+
+def test_past_data_takes_text_units_and_replicates_as_a_filled_in_table_does():
+    s = study()
+    frame = pd.DataFrame(
+        {
+            "Temperature (degC)": ["50", "60"],
+            "hours": ["3", 4.0],
+            "flask": ["25", 10],
+            "solvent": ["DMF", None],
+            "yield [%]": ["55; 57", 60],
+            "purity": ["0.99", 0.95],
+        }
+    )
+    assert s.add(frame) == 2
+    assert [t["solvent"] for t in s.trials] == ["DMF", None]
+    assert s.trial(0).replicates == {"yield": (55.0, 57.0)}
+    assert s.add(frame) == 0
+    with pytest.raises(SpaceError, match="temperature is in degC"):
+        s.add(frame.rename(columns={"Temperature (degC)": "temperature [K]"}))
