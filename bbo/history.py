@@ -98,6 +98,11 @@ class History:
         return np.equal(self.status, _FAILED) & self.fails
 
     @cached_property
+    def is_given_up(self) -> Mask:
+        """Trials that ended without saying anything: cancelled, or failed for a reason that does not lie in the point."""
+        return self.has_status(Status.CANCELLED) | (self.has_status(Status.FAILED) & ~self.fails)
+
+    @cached_property
     def Y(self) -> Array:
         return self.objectives.utilities(self.V)
 

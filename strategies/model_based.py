@@ -148,7 +148,9 @@ class ModelBased:
     def _by_model(self, history: History, n: int, seed: int) -> list[Suggestion]:
         fitted = self._belief(history)
         pending = self._positions(history.X[history.is_pending])
-        belief = fitted.believe(pending) if len(pending) else fitted
+        given_up = self._positions(history.X[history.is_given_up])
+        belief = fitted.pass_over(given_up) if len(given_up) else fitted
+        belief = belief.believe(pending) if len(pending) else belief
         domain = Domain.compile(history.space, self.device)
         anchors = domain.snap(self._tensor(history.X[_best(history, _N_ANCHORS)]))
         suggestions: list[Suggestion] = []

@@ -141,6 +141,17 @@ class Belief:
 
         The incumbent is the best of those also: what is expected to be gained there is not to be gained once more.
         """
+        believed, mean, is_feasible = self._told_the_mean(X)
+        known = [] if self.best_f is None else [self.best_f[None]]
+        values = torch.cat([*known, mean[is_feasible, 0]])
+        return replace(believed, best_f=values.max() if len(values) else None)
+
+    def pass_over(self, X: Tensor) -> "Belief":
+        """As `believe` for points that nobody will evaluate: others are kept away, and the incumbent stays."""
+        return self._told_the_mean(X)[0]
+
+    def _told_the_mean(self, X: Tensor) -> tuple["Belief", Tensor, Tensor]:
+        """This belief conditioned on its own mean at X, the mean, and which points it takes for feasible."""
         mean = self.outputs.mean_sd(X)[0].detach()
         is_feasible = (mean[:, 1:] <= 0).all(1)
         success = self.success
@@ -148,14 +159,7 @@ class Belief:
             label = success.mean_sd(X)[0].detach()
             is_feasible &= label[:, 0] <= 0
             success = success.condition_on(X, label)
-        known = [] if self.best_f is None else [self.best_f[None]]
-        values = torch.cat([*known, mean[is_feasible, 0]])
-        return replace(
-            self,
-            outputs=self.outputs.condition_on(X, mean),
-            success=success,
-            best_f=values.max() if len(values) else None,
-        )
+        return replace(self, outputs=self.outputs.condition_on(X, mean), success=success), mean, is_feasible
 
     def judge(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of all that is judged at `X`, `b x d`, transformed, without noise.

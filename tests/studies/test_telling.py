@@ -458,7 +458,8 @@ def test_a_cancelled_point_of_a_continuum_is_never_offered_again(strategy):
     s.cancel(cancelled[0])
     for k in range(12):
         trial = s.ask()
-        assert all(trial.params != t.params for t in cancelled)
+        # A model that takes the point for untried goes back to it and misses it by less.
+        assert all(math.hypot(trial["x"] - t["x"], trial["z"] - t["z"]) > 1e-5 for t in cancelled)
         if k % 3 == 2:
             s.cancel(trial)
             cancelled.append(trial)
