@@ -17,7 +17,7 @@ from bbo.errors import LostTrialError, ObjectiveError
 from bbo.objective import Minimize, OutcomeConstraint
 from bbo.space import Float, Int, Space
 from bbo.storage import MemoryStorage
-from bbo.strategies import RandomSearch, SobolSearch
+from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.study import Study
 from bbo.trial import FailureReason, Status
 
@@ -168,7 +168,7 @@ def test_a_lost_trial_is_retried_and_then_fails_without_teaching(losses, reason)
     assert len(s.trials) == 3
 
 
-@pytest.mark.parametrize("strategy", [RandomSearch(), SobolSearch()])
+@pytest.mark.parametrize("strategy", [RandomSearch(), SobolSearch(), GP(n_first=6)])
 def test_in_trial_order_the_trials_do_not_depend_on_how_long_each_took(strategy):
     def run(shuffle):
         def slow(trial):
