@@ -494,6 +494,11 @@ class Fold:
             ended_at=self._ended_at[trial],
         )
 
+    def values(self, trial: int) -> dict[str, float]:
+        """What was told or measured, by metric, before anything was amended."""
+        before = self._before.get(trial)
+        return self._by_metric(self._V.upto(self.n_trials)[trial]) if before is None else dict(before.values)
+
     def as_told(self, trial: int) -> Trial:
         """The trial as it was when it ended, before anything was amended."""
         return self._before.get(trial) or self.trial(trial)

@@ -16,7 +16,7 @@ from bbo.errors import StorageError
 from bbo.storage import Lease
 from bbo.studies import heart
 from bbo.studies.log import StudyLog
-from bbo.studies.runner import identity, is_alive
+from bbo.studies.runner import identity, is_alive, myself
 
 DESK = "ask"
 TICKET = "ticket/"
@@ -97,7 +97,7 @@ def _give_up(log: StudyLog, lease: Lease | None) -> None:
 
 def _take(log: StudyLog, ticket: str, *, looks_first: bool) -> Lease | None:
     """The lease on the desk, if it is free or its holder is dead."""
-    store, name, data = log.storage, log.name, json.dumps(identity())
+    store, name, data = log.storage, log.name, myself()
     if not looks_first:
         lease = store.take(name, DESK, ticket, LEASE_S, data)
         if lease is not None:

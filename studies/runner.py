@@ -37,10 +37,9 @@ def active_runner(log: StudyLog, *, is_worker: bool = False) -> Iterator[Runner]
     runner: Runner = {"study": log.fold.specification["id"], "run": token, **identity()}
     if is_worker:
         runner["worker"] = True
-    data = json.dumps(identity())
 
     def beat() -> Lease | None:  # taken anew, should it have been forgotten while the process was stopped
-        return log.storage.take(log.name, _RUNNER + token, token, RUNNER_S, data)
+        return log.storage.take(log.name, _RUNNER + token, token, RUNNER_S, myself())
 
     lease = beat()
     try:
@@ -74,6 +73,16 @@ def is_alive(lease: Lease) -> bool:
 def identity() -> dict[str, Any]:
     """This process, for others: host, number, start, and the place where that number means something."""
     return _identity(os.getpid())
+
+
+def myself() -> str:
+    """The same as a lease's data have it."""
+    return _myself(os.getpid())
+
+
+@cache
+def _myself(pid: int) -> str:
+    return json.dumps(_identity(pid))
 
 
 @cache

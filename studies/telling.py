@@ -133,7 +133,7 @@ def said(fold: Fold, number: int, result: Result, *, partial: bool) -> list[Even
     """
     if not result.values:
         raise ObjectiveError(f"A result has at least one metric: got none for trial {number}.")
-    executed = _differing(result.params, fold.suggested(number))
+    executed = _differing(result.params, fold.suggested(number)) if result.params else {}
     whole = _told(number, result.body(list(result.values), executed))
     if not is_open(fold, number):
         there = fold.as_told(number).params
@@ -141,17 +141,18 @@ def said(fold: Fold, number: int, result: Result, *, partial: bool) -> list[Even
         if others:
             raise AlreadyToldError(f"Trial {number} was executed at {there}: got {others}. The first stands. {_AMEND}")
         return [whole]  # `append` sees whether the rest is the same
-    before = fold.trial(number)
-    missing = fold.objectives.missing({**before.values, **result.values})
+    known = fold.values(number)
+    missing = fold.objectives.missing({**known, **result.values})
     if missing and not partial:
         raise ObjectiveError(
             f"The study needs the metrics {list(fold.objectives.required)}: {missing} missing in {result.values!r}. "
             "Where they are to come later, tell with partial=True."
         )
-    if not before.values and not missing:
+    if not known and not missing:
         return [whole]
+    before = fold.trial(number)
     _check_stands(before, result)
-    new = [m for m in result.values if m not in before.values]
+    new = [m for m in result.values if m not in known]
     parts = [
         # What is of the whole trial stands with the first.
         result.body([m], executed) if m == new[0] else replace(result, cost=None, note="").body([m], {})
@@ -171,13 +172,14 @@ def settle(log: StudyLog, number: int, result: Result) -> None:
         AlreadyToldError: somebody else told something else at the same time, and was first.
     """
     with log.lock:
-        trial = log.fold.as_told(number)
-        runs = is_open(log.fold, number)
-    if runs and trial.values and not log.fold.objectives.missing(trial.values):
-        append(log, _merged(trial, Result(values={}), {}))
-    elif any(trial.values.get(m) != v for m, v in result.values.items()):
+        known = log.fold.values(number)
+        is_whole = is_open(log.fold, number) and known and not log.fold.objectives.missing(known)
+        merged = _merged(log.fold.as_told(number), Result(values={}), {}) if is_whole else None
+    if merged is not None:
+        append(log, merged)
+    elif any(known.get(m) != v for m, v in result.values.items()):
         raise AlreadyToldError(
-            f"Trial {number} of {log.name!r} was told {dict(trial.values)} meanwhile, now {result.values}. "
+            f"Trial {number} of {log.name!r} was told {known} meanwhile, now {result.values}. "
             f"The first stands. {_AMEND}"
         )
 
