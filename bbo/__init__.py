@@ -18,6 +18,7 @@ _HOME = {
     "Target": "bbo.objective",
     "OutcomeConstraint": "bbo.objective",
     "Tracked": "bbo.objective",
+    "Budget": "bbo.budget",
     "Trial": "bbo.trial",
     "Suggestion": "bbo.trial",
 }

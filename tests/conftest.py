@@ -1,5 +1,6 @@
 """Property tests draw the same examples every time, however busy the machine is; a PostgreSQL server for who asks."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,10 @@ def postgres_bin() -> Path:
     """The folder of the server's binaries."""
     found = postgres.binaries()
     if found is None:
-        pytest.skip("no PostgreSQL server on this machine: install one, or name its bin folder in BBO_POSTGRES_BIN")
+        why = "no PostgreSQL server on this machine: install one, or name its bin folder in BBO_POSTGRES_BIN"
+        if os.environ.get("BBO_POSTGRES") == "required":
+            pytest.fail(why)
+        pytest.skip(why)
     return found
 
 

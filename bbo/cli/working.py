@@ -22,9 +22,7 @@ def worker(
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(
-            min=1, metavar="N", help="How many trials the study is to have in the end, if not its budget."
-        ),
+        typer.Option(min=1, metavar="N", help="How many trials the study is to have in the end, if not its budget."),
     ] = None,
     at_once: Annotated[int, typer.Option(min=1, metavar="N", help="Trials that this worker evaluates at once.")] = 1,
     trial_timeout: Annotated[

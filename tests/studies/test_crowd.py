@@ -23,6 +23,7 @@ from bbo.space import Float, Space
 from bbo.strategies import GP, RandomSearch
 from bbo.studies.study import Study
 from bbo.trial import FailureReason, Status
+from tests import postgres
 from tests.proxy import Proxy
 from tests.studies import crowd
 
@@ -170,21 +171,21 @@ def test_members_that_are_killed_lose_nothing_and_teach_nothing(where, tmp_path,
         check_retried(s, folder)
 
 
-def test_a_database_that_crashes_under_a_crowd_loses_nothing(postgres_server, fresh_postgres_url, tmp_path):
+def test_a_database_that_crashes_under_a_crowd_loses_nothing(postgres_bin, tmp_path):
     n = 200 if LONG else 60
     folder = tmp_path / "members"
     folder.mkdir()
     kill, n_restarts = kill_one(0.05), 0
-    with create(fresh_postgres_url, RandomSearch(), n) as s:
+    with postgres.server(postgres_bin) as server, create(server.url, RandomSearch(), n) as s:
 
         def disturb(members, rng):
             nonlocal n_restarts
             if n_told(s) > (n_restarts + 1) * n / 3:
-                postgres_server.restart_immediately()
+                server.restart_immediately()
                 n_restarts += 1
             kill(members, rng)
 
-        run_to_the_end(fresh_postgres_url, folder, s, n, disturb)
+        run_to_the_end(server.url, folder, s, n, disturb)
         assert n_restarts
         check_whole(s, n)
         assert not any(t.reason is FailureReason.LOST for t in s.trials)
