@@ -99,7 +99,7 @@ class History:
 
     @cached_property
     def is_given_up(self) -> Mask:
-        """Trials that ended without saying anything: cancelled, or failed for a reason that does not lie in the point."""
+        """Trials that ended without a word: cancelled, or failed for a reason that does not lie in the point."""
         return self.has_status(Status.CANCELLED) | (self.has_status(Status.FAILED) & ~self.fails)
 
     @cached_property

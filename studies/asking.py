@@ -186,10 +186,12 @@ class Asker:
         self._opening = threading.Lock()
         self._is_opened = False
 
-    def ask(self, wish: Wish) -> list[int]:
+    def ask(self, wish: Wish, stop: threading.Event | None = None) -> list[int]:
         """Numbers of new trials, at most as many as wished for; fewer, even none, where the strategy waits for tells or
         the limit of the wish is reached.
 
+        Args:
+            stop: when set, there is no more waiting for others that ask, and none are given.
         Raises:
             SpaceExhaustedError: the space has no untried point and none is pending.
             StudyFinished: the budget is spent, or a stop rule holds.
@@ -199,7 +201,7 @@ class Asker:
         numbers: list[int] = []
         while len(numbers) < wish.n:
             try:
-                more = self._ask_once(replace(wish, n=min(largest, wish.n - len(numbers))))
+                more = self._ask_once(replace(wish, n=min(largest, wish.n - len(numbers))), stop)
             except StudyFinished:
                 if not numbers:
                     raise
@@ -211,16 +213,17 @@ class Asker:
                 with self._log.lock:
                     chosen = self._log.fold.params(numbers[0])
                 wish = replace(wish, fixed={**wish.fixed, **{name: chosen[name] for name in wish.shared}}, shared=())
-        if not numbers and not self._is_at(wish.limit):
+        is_stopped = stop is not None and stop.is_set()
+        if not numbers and not is_stopped and not self._is_at(wish.limit):
             self._check_can_wait(wish.fixed)
         return numbers
 
-    def _ask_once(self, wish: Wish) -> list[int]:
+    def _ask_once(self, wish: Wish, stop: threading.Event | None) -> list[int]:
         for _ in range(_ATTEMPTS):
             ticket = nonce()[:12]
-            with turn(self._log, ticket, wish.to_dict()) as mine:
-                if mine.answer is not None:
-                    return list(mine.answer)
+            with turn(self._log, ticket, wish.to_dict(), stop) as mine:
+                if mine.lease is None:
+                    return list(mine.answer or ())
                 try:
                     return self._answer(wish, ticket, mine)
                 except (ConflictError, StaleLeaseError):

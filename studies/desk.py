@@ -7,6 +7,7 @@ own. When a holder dies its lease runs out, or is known to be a dead process's, 
 
 import json
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -42,21 +43,26 @@ class Turn:
 
 
 @contextmanager
-def turn(log: StudyLog, ticket: str, wish: dict[str, Any]) -> Iterator[Turn]:
-    """Waits for the desk, or for an answer to a ticket with this wish; the log is refreshed."""
+def turn(log: StudyLog, ticket: str, wish: dict[str, Any], stop: threading.Event | None = None) -> Iterator[Turn]:
+    """Waits for the desk, or for an answer to a ticket with this wish; the log is refreshed.
+
+    Args:
+        stop: when set there is no more waiting, and neither lease nor answer.
+    """
     store, name = log.storage, log.name
     with ExitStack() as stack:
         lease = _take(log, ticket, looks_first=False)
         is_queued = lease is None
         if lease is None:
-            lease, answer = _queue(log, ticket, json.dumps(identity() | wish), stack)
+            lease, answer = _queue(log, ticket, json.dumps(identity() | wish), stack, stop)
             if lease is None:
                 yield Turn(None, answer, is_queued)
                 return
         held = lease  # for the closures
         stack.enter_context(heart.keeps(lambda: store.renew(name, held, LEASE_S), LEASE_S / 3))
         log.refresh()
-        taken = Turn(held, log.fold.answer(ticket) if is_queued else None, is_queued)
+        answer = log.fold.answer(ticket) if is_queued else None  # it may have come just before the lease
+        taken = Turn(held if answer is None else None, answer, is_queued)
         try:
             yield taken
         finally:
@@ -65,8 +71,10 @@ def turn(log: StudyLog, ticket: str, wish: dict[str, Any]) -> Iterator[Turn]:
                     store.release(name, held)
 
 
-def _queue(log: StudyLog, ticket: str, wish: str, stack: ExitStack) -> tuple[Lease | None, range | None]:
-    """Leaves a ticket and waits for the desk or an answer."""
+def _queue(
+    log: StudyLog, ticket: str, wish: str, stack: ExitStack, stop: threading.Event | None
+) -> tuple[Lease | None, range | None]:
+    """Leaves a ticket and waits for the desk or an answer, or to be stopped."""
     store, name = log.storage, log.name
 
     def beat() -> Lease | None:
@@ -76,7 +84,7 @@ def _queue(log: StudyLog, ticket: str, wish: str, stack: ExitStack) -> tuple[Lea
     stack.callback(_give_up, log, place)
     stack.enter_context(heart.keeps(beat, LEASE_S / 3))
     pause = _FIRST_PAUSE_S
-    while True:
+    while stop is None or not stop.is_set():
         with log.lock:
             log.changed.wait(pause * _jitter.uniform(0.5, 1.5))
         pause = min(1.5 * pause, _LONGEST_PAUSE_S)
@@ -87,6 +95,7 @@ def _queue(log: StudyLog, ticket: str, wish: str, stack: ExitStack) -> tuple[Lea
         lease = _take(log, ticket, looks_first=True)
         if lease is not None:
             return lease, None
+    return None, None
 
 
 def _give_up(log: StudyLog, lease: Lease | None) -> None:

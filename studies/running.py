@@ -223,7 +223,7 @@ class _Run:
                 return None
         try:
             numbers = self._asker.ask(
-                Wish(n=1, complete_below=complete_below, limit=self._limits.n_trials, runner=self._runner)
+                Wish(n=1, complete_below=complete_below, limit=self._limits.n_trials, runner=self._runner), self._stop
             )
         except (SpaceExhaustedError, StudyFinished) as error:
             logger.warning("%s", error)
@@ -387,7 +387,7 @@ class _Run:
         if not self._limits.is_worker:
             return False
         with self._log.lock:
-            return any(runner["run"] != self._runner["run"] for runner in self._log.fold.runners().values() if runner)
+            return any(runner.get("run") != self._runner["run"] for runner in self._log.fold.runners().values())
 
     def _show(self) -> None:
         self._progress.show(self._log.fold, len(self._running))

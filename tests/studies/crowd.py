@@ -1,7 +1,8 @@
 """One of many processes on a study: `python crowd.py STORAGE NAME FOLDER SECONDS [TRIALS]`.
 
-It runs the study until it is finished, or has so many trials, with evaluations of SECONDS. In the folder it leaves, in
-a file of its own, a line per evaluation (`trial attempt`) and a last one `waited SECONDS`: its longest wait for a point.
+It runs the study until it is finished, or has so many trials, with evaluations of SECONDS. In a file of its
+own in the folder it leaves a line per evaluation (`trial attempt`) and a last one, `waited SECONDS`: its longest wait
+for a point.
 `BBO_DIE=ask:3` makes it kill itself when its third suggestion was computed and is not appended, `BBO_DIE=evaluate:3` in
 its third evaluation. With `BBO_GO=file` it makes `<process>.ready` in the folder and begins when the file is there.
 """
@@ -44,11 +45,11 @@ def main(where, name, folder, seconds, n_trials=None):
     longest, n_evaluated = 0.0, 0
     ask = study._asker.ask
 
-    def timed(wish):
+    def timed(wish, stop):
         nonlocal longest
         start = time.monotonic()
         try:
-            return ask(wish)
+            return ask(wish, stop)
         finally:
             longest = max(longest, time.monotonic() - start)
 

@@ -192,6 +192,20 @@ def test_an_ask_whose_lease_was_taken_while_it_computed_is_computed_again_with_t
     assert s.verify().agrees
 
 
+def test_who_is_to_stop_waits_no_longer_and_leaves_no_ticket():
+    s, stop = study(), threading.Event()
+    s.storage.take(s.name, "ask", "elsewhere", 60.0, ELSEWHERE)
+    given = []
+    waiting = threading.Thread(target=lambda: given.append(s._asker.ask(wish(), stop)))
+    waiting.start()
+    while len(s.storage.leases(s.name)) < 2:
+        time.sleep(0.005)
+    stop.set()
+    waiting.join(20)
+    assert given == [[]]
+    assert [lease.name for lease in s.storage.leases(s.name)] == ["ask"]
+
+
 def test_a_strategy_that_raises_leaves_the_desk_free():
     class Broken:
         def suggest(self, history, n, *, seed):
