@@ -150,7 +150,9 @@ class ModelBased:
         pending = self._positions(history.X[history.is_pending])
         given_up = self._positions(history.X[history.is_given_up])
         belief = fitted.pass_over(given_up) if len(given_up) else fitted
-        belief = belief.believe(pending) if len(pending) else belief
+        if len(pending):
+            part = np.hstack([history.Y, history.G])[history.is_pending]
+            belief = belief.believe(pending, self._tensor(part))
         domain = Domain.compile(history.space, self.device)
         anchors = domain.snap(self._tensor(history.X[_best(history, _N_ANCHORS)]))
         suggestions: list[Suggestion] = []

@@ -136,12 +136,15 @@ class Belief:
         rungs = [self.outputs.rung] + ([] if self.success is None else [self.success.rung])
         return next((rung for rung in rungs if rung != "map"), "map")
 
-    def believe(self, X: Tensor) -> "Belief":
+    def believe(self, X: Tensor, part: Tensor | None = None) -> "Belief":
         """As if points `X`, `k x d`, had given what is expected of them: pending points keep others away.
 
         The incumbent is the best of those also: what is expected to be gained there is not to be gained once more.
+
+        Args:
+            part: what they have given already, utility and violations, `k x (1 + c)`; NaN where that is to come.
         """
-        believed, mean, is_feasible = self._told_the_mean(X)
+        believed, mean, is_feasible = self._told_the_mean(X, part)
         known = [] if self.best_f is None else [self.best_f[None]]
         values = torch.cat([*known, mean[is_feasible, 0]])
         return replace(believed, best_f=values.max() if len(values) else None)
@@ -150,9 +153,13 @@ class Belief:
         """As `believe` for points that nobody will evaluate: others are kept away, and the incumbent stays."""
         return self._told_the_mean(X)[0]
 
-    def _told_the_mean(self, X: Tensor) -> tuple["Belief", Tensor, Tensor]:
-        """This belief conditioned on its own mean at X, the mean, and which points it takes for feasible."""
+    def _told_the_mean(self, X: Tensor, part: Tensor | None = None) -> tuple["Belief", Tensor, Tensor]:
+        """This belief conditioned on its own mean at X, but for the parts that are known; that mean, transformed, and
+        which points it takes for feasible."""
         mean = self.outputs.mean_sd(X)[0].detach()
+        if part is not None:
+            known = torch.stack([s.transform.forward(v) for s, v in zip(self.scales, part.unbind(1), strict=True)], 1)
+            mean = torch.where(part.isnan(), mean, known)
         is_feasible = (mean[:, 1:] <= 0).all(1)
         success = self.success
         if success is not None:

@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -182,6 +183,32 @@ def test_incumbent_is_the_best_of_what_is_observed_and_believed():
     hopeless = believed(X, waves(X), 2 + flat(X))
     assert hopeless.best_f is None
     assert hopeless.believe(Z[:5]).best_f is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_pending_point_has_given_already_is_known_and_the_rest_is_expected(seed):
+    belief = constrained()
+    X = uniform(1, 2, seed=seed)
+    mean = belief.mean_sd(X)[0]
+    surprise = mean[0, 0].item() + 3.0 * belief.mean_sd(X)[1][0, 0].item() + 0.1
+    part = torch.full_like(mean, math.nan)
+    part[0, 0] = surprise
+    told = belief.believe(X, part).mean_sd(X)[0]
+    # Noise keeps a single value from being taken at its word.
+    assert mean[0, 0] + 0.2 * (surprise - mean[0, 0]) < told[0, 0] < surprise + 1e-6
+    assert told[0, 1:].tolist() == pytest.approx(mean[0, 1:].tolist(), abs=1e-5)
+    nothing = belief.believe(X, torch.full_like(part, math.nan))
+    assert torch.equal(nothing.outputs.mean_sd(X)[0], belief.believe(X).outputs.mean_sd(X)[0])
+
+
+def test_points_passed_over_keep_others_away_and_are_no_incumbents():
+    belief = constrained()
+    Z = uniform(200, 2, seed=1)
+    best = Z[belief.worth(log_ei, Z).argmax()][None]
+    passed = belief.pass_over(best)
+    assert passed.worth(log_ei, best) < belief.worth(log_ei, best) - 1.0
+    assert passed.best_f == belief.best_f
+    assert belief.believe(best).best_f >= belief.best_f
 
 
 @pytest.mark.parametrize("seed", range(5, 10))

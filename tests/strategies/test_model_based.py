@@ -103,6 +103,24 @@ def test_heavy_tails_give_finite_notes():
             assert all(0 <= value < 1e20 for value in notes.values()), notes
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_yield_that_is_known_counts_before_the_selectivity_is(seed):
+    """Of two studies that differ in one partial result, the one where it is splendid asks nearby."""
+
+    def next_to(partial):
+        wanted = [Maximize("yield"), OutcomeConstraint("selectivity", lower=0.0)]
+        s = Study([Float("x", 0.0, 1.0)], wanted, strategy=GP(n_first=5), seed=seed)
+        for x in (0.0, 0.25, 0.5, 0.75, 1.0):
+            s.enqueue({"x": x})
+            s.tell(s.ask(), {"yield": 1.0 - x, "selectivity": 1.0})
+        s.enqueue({"x": 0.9})
+        s.tell(s.ask(), {"yield": partial}, partial=True)
+        return s.ask()["x"]
+
+    assert abs(next_to(5.0) - 0.9) < 0.15
+    assert next_to(0.1) < 0.5
+
+
 def test_values_executed_far_outside_and_off_the_grid_are_taken():
     space = [Float("t", 20.0, 120.0, step=5.0), Float("c", 1e-3, 1.0, log=True), Int("n", 1, 8)]
     executed = iter([{"t": 183.3}, {"c": 50.0, "n": 90}, {"t": -7.0, "c": 1e-9}, {"n": -3}, {"t": 42.42}])
