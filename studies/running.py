@@ -17,8 +17,7 @@ import logging
 import signal
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,29 +27,26 @@ from typing import Any, Literal
 
 from bbo.errors import (
     AlreadyToldError,
-    ConflictError,
     LostTrialError,
     NonFiniteError,
     SpaceExhaustedError,
     StudyFinished,
 )
-from bbo.events import Event, event
-from bbo.storage import Lease
+from bbo.events import Event
 from bbo.studies import telling
 from bbo.studies.asking import Asker, Wish
 from bbo.studies.evaluating import ObjectiveFunction, Outcome, evaluate
 from bbo.studies.executors import output_of, workplace
-from bbo.studies.log import StudyLog, writer
+from bbo.studies.log import StudyLog
+from bbo.studies.orphans import Orphans
 from bbo.studies.progress import Progress
-from bbo.studies.runner import Runner, active_runner, live_runners
+from bbo.studies.runner import Runner, active_runner
 from bbo.trial import FailureReason, RunningTrial
 
 logger = logging.getLogger(__name__)
 Order = Literal["tell", "trial"]
 # How long to wait before asking again, when only trials of other processes are pending.
 _POLL_S = 0.2
-# How often to look for trials that dead runners left behind.
-_ORPHANS_S = 2.0
 _PICKLING = (PicklingError, AttributeError, TypeError)
 
 
@@ -162,8 +158,7 @@ class _Run:
         self._executor, self._patience, self._progress, self._runner = executor, patience, progress, runner
         self._stop = stop
         self._deadline = None if limits.timeout is None else time.monotonic() + limits.timeout
-        self._orphans: deque[int] = deque()
-        self._next_search = 0.0
+        self._orphans = Orphans(log, runner, limits.retries)
         self._running: dict[Future[Outcome], _Running] = {}
         self._is_ending = False  # it was interrupted or stopped
         self._is_full = False  # there is nothing more to ask for
@@ -171,7 +166,7 @@ class _Run:
     def go(self) -> None:
         self._show()
         with self._interruptible():
-            while not self._stop.is_set() and (self._fill() or self._running or self._has_company()):
+            while not self._stop.is_set() and (self._fill() or self._running or self._waits_for_others()):
                 if self._running:
                     self._await()
                 else:
@@ -213,7 +208,7 @@ class _Run:
 
     def _next(self) -> int | None:
         """The next trial to evaluate; None where there is none now."""
-        number = None if self._is_ending else self._adopted()
+        number = None if self._is_ending else self._orphans.adopted()
         if number is not None or self._is_over():
             return number
         complete_below = None
@@ -310,10 +305,10 @@ class _Run:
         """The worker died, which is counted against the trial; it is started again, here or by the next run."""
         number = self._running.pop(future).number
         logger.warning("Trial %d was lost with its worker: %r", number, error)
-        self._return(number, counts=not self._stop.is_set(), message=repr(error)[-500:], output=output_of(future))
+        said = {"message": repr(error)[-500:], "output": output_of(future)}
+        self._orphans.give_back(number, counts=not self._stop.is_set(), **said)
         if isinstance(error, BrokenExecutor):
             raise _broken(number, error) from error
-        self._next_search = 0.0
 
     def _leave(self) -> None:
         """Tells what ends in time and leaves the other trials to whoever goes on."""
@@ -322,72 +317,12 @@ class _Run:
             self._settle(future)
         for future, running in list(self._running.items()):
             future.cancel()
-            self._return(running.number, counts=False, message="returned", output=output_of(future))
+            self._orphans.give_back(running.number, counts=False, message="returned", output=output_of(future))
             logger.warning("Trial %d is returned: its evaluation did not end in time.", running.number)
         self._running.clear()
 
-    def _return(self, number: int, *, counts: bool, message: str, output: str) -> None:
-        attempt = self._log.fold.attempt(number)
-        body: dict[str, Any] = {"attempt": attempt, "worker": counts, "message": message}
-        body |= {"output": output} if output else {}
-        with suppress(AlreadyToldError):  # somebody took it for dead and started it again
-            telling.append(self._log, event("lost", f"lost/{number}/{attempt}", body, trial=number, by=writer()))
-
-    # What dead runners left behind.
-
-    def _adopted(self) -> int | None:
-        """A trial taken over from a dead runner; None where there is none."""
-        if not self._orphans and time.monotonic() >= self._next_search:
-            self._orphans.extend(self._left_behind())
-            self._next_search = time.monotonic() + _ORPHANS_S
-        while self._orphans:
-            number = self._orphans.popleft()
-            if self._adopt(number):
-                return number
-        return None
-
-    def _left_behind(self) -> list[int]:
-        """Running trials that runners were to evaluate of whom none is alive."""
-        self._log.refresh()
-        with self._log.lock:
-            runners = sorted(self._log.fold.runners().items())
-        if not runners:
-            return []
-        alive = live_runners(self._log)
-        return [number for number, runner in runners if not self._is_in_good_hands(runner, alive)]
-
-    def _is_in_good_hands(self, runner: Runner, alive: Mapping[str, Lease]) -> bool:
-        return bool(runner) and runner["study"] == self._runner["study"] and runner["run"] in alive
-
-    def _adopt(self, number: int) -> bool:
-        """Takes a trial over from a dead runner; false where it has ended, was lost too often, or somebody else did."""
-        with self._log.lock:
-            self._log.refresh()
-            fold = self._log.fold
-            runner, attempt, losses = fold.runners().get(number), fold.attempt(number), fold.worker_losses(number)
-        if runner is None or runner.get("run") == self._runner["run"]:
-            return False
-        counts = bool(runner.get("worker"))
-        lost = {"attempt": attempt} | ({"worker": True, "message": "its worker died"} if counts else {})
-        events = [event("lost", f"lost/{number}/{attempt}", lost, trial=number, by=writer())] if runner else []
-        try:
-            if losses + counts > self._limits.retries:
-                message = f"lost with its worker {losses + counts} times"
-                telling.append(self._log, *events, telling.failed(self._log, number, message, FailureReason.LOST))
-                return False
-            started = {"attempt": attempt + 1, "runner": self._runner}
-            key = f"started/{number}/{attempt + 1}"
-            self._log.append(*events, event("started", key, started, trial=number, by=writer()))
-        except (ConflictError, AlreadyToldError):
-            return False
-        return True
-
-    def _has_company(self) -> bool:
-        """Whether others evaluate trials that may yet be left behind."""
-        if not self._limits.is_worker:
-            return False
-        with self._log.lock:
-            return any(runner.get("run") != self._runner["run"] for runner in self._log.fold.runners().values())
+    def _waits_for_others(self) -> bool:
+        return self._limits.is_worker and self._orphans.have_company()
 
     def _show(self) -> None:
         self._progress.show(self._log.fold, len(self._running))
