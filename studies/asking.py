@@ -20,7 +20,7 @@ from bbo.errors import (
     StudyFinished,
     TooLargeError,
 )
-from bbo.events import check_known, event, nonce
+from bbo.events import canonical, check_known, event, nonce
 from bbo.fold import Fold
 from bbo.history import History
 from bbo.protocols import Strategy
@@ -30,7 +30,7 @@ from bbo.studies.fingerprint import differences, fingerprint
 from bbo.studies.finishing import finish, trials_left
 from bbo.studies.log import StudyLog, writer
 from bbo.studies.runner import Runner
-from bbo.trial import Status, Suggestion
+from bbo.trial import Suggestion
 
 logger = logging.getLogger(__name__)
 # A process that loses its lease while it computes starts again; more than a few times in a row is a fault.
@@ -104,7 +104,7 @@ def propose(
 
 def _is_same(one: Any, other: Any) -> bool:
     """Equal and of one type: True is not 1."""
-    return type(one) is type(other) and bool(one == other)
+    return canonical({"": one}) == canonical({"": other})
 
 
 def _as_json(suggestion: Suggestion, space: Space) -> dict[str, Any]:
@@ -213,14 +213,11 @@ class Asker:
                 with self._log.lock:
                     chosen = self._log.fold.params(numbers[0])
                 wish = replace(wish, fixed={**wish.fixed, **{name: chosen[name] for name in wish.shared}}, shared=())
-        is_stopped = stop is not None and stop.is_set()
-        if not numbers and not is_stopped and not self._is_at(wish.limit):
-            self._check_can_wait(wish.fixed)
         return numbers
 
     def _ask_once(self, wish: Wish, stop: threading.Event | None) -> list[int]:
+        ticket = nonce()[:12]  # one for all attempts: whoever overtakes may have answered it
         for _ in range(_ATTEMPTS):
-            ticket = nonce()[:12]
             with turn(self._log, ticket, wish.to_dict(), stop) as mine:
                 if mine.lease is None:
                     return list(mine.answer or ())
@@ -247,6 +244,7 @@ class Asker:
         while True:
             suggestions = propose(strategy, history, queue, n, seed=seed, fixed=wish.fixed, shared=wish.shared)
             if not suggestions:
+                _check_can_wait(history, wish.fixed)
                 return []
             body = {"index": index, "n": n, "seen": history.last_event, "seed": seed, "suggestions": suggestions}
             body |= {"fixed": wish.fixed} if wish.fixed else {}
@@ -275,9 +273,12 @@ class Asker:
         if wish.shared or wish.complete_below is not None:
             return shares
         for other, plain in open_tickets(self._log, but=ticket):
-            theirs = Wish.from_dict(plain)
+            try:
+                theirs = Wish.from_dict(plain)
+            except KeyError:
+                continue  # of another version, which answers it itself
             n = sum(share.n for share in shares)
-            if theirs.shared or theirs.complete_below is not None or theirs.fixed != wish.fixed:
+            if theirs.shared or theirs.complete_below is not None or not _is_same(theirs.fixed, wish.fixed):
                 continue
             if n + theirs.n > largest_ask(fold.space.dim):
                 break
@@ -286,10 +287,6 @@ class Asker:
             if allowed:
                 shares.append(_Share(other, allowed, theirs.runner, True))
         return shares
-
-    def _is_at(self, limit: int | None) -> bool:
-        with self._log.lock:
-            return limit is not None and self._log.fold.n_counted >= limit
 
     def _check_unfinished(self, fold: Fold) -> None:
         end = finish(fold)
@@ -317,18 +314,22 @@ class Asker:
                 self._log.append(event("opened", f"opened/{nonce()}", here, by=writer()))
             self._is_opened = True
 
-    def _check_can_wait(self, fixed: Mapping[str, Any]) -> None:
-        with self._log.lock:
-            fold = self._log.fold
-            if fold.count(Status.RUNNING, Status.PAUSED):
-                return
-            n_points, n_trials = fold.space.fix(fixed).n_points, fold.n_trials
-        if n_points is None:
-            raise StrategyError("The strategy suggests nothing though no trial is pending; use another strategy.")
-        raise SpaceExhaustedError(
-            f"All {n_points} points of the space{f' with {dict(fixed)}' if fixed else ''} "
-            f"were tried in {n_trials} trials and none is pending. Tell best, or widen the space."
-        )
+
+def _check_can_wait(history: History, fixed: Mapping[str, Any]) -> None:
+    """Raises where a strategy that suggested nothing has nothing to wait for, by the history that it saw.
+
+    Raises:
+        SpaceExhaustedError, StrategyError
+    """
+    if history.is_pending.any():
+        return
+    n_points = history.space.fix(fixed).n_points
+    if n_points is None:
+        raise StrategyError("The strategy suggests nothing though no trial is pending; use another strategy.")
+    raise SpaceExhaustedError(
+        f"All {n_points} points of the space{f' with {dict(fixed)}' if fixed else ''} "
+        f"were tried in {history.n_trials} trials and none is pending. Tell best, or widen the space."
+    )
 
 
 def _within(n: int, limit: int | None, room: int | None, n_counted: int) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from bbo.errors import ObjectiveError, SpaceError, TrialError
 from bbo.objective import Objectives
 from bbo.space import Space
+from bbo.space.parameters import number_in
 from bbo.trial import FailureReason, Status
 
 
@@ -151,7 +152,7 @@ def metric_cell(metric: str, cell: object) -> Any:
 
 def _number(metric: str, text: str) -> float:
     try:
-        return float(text)
+        return number_in(text)
     except ValueError:
         raise ObjectiveError(
             f"{metric!r} is a number, with a point before decimals, or several with semicolons between: got {text!r}."
@@ -167,7 +168,8 @@ def trial_cell(cell: object) -> int | None:
     if is_empty(cell):
         return None
     try:
-        number = float(cell) if isinstance(cell, (str, int, float, np.number)) and not isinstance(cell, bool) else None
+        is_number = isinstance(cell, (int, float, np.number)) and not isinstance(cell, bool)
+        number = number_in(cell) if isinstance(cell, str) else float(cell) if is_number else None
     except (ValueError, OverflowError):
         number = None
     if number is None or not number.is_integer():

@@ -61,7 +61,7 @@ def turn(log: StudyLog, ticket: str, wish: dict[str, Any], stop: threading.Event
         held = lease  # for the closures
         stack.enter_context(heart.keeps(lambda: store.renew(name, held, LEASE_S), LEASE_S / 3))
         log.refresh()
-        answer = log.fold.answer(ticket) if is_queued else None  # it may have come just before the lease
+        answer = log.fold.answer(ticket)  # it may have come just before the lease, or in an earlier attempt
         taken = Turn(held if answer is None else None, answer, is_queued)
         try:
             yield taken

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -9,12 +10,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Any
 
 # Of what an evaluation prints the end is kept.
 OUTPUT_BYTES = 8_000
+# A child that is to end is sent SIGTERM, and SIGKILL after so long.
+_TERM_S = 0.2
 
 
 class InlineExecutor(Executor):
@@ -39,11 +44,13 @@ class ChildProcesses(Executor):
     """
 
     def __init__(self, n: int, timeout: float | None, folder: Path) -> None:
-        from pebble import ProcessPool
+        from pebble import CONSTS, ProcessPool
 
+        CONSTS.term_timeout = _TERM_S  # children pass over SIGTERM
         self._timeout, self._folder = timeout, folder
         # Not forked: libraries that have threads, such as torch, do not survive that.
-        self._pool = ProcessPool(n, initializer=_begin_child, context=multiprocessing.get_context("spawn"))
+        spawn = multiprocessing.get_context("spawn")
+        self._pool = ProcessPool(n, initializer=_begin_child, initargs=[str(folder)], context=spawn)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """The future of fn(*args); its `cancel` kills the process."""
@@ -73,17 +80,26 @@ def output_of(future: "Future[Any]") -> str:
     return text
 
 
-def _begin_child() -> None:
-    """Leaves Ctrl-C to the parent, and ends when the parent has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _begin_child(folder: str) -> None:
+    """Leaves signals to the parent, who ends its children when it is to; ends when the parent was killed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _pass_over)  # not ignored: programs that an evaluation starts would inherit that
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # what was printed outlives a kill
     parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, name="bbo-watch", daemon=True).start()
+
+
+def _pass_over(number: int, frame: FrameType | None) -> None:
+    pass
 
 
 def _with_output(file: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -122,7 +138,7 @@ def workplace(workers: int, executor: Executor | None, *, isolated: bool, timeou
         finally:
             own.shutdown(wait=False, cancel_futures=True)
         return
-    with TemporaryDirectory(prefix="bbo-", ignore_cleanup_errors=True) as folder:
+    with TemporaryDirectory(prefix=f"bbo-{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         own = ChildProcesses(workers, timeout, Path(folder))
         try:
             yield own

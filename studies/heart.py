@@ -1,4 +1,8 @@
-"""The heartbeat of a process: one thread that renews whatever claims the process holds, until they are given up."""
+"""The heartbeat of a process: what it claims is renewed until it is given up.
+
+One thread looks at all claims. Each that is due is renewed in a thread of its own, as one may wait long for its
+storage.
+"""
 
 import itertools
 import logging
@@ -7,9 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-from bbo.errors import StorageError
 
 logger = logging.getLogger(__name__)
 # The thread looks at its claims so often and ends when it had none for a while. As claims are renewed more seldom than
@@ -18,11 +19,31 @@ _TICK_S = 0.5
 _IDLE_S = 10.0
 
 
-@dataclass(slots=True)
 class _Claim:
-    renew: Callable[[], object]
-    every: float
-    due: float
+    def __init__(self, renew: Callable[[], object], every: float) -> None:
+        self._renew, self._every = renew, every
+        self._due = time.monotonic() + every
+        self._beating = threading.Lock()
+        self._is_kept = True
+
+    def beat_if_due(self) -> None:
+        if time.monotonic() >= self._due and not self._beating.locked():
+            threading.Thread(target=self._beat, name="bbo-beat", daemon=True).start()
+
+    def give_up(self) -> None:
+        """No renewal comes after this; one that is under way is waited for, as it would bring the claim back."""
+        with self._beating:
+            self._is_kept = False
+
+    def _beat(self) -> None:
+        with self._beating:
+            if not self._is_kept:
+                return
+            try:
+                self._renew()
+            except Exception as error:  # of whatever kind: the next beat tries again
+                logger.warning("A claim could not be renewed; it is tried again: %s", error)
+            self._due = time.monotonic() + self._every
 
 
 class _Heart:
@@ -31,7 +52,6 @@ class _Heart:
         self._lock = threading.Lock()
         self._claims: dict[int, _Claim] = {}
         self._names = itertools.count()
-        self._idle_since = 0.0
         self._is_beating = False
 
     @contextmanager
@@ -39,36 +59,33 @@ class _Heart:
         """Calls `renew` every so many seconds from now on, until the block ends; at least two ticks."""
         if self._pid != os.getpid():  # a fork has the claims of its parent, but not the thread
             self.__init__()  # type: ignore[misc]
-        name = next(self._names)
+        claim, name = _Claim(renew, every), next(self._names)
         with self._lock:
-            self._claims[name] = _Claim(renew, every, time.monotonic() + every)
+            self._claims[name] = claim
             if not self._is_beating:
                 self._is_beating = True
-                threading.Thread(target=self._beat, name="bbo-heart", daemon=True).start()
+                threading.Thread(target=self._watch, name="bbo-heart", daemon=True).start()
         try:
             yield
         finally:
             with self._lock:
                 self._claims.pop(name, None)
+            claim.give_up()
 
-    def _beat(self) -> None:
-        self._idle_since = time.monotonic()
+    def _watch(self) -> None:
+        idle_since = time.monotonic()
         while True:
             time.sleep(_TICK_S)
             now = time.monotonic()
             with self._lock:
-                due = [claim for claim in self._claims.values() if claim.due <= now]
-                if self._claims:
-                    self._idle_since = now
-                elif now - self._idle_since > _IDLE_S:
+                claims = list(self._claims.values())
+                if claims:
+                    idle_since = now
+                elif now - idle_since > _IDLE_S:
                     self._is_beating = False
                     return
-            for claim in due:
-                try:
-                    claim.renew()
-                except StorageError as error:
-                    logger.warning("A claim could not be renewed; it is tried again: %s", error)
-                claim.due = time.monotonic() + claim.every
+            for claim in claims:
+                claim.beat_if_due()
 
 
 _heart = _Heart()

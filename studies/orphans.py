@@ -2,13 +2,11 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from bbo.errors import AlreadyToldError, ConflictError
 from bbo.events import event
-from bbo.storage import Lease
 from bbo.studies import telling
 from bbo.studies.log import StudyLog, writer
 from bbo.studies.runner import Runner, live_runners
@@ -45,17 +43,17 @@ class Orphans:
                 return number
         return None
 
-    def give_back(self, number: int, *, counts: bool, message: str, output: str) -> None:
+    def give_back(self, number: int, attempt: int, *, counts: bool, message: str, output: str) -> None:
         """Leaves a trial of this runner to whoever goes on, this runner included.
 
         Args:
+            attempt: that this runner began; a later one is somebody else's.
             counts: against the trial, as its worker died under it.
         """
-        attempt = self._log.fold.attempt(number)
         body: dict[str, Any] = {"attempt": attempt, "worker": counts, "message": message}
         body |= {"output": output} if output else {}
-        with suppress(AlreadyToldError):  # somebody took this runner for dead and started the trial again
-            telling.append(self._log, event("lost", f"lost/{number}/{attempt}", body, trial=number, by=writer()))
+        with suppress(ConflictError):  # somebody took this runner for dead and started the trial again
+            self._log.append(event("lost", f"lost/{number}/{attempt}", body, trial=number, by=writer()))
         self._next_look = 0.0
 
     def have_company(self) -> bool:
@@ -70,11 +68,7 @@ class Orphans:
         if not runners:
             return []
         alive = live_runners(self._log)
-        return [number for number, runner in runners if not self._is_in_good_hands(runner, alive)]
-
-    def _is_in_good_hands(self, runner: Runner, alive: Mapping[str, Lease]) -> bool:
-        """Runners of another study are those of the study that this one was forked from."""
-        return bool(runner) and runner["study"] == self._runner["study"] and runner["run"] in alive
+        return [number for number, runner in runners if runner.get("run") not in alive]
 
     def _adopt(self, number: int) -> bool:
         """Takes a trial over from a dead runner; false where it has ended, was lost too often, or somebody else did."""
@@ -83,7 +77,7 @@ class Orphans:
             fold = self._log.fold
             runner, attempt, losses = fold.runners().get(number), fold.attempt(number), fold.worker_losses(number)
         if runner is None or runner.get("run") == self._runner["run"]:
-            return False
+            return False  # it has ended, or is at work here
         counts = bool(runner.get("worker"))
         lost = {"attempt": attempt} | ({"worker": True, "message": "its worker died"} if counts else {})
         events = [event("lost", f"lost/{number}/{attempt}", lost, trial=number, by=writer())] if runner else []

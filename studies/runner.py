@@ -1,7 +1,8 @@
 """Who is at work: processes as others know them, and the lease that a runner has on the trials it evaluates.
 
 A process that ended is known at once on the machine where it ran. From elsewhere, or when it was stopped, it counts as
-dead when its lease has run out by the clock of the storage.
+dead when its lease has run out by the clock of the storage. One that is seen to run here is given more time: what it
+evaluates may keep its heartbeat from being heard.
 """
 
 import json
@@ -22,7 +23,10 @@ from bbo.studies.log import StudyLog
 Runner = dict[str, Any]
 # A runner that nobody has heard of for so long has lost its trials.
 RUNNER_S = 60.0
+# So much longer for one whose process is seen to run on this machine.
+_SEEN_S = 600.0
 _RUNNER = "runner/"
+_at_work: set[str] = set()  # in this process
 
 
 @contextmanager
@@ -34,7 +38,7 @@ def active_runner(log: StudyLog, *, is_worker: bool = False) -> Iterator[Runner]
             started it sees it.
     """
     token = nonce()
-    runner: Runner = {"study": log.fold.specification["id"], "run": token, **identity()}
+    runner: Runner = {"run": token, **identity()}
     if is_worker:
         runner["worker"] = True
 
@@ -42,10 +46,12 @@ def active_runner(log: StudyLog, *, is_worker: bool = False) -> Iterator[Runner]
         return log.storage.take(log.name, _RUNNER + token, token, RUNNER_S, myself())
 
     lease = beat()
+    _at_work.add(token)
     try:
         with heart.keeps(beat, RUNNER_S / 4):
             yield runner
     finally:
+        _at_work.discard(token)
         with suppress(StorageError):  # it runs out by itself
             if lease is not None:
                 log.storage.release(log.name, lease)
@@ -55,8 +61,10 @@ def live_runners(log: StudyLog) -> dict[str, Lease]:
     """The leases of runners that are not known to be dead, by the runner's name."""
     found = {}
     for lease in log.storage.leases(log.name):
-        if lease.name.startswith(_RUNNER) and is_alive(lease):
-            found[lease.name.removeprefix(_RUNNER)] = lease
+        name = lease.name.removeprefix(_RUNNER)
+        is_over = lease.data == myself() and name not in _at_work  # it could not give its lease up
+        if lease.name.startswith(_RUNNER) and not is_over and is_alive(lease):
+            found[name] = lease
     return found
 
 
@@ -66,7 +74,7 @@ def is_alive(lease: Lease) -> bool:
         case "gone":
             return False
         case "running":
-            return True
+            return lease.seconds_left > -_SEEN_S
     return lease.seconds_left > 0
 
 
@@ -87,13 +95,16 @@ def _myself(pid: int) -> str:
 
 @cache
 def _identity(pid: int) -> dict[str, Any]:
-    return {"host": socket.gethostname(), "place": _place(), "pid": pid, "start": _stat(pid)[1]}
+    return {"host": socket.gethostname(), "place": _place(), "pid": pid, "start": (_stat(pid) or ("", ""))[1]}
 
 
 def _state(process: dict[str, Any]) -> Literal["gone", "running", "unknown"]:
     if not process.get("place") or process["place"] != _place():
         return "unknown"
-    code, start = _stat(process["pid"])
+    found = _stat(process["pid"])
+    if found is None:
+        return "unknown" if _exists(process["pid"]) else "gone"
+    code, start = found
     if code in "ZX" or start != process["start"]:
         return "gone"
     return "unknown" if code in "Tt" else "running"
@@ -109,10 +120,21 @@ def _place() -> str:
         return ""
 
 
-def _stat(pid: int) -> tuple[str, str]:
-    """A process's state (Z, X: it has ended) and its start in clock ticks since boot, which tells a reused number."""
+def _stat(pid: int) -> tuple[str, str] | None:
+    """A process's state (Z, X: it has ended) and its start in clock ticks since boot, which tells a reused number; None
+    where there is no such process, or the system hides those of other users."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (OSError, IndexError):
-        return "X", ""
+        return None
     return fields[0], fields[19]
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # and is another user's
+    return True

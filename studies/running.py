@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pickle import PicklingError
+from types import FrameType
 from typing import Any, Literal
 
 from bbo.errors import (
@@ -30,6 +31,7 @@ from bbo.errors import (
     LostTrialError,
     NonFiniteError,
     SpaceExhaustedError,
+    StorageError,
     StudyFinished,
 )
 from bbo.events import Event
@@ -47,6 +49,8 @@ logger = logging.getLogger(__name__)
 Order = Literal["tell", "trial"]
 # How long to wait before asking again, when only trials of other processes are pending.
 _POLL_S = 0.2
+# Within so long a signal to a whole group of processes has reached all of them.
+_SIGNAL_S = 0.3
 _PICKLING = (PicklingError, AttributeError, TypeError)
 
 
@@ -122,23 +126,38 @@ def run(
 
 
 @contextmanager
-def stopped_by_sigterm(stop: threading.Event | None) -> Iterator[threading.Event]:
-    """An event to stop by: the given one, or one that SIGTERM sets where this is the main thread."""
+def stopped_by_signals(stop: threading.Event | None) -> Iterator[threading.Event]:
+    """An event to stop by: the given one, or one that SIGTERM or a first Ctrl-C sets where this is the main thread.
+
+    Raises:
+        KeyboardInterrupt: at a second Ctrl-C, or after the block where there was one.
+    """
     if stop is not None or threading.current_thread() is not threading.main_thread():
         yield stop or threading.Event()
         return
-    stop = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop, interrupts = threading.Event(), []
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        stop.set()
+        if len(interrupts) > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, lambda *_: stop.set()), signal.signal(signal.SIGINT, interrupted)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)
+    if interrupts:
+        raise KeyboardInterrupt
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Running:
     number: int
-    deadline: float | None
+    attempt: int
+    began: float | None = None  # when the executor was first seen to run it
 
 
 class _Run:
@@ -165,7 +184,7 @@ class _Run:
 
     def go(self) -> None:
         self._show()
-        with self._interruptible():
+        with self._leaving_nothing(), self._interruptible():
             while not self._stop.is_set() and (self._fill() or self._running or self._waits_for_others()):
                 if self._running:
                     self._await()
@@ -175,12 +194,25 @@ class _Run:
                 self._leave()
 
     @contextmanager
+    def _leaving_nothing(self) -> Iterator[None]:
+        """However this ends: trials that still run here are left to others at once, and it is not held against them."""
+        try:
+            yield
+        finally:
+            for future in list(self._running):
+                future.cancel()
+                with suppress(StorageError):  # its lease runs out by itself
+                    self._give_back(future, "left by its run", counts=False)
+
+    @contextmanager
     def _interruptible(self) -> Iterator[None]:
         """On Ctrl-C: no new trial, the running ones are waited for; a second one leaves them to the next run."""
         try:
             yield
         except KeyboardInterrupt:
             self._is_ending = True
+            if self._stop.is_set():
+                raise  # a worker's second one
             if not all(future.done() for future in self._running):
                 logger.warning(
                     "Interrupted: waiting for %d running trials; Ctrl-C again leaves them.", len(self._running)
@@ -241,23 +273,25 @@ class _Run:
             future = self._executor.submit(evaluate, self._objective, running)
         except BrokenExecutor as error:
             raise _broken(number, error) from error
-        deadline = None if self._patience is None else time.monotonic() + self._patience
-        self._running[future] = _Running(number, deadline)
+        self._running[future] = _Running(number, attempt)
         self._show()
 
     # Ending.
 
     def _await(self) -> None:
         """Waits for something to happen: a trial ends or is late, or this run is to stop."""
-        deadlines = [r.deadline - time.monotonic() for r in self._running.values() if r.deadline is not None]
-        done, _ = wait(self._running, timeout=max(0.0, min([_POLL_S, *deadlines])), return_when=FIRST_COMPLETED)
+        done, _ = wait(self._running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
         for future in self._by_number(done):
             self._settle(future)
+        if self._patience is None:
+            return
         now = time.monotonic()
         for future, running in list(self._running.items()):
-            if running.deadline is not None and running.deadline <= now and not future.done():
+            if running.began is None and future.running():  # what waits for a place is not late
+                running.began = now
+            if running.began is not None and running.began + self._patience <= now and not future.done():
                 future.cancel()
-                self._end(future, telling.failed, _late(self._limits.trial_timeout), FailureReason.TIMEOUT)
+                self._end(future, telling.failed, _late(self._patience), FailureReason.TIMEOUT)
 
     def _by_number(self, futures: "Iterable[Future[Outcome]]") -> "list[Future[Outcome]]":
         return sorted(futures, key=lambda future: self._running[future].number)
@@ -276,11 +310,14 @@ class _Run:
 
     def _tell(self, future: "Future[Outcome]", outcome: Outcome) -> None:
         """Reports and end of a trial, in one append: all of it is kept, or the trial is evaluated again."""
-        number, reports = self._running[future].number, []
+        running, reports = self._running[future], []
+        if outcome.reason is not None and self._is_stopped_soon():
+            return  # what it started may have been told to stop too: others find out what is true
         try:
             for seen in outcome.reports:
                 values = seen.values.get("", seen.values)
-                reports.append(telling.reported(self._log, number, values, seen.step or 0, seen.cost))
+                step, attempt = seen.step or 0, running.attempt
+                reports.append(telling.reported(self._log, running.number, values, step, seen.cost, attempt))
             if outcome.reason is None:
                 self._end(future, telling.told, outcome.values, reports=reports)
                 return
@@ -288,6 +325,10 @@ class _Run:
             self._end(future, telling.failed, error, FailureReason.INVALID, reports=reports)
             return
         self._end(future, telling.failed, outcome.message, outcome.reason, reports=reports)
+
+    def _is_stopped_soon(self) -> bool:
+        """Whether a worker is to stop, or is told so in this moment, as a signal may reach its children first."""
+        return self._limits.is_worker and self._stop.wait(_SIGNAL_S)
 
     def _end(
         self, future: "Future[Outcome]", make: Callable[..., Event], *what: Any, reports: Sequence[Event] = ()
@@ -303,12 +344,16 @@ class _Run:
 
     def _lose(self, future: "Future[Outcome]", error: BaseException) -> None:
         """The worker died, which is counted against the trial; it is started again, here or by the next run."""
-        number = self._running.pop(future).number
-        logger.warning("Trial %d was lost with its worker: %r", number, error)
-        said = {"message": repr(error)[-500:], "output": output_of(future)}
-        self._orphans.give_back(number, counts=not self._stop.is_set(), **said)
+        running = self._running[future]
+        logger.warning("Trial %d was lost with its worker: %r", running.number, error)
+        self._give_back(future, repr(error)[-500:], counts=not self._is_stopped_soon())
         if isinstance(error, BrokenExecutor):
-            raise _broken(number, error) from error
+            raise _broken(running.number, error) from error
+
+    def _give_back(self, future: "Future[Outcome]", message: str, *, counts: bool) -> None:
+        running = self._running.pop(future)
+        output = output_of(future)
+        self._orphans.give_back(running.number, running.attempt, counts=counts, message=message, output=output)
 
     def _leave(self) -> None:
         """Tells what ends in time and leaves the other trials to whoever goes on."""
@@ -317,9 +362,8 @@ class _Run:
             self._settle(future)
         for future, running in list(self._running.items()):
             future.cancel()
-            self._orphans.give_back(running.number, counts=False, message="returned", output=output_of(future))
-            logger.warning("Trial %d is returned: its evaluation did not end in time.", running.number)
-        self._running.clear()
+            logger.warning("Trial %d is returned: its evaluation gave nothing in time.", running.number)
+            self._give_back(future, "returned", counts=False)
 
     def _waits_for_others(self) -> bool:
         return self._limits.is_worker and self._orphans.have_company()

@@ -24,7 +24,7 @@ from bbo.studies.frames import attached, check_names, past_rows
 from bbo.studies.log import StudyLog, writer
 from bbo.studies.predicting import predict
 from bbo.studies.progress import progress_of
-from bbo.studies.running import Limits, Order, run, stopped_by_sigterm
+from bbo.studies.running import Limits, Order, run, stopped_by_signals
 from bbo.studies.tables import Told, tell_table, to_fill_in
 from bbo.studies.verify import Verification, verify
 from bbo.studies.view import StudyView
@@ -82,7 +82,7 @@ class Study(StudyView):
             check_rules(budget or Budget(), strategy)
         log = StudyLog(open_storage(storage), name)
         create_or_compare(log, space, wanted, strategy, seed, if_exists, problem)
-        self._attach_log(log, strategy)
+        self._attach_log(log, strategy, budget)
         if budget is not None:
             self.set_budget(budget)
 
@@ -95,6 +95,7 @@ class Study(StudyView):
             strategy: to be passed where the log's is not one of bbo's own; another one than in the log takes over.
         Raises:
             StudyNotFoundError: no study of that name; names those there are.
+            StrategyError, BudgetError: the strategy cannot take this study, or its stop rules.
         """
         store = open_storage(storage)
         log = StudyLog(store, only_name(store) if name is None else name)
@@ -107,18 +108,19 @@ class Study(StudyView):
         study._attach_log(log, strategy)
         return study
 
-    def _attach_log(self, log: StudyLog, strategy: Strategy | None) -> None:
+    def _attach_log(self, log: StudyLog, strategy: Strategy | None, budget: Budget | None = None) -> None:
         self._log = log
         self._strategy: Strategy | None = None
         self._described = ""
         if strategy is not None:
-            self._take_over(strategy)
+            self._take_over(strategy, self.budget if budget is None else budget)
         self._asker = Asker(log, lambda: self.strategy)
 
-    def _take_over(self, strategy: Strategy) -> None:
+    def _take_over(self, strategy: Strategy, budget: Budget) -> None:
         refusal = specification.refusal(strategy, self.space, self.objectives)
         if refusal is not None:
             raise StrategyError(refusal)
+        check_rules(budget, strategy)
         description = specification.describe(strategy)
         if canonical(description) != canonical(self._log.fold.specification["strategy"]):
             changed = event("strategy_changed", f"strategy/{nonce()}", {"strategy": description}, by=writer())
@@ -459,9 +461,9 @@ class Study(StudyView):
                 in a child process. Without `n_trials` and without a budget it works until it is stopped.
             grace: seconds that running trials have to end when the worker is stopped; then they are returned, and
                 others take them up.
-            stop: when set, the worker stops; when None, SIGTERM does it.
+            stop: when set, the worker stops; when None, SIGTERM and Ctrl-C do it.
         Raises:
-            KeyboardInterrupt: on Ctrl-C, as `run`.
+            KeyboardInterrupt: on Ctrl-C, after the worker has stopped; on a second one at once.
         """
         limits = Limits(
             n_trials=n_trials,
@@ -472,7 +474,7 @@ class Study(StudyView):
             grace=grace,
         )
         bar = progress_of(progress, n_trials or self.budget.trials)
-        with stopped_by_sigterm(stop) as stop:
+        with stopped_by_signals(stop) as stop:
             run(self._log, self._asker, objective_function(objective), limits, progress=bar, stop=stop)
 
     # Reading.

@@ -4,9 +4,9 @@ What a cell means is not decided here: every cell is read as text. The index of 
 and has the lines of the file (the rows of the sheet), for messages. Both forms give back the text that was written.
 
 CSV is read as Excel and its like write it: UTF-8 (with a mark at its beginning or not) or else cp1252, with commas,
-semicolons or tabs between cells; where it is not the comma, a decimal comma is understood. It is written with commas
-and decimal points, as UTF-8 *with* the mark: without it, Excel takes the file for cp1252, shows `°C` as `Â°C` and loses
-letters that people type into notes when it saves.
+semicolons or tabs between cells, below a line `sep=;` or not; where it is not the comma, decimal commas are understood,
+as in replicates of an XLSX. It is written with commas and decimal points, as UTF-8 *with* the mark: without it, Excel
+takes the file for cp1252, shows `°C` as `Â°C` and loses letters that people type into notes when it saves.
 
 A spreadsheet runs text that begins with `=`, `+`, `-` or `@` as a formula, also in a CSV. Such text is written to a CSV
 behind an apostrophe, which is taken off again when it is read; in an XLSX it is marked as text. Numbers stay numbers.
@@ -15,6 +15,7 @@ behind an apostrophe, which is taken off again when it is read; in an XLSX it is
 import contextlib
 import csv
 import io
+import itertools
 import math
 import re
 import uuid
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bbo.errors import TableError
+from bbo.studies.decimals import Rows, is_number, with_points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,17 +41,19 @@ _MOST_ROWS = 200_000
 _MOST_COLUMNS = 2_000
 _LONGEST_IN_XLSX = 32_767
 _TEXT_ENDINGS = (".csv", ".tsv", ".txt")
-_DELIMITERS = ("\t", ";", ",")
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_SEPARATORS = ("\t", ";", ",")
+# How Excel may be told the separator, in the first line.
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<sign>[,;\t])"?(\r\n?|\n)')
+# When it saves text, Excel leaves out the empty cells at the end that all of so many rows have.
+_ROWS_AT_ONCE = 16
+# The two sides of a number that was parted at its decimal comma, alone or among replicates.
+_BEFORE_COMMA = re.compile(r"(.*;)?\s*[+-]?\d+", re.DOTALL)
+_BEHIND_COMMA = re.compile(r"\d+([eE][+-]?\d+)?\s*(;.*)?", re.DOTALL)
 # No text file has these; what has them is no table, or another encoding.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHEET = re.compile(r"(?P<path>.+\.xlsx)#(?P<sheet>.+)", re.IGNORECASE | re.DOTALL)
 _NO_OPENPYXL = "XLSX needs openpyxl: pip install 'bbo[xlsx]', or save the table as CSV."
-
-# The cells of a table, and for each row the line where it begins.
-_Rows = Sequence[tuple[int, list[str]]]
 
 
 def read_table(path: str | Path) -> "pd.DataFrame":
@@ -69,8 +73,14 @@ def read_table(path: str | Path) -> "pd.DataFrame":
     if not file.name.lower().endswith((*_TEXT_ENDINGS, ".xlsx")):
         raise TableError(f"{file} is no table: its name ends in .csv or .xlsx. Save it as one of these.")
     content = _content(file)
-    rows = _xlsx_rows(file, content, sheet) if _is_xlsx(file) else _csv_rows(file, content)
-    header, body = _checked(file, rows)
+    if _is_xlsx(file):
+        header, body = _checked(file, _xlsx_rows(file, content, sheet))
+        body = with_points(file, body, lambda cell: ";" in cell)  # a single number is no text there
+    else:
+        rows, separator = _csv_rows(file, content)
+        _check_widths(file, rows, separator)
+        header, body = _checked(file, rows)
+        body = body if separator == "," else with_points(file, body)
     return pd.DataFrame(
         [cells for _, cells in body],
         columns=header,
@@ -108,7 +118,7 @@ def as_csv(frame: "pd.DataFrame") -> str:
     writer = csv.writer(out, lineterminator="\n")
     header = [_guarded(_text(name)) for name in frame.columns]
     # A heading with another separator in it must not look like several.
-    is_odd = any(d in name for name in header for d in _DELIMITERS)
+    is_odd = any(d in name for name in header for d in _SEPARATORS)
     csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL if is_odd else csv.QUOTE_MINIMAL).writerow(header)
     for row in frame.itertuples(index=False, name=None):
         writer.writerow([_guarded(_text(value)) if isinstance(value, str) else _text(value) for value in row])
@@ -144,24 +154,25 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _csv_rows(path: Path, content: bytes) -> _Rows:
+def _csv_rows(path: Path, content: bytes) -> tuple[Rows, str]:
+    """The rows, and what stands between their cells."""
     text = _decoded(path, content)
-    delimiter = _delimiter(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    said = _SEPARATOR_LINE.match(text)
+    text = text[said.end() :] if said else text
+    separator = said["sign"] if said else _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[tuple[int, list[str]]] = []
-    line = 1
+    above = 1 if said else 0
+    line = above + 1
     try:
         for cells in reader:
-            cells = [_unguarded(cell) for cell in cells]
-            if delimiter != "," and rows:
-                cells = [_with_point(cell) for cell in cells]
-            rows.append((line, cells))
-            line = reader.line_num + 1
+            rows.append((line, [_unguarded(cell) for cell in cells]))
+            line = above + reader.line_num + 1
     except csv.Error as error:
         raise TableError(
             f"{path}, line {line}: {error}. A cell with quotes in it is written in quotes, each of them doubled."
         ) from error
-    return rows
+    return rows, separator
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -180,22 +191,57 @@ def _decoded(path: Path, content: bytes) -> str:
     return text
 
 
-def _delimiter(text: str) -> str:
+def _separator(text: str) -> str:
     """What stands most often between cells of the first line that has any text."""
     header = next((line for line in re.split(r"[\r\n]", text) if line.strip()), "")
     outside = re.sub(r'"[^"]*"', "", header)
-    return max(_DELIMITERS, key=outside.count) if any(d in outside for d in _DELIMITERS) else ","
+    return max(_SEPARATORS, key=outside.count) if any(d in outside for d in _SEPARATORS) else ","
 
 
-def _with_point(cell: str) -> str:
-    """Decimal commas as points, also in several numbers of one cell; any other text as it is."""
-    parts = cell.split(";")
-    if not all(_DECIMAL_COMMA.fullmatch(part) or _NUMBER.fullmatch(part.strip()) for part in parts):
-        return cell
-    return cell.replace(",", ".")
+def _check_widths(path: Path, rows: Rows, separator: str) -> None:
+    """Raises TableError for a row of a CSV that a decimal comma, or a separator in another cell, may have parted.
+
+    A row that is longer than the heading may be parted also where its last cells are empty; a shorter one where numbers
+    stand side by side, unless it is short as Excel makes rows short.
+    """
+    filled = [k for k, (_, cells) in enumerate(rows) if any(cell.strip() for cell in cells)]
+    if not filled:
+        return
+    heading = rows[filled[0]][1]
+    widest, narrowest = len(heading), len(_trimmed(heading))
+    for k in filled[1:]:
+        line, cells = rows[k]
+        said = f"{path}, line {line}: it has {len(cells)} cells, the heading {narrowest}."
+        if len(cells) > widest:
+            raise TableError(f"{said} Where a cell has the separator in it, write the cell in quotes.")
+        if len(cells) < narrowest and _may_be_parted(cells, separator) and not _is_cut_by_excel(rows, k):
+            raise TableError(
+                f"{said} Write the separators of the empty cells at its end too, and a cell that has the separator in "
+                "it, such as a decimal comma, in quotes."
+            )
 
 
-def _xlsx_rows(path: Path, content: bytes, sheet: str | None) -> _Rows:
+def _may_be_parted(cells: Sequence[str], separator: str) -> bool:
+    """Whether two neighbours may have been one cell: a number with a decimal comma, or replicates."""
+    pairs = list(itertools.pairwise(cells))
+    match separator:
+        case ",":
+            return any(_BEFORE_COMMA.fullmatch(a) and _BEHIND_COMMA.fullmatch(b) for a, b in pairs)
+        case ";":
+            return any(
+                is_number(a.strip().replace(",", ".")) and is_number(b.strip().replace(",", ".")) for a, b in pairs
+            )
+    return False
+
+
+def _is_cut_by_excel(rows: Rows, k: int) -> bool:
+    """Whether the rows that Excel saved together are all as short as row `k`, with something in the last cell."""
+    first = k - k % _ROWS_AT_ONCE
+    together = [cells for _, cells in rows[first : first + _ROWS_AT_ONCE] if cells]
+    return {len(cells) for cells in together} == {len(rows[k][1])} and any(cells[-1].strip() for cells in together)
+
+
+def _xlsx_rows(path: Path, content: bytes, sheet: str | None) -> Rows:
     try:
         import openpyxl
     except ImportError as error:
@@ -255,7 +301,7 @@ def _sheet_rows(path: Path, cached: Any, written: Any) -> Iterator[tuple[int, li
             yield line, [_text(cell.value) for cell in values]
 
 
-def _checked(path: Path, rows: _Rows) -> tuple[list[str], _Rows]:
+def _checked(path: Path, rows: Rows) -> tuple[list[str], Rows]:
     """The heading and the rows below it, all of one length, without what is empty."""
     filled = [(line, _trimmed(cells)) for line, cells in rows if any(cell.strip() for cell in cells)]
     if not filled:
@@ -272,11 +318,10 @@ def _checked(path: Path, rows: _Rows) -> tuple[list[str], _Rows]:
             )
         if name in header[:k]:
             raise TableError(f"{path}, line {first}: two columns are named {name!r}. Rename or remove one.")
-    lengths = {line: len(cells) for line, cells in rows}
     for line, cells in body:
-        if len(cells) > len(header) or (not _is_xlsx(path) and lengths[line] < len(header)):
+        if len(cells) > len(header):
             raise TableError(
-                f"{path}, line {line}: it has {max(len(cells), lengths[line])} cells, the heading {len(header)}. "
+                f"{path}, line {line}: it has {len(cells)} cells, the heading {len(header)}. "
                 "Where a cell has the separator in it, write the cell in quotes."
             )
     return header, [(line, cells + [""] * (len(header) - len(cells))) for line, cells in body]
@@ -295,7 +340,7 @@ def _unguarded(cell: str) -> str:
 
 
 def _guarded(text: str) -> str:
-    is_formula = text.startswith((*_FORMULA, "'")) and not _NUMBER.fullmatch(text)
+    is_formula = text.startswith((*_FORMULA, "'")) and not is_number(text)
     return f"'{text}" if is_formula else text
 
 

@@ -210,14 +210,21 @@ def cancelled(log: StudyLog, trial: Trial | int, message: object) -> Event:
     return event("cancelled", f"ended/{number}", body, trial=number, by=writer())
 
 
-def reported(log: StudyLog, trial: Trial | int, values: object, step: int, cost: float | None = None) -> Event:
+def reported(
+    log: StudyLog,
+    trial: Trial | int,
+    values: object,
+    step: int,
+    cost: float | None = None,
+    attempt: int | None = None,
+) -> Event:
     """The event of what a running trial has at a step; of each attempt its own."""
     number = known_trial(log, trial)
     check_step(step)
     body: dict[str, Any] = {"values": log.fold.objectives.check_some(values), "step": int(step)}
     if cost is not None:
         body["cost"] = check_cost(cost)
-    key = f"reported/{number}/{log.fold.attempt(number)}/{step}"
+    key = f"reported/{number}/{log.fold.attempt(number) if attempt is None else attempt}/{step}"
     return event("reported", key, body, trial=number, by=writer())
 
 

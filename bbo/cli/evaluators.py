@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,12 @@ def load_function(path: str, function: str) -> Any:
         module = importlib.util.module_from_spec(spec)
         sys.path.insert(0, str(file.parent))
         sys.modules[file.stem] = module
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:  # whatever the user's file raises
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            line = getattr(error, "lineno", None) or at.lineno
+            stop(f"{path} cannot be loaded: {type(error).__name__}: {error} (line {line}).")
         _loaded[path] = module
     found = getattr(module, function, None)
     if not callable(found):

@@ -241,7 +241,7 @@ def _refuse_what_is_no_local_file(path: Path) -> None:
         raise StorageError(f"{path} is not a file, so it cannot hold a log. Give the path of a file.")
     if is_homeless:
         raise StorageError(f"Cannot keep a log in {path}: no folder {path.parent}. Make the folder first.")
-    kind = _file_system(path.parent)
+    kind = _file_system(path.resolve().parent)  # of the file itself, where the path is a link
     if kind in _NETWORK_FILE_SYSTEMS:
         raise StorageError(
             f"{path} lies on a network file system ({kind}), where SQLite's locks do not hold and the log may be "
@@ -255,7 +255,8 @@ def _refuse_what_is_cut_off(path: Path) -> None:
         size = path.stat().st_size
         with path.open("rb") as file:
             header = file.read(100)
-        has_more = path.with_name(f"{path.name}-wal").exists()
+        file_itself = path.resolve()
+        has_more = file_itself.with_name(f"{file_itself.name}-wal").exists()
     except OSError:
         return  # opening it says what is wrong
     # https://www.sqlite.org/fileformat.html#the_database_header
@@ -273,6 +274,5 @@ def _file_system(folder: Path) -> str:
         mounts = [line.split() for line in _MOUNTS.read_text().splitlines()]
     except OSError:
         return ""
-    folder = folder.resolve()
     kinds = {Path(at.replace("\\040", " ")): kind for _, at, kind, *_ in mounts}
     return next((kinds[at] for at in (folder, *folder.parents) if at in kinds), "")

@@ -315,6 +315,18 @@ def test_threads_that_create_one_file_at_once_all_succeed(tmp_path):
         storage.close()
 
 
+def test_a_link_to_a_network_file_system_is_refused(tmp_path, monkeypatch):
+    there, link = tmp_path / "there", tmp_path / "link.db"
+    there.mkdir()
+    (there / "log.db").touch()
+    link.symlink_to(there / "log.db")
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"server:/x {there} nfs4 rw 0 0\n/dev/sda / ext4 rw 0 0\n")
+    monkeypatch.setattr(sqlite, "_MOUNTS", mounts)
+    with pytest.raises(StorageError, match="network file system"):
+        open_storage(link)
+
+
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
 def test_network_file_system_is_refused_with_a_remedy(tmp_path, monkeypatch, kind):
     mounts = tmp_path / "mounts"

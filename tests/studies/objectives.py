@@ -40,3 +40,24 @@ def slow(trial):
     (Path(os.environ["BBO_TEST_FOLDER"]) / f"{trial.number}-{trial.attempt}").write_text(str(os.getpid()))
     time.sleep(float(os.environ["BBO_TEST_SECONDS"]))
     return bowl(trial)
+
+
+def wordy_then_slow(trial):
+    """Prints much, the end of it not flushed, and hangs."""
+    print("x" * 20_000 + "\nthe end")
+    time.sleep(600)
+
+
+def program(trial):
+    """A program that takes BBO_TEST_SECONDS and fails when it is ended."""
+    (Path(os.environ["BBO_TEST_FOLDER"]) / f"{trial.number}-{trial.attempt}").write_text(str(os.getpid()))
+    subprocess.run(["sleep", os.environ["BBO_TEST_SECONDS"]], check=True)
+    return bowl(trial)
+
+
+def counted(trial):
+    """Leaves a line in the file of BBO_TEST_FILE."""
+    with Path(os.environ["BBO_TEST_FILE"]).open("a") as file:
+        file.write(f"{trial.number} {trial.attempt}\n")
+    time.sleep(0.2)
+    return bowl(trial)

@@ -14,7 +14,7 @@ from bbo.objective import Minimize
 from bbo.space import Categorical, Float, Space
 from bbo.storage import MemoryStorage, open_storage
 from bbo.strategies import RandomSearch, SobolSearch
-from bbo.studies import runner
+from bbo.studies import desk, runner
 from bbo.studies.asking import Wish, largest_ask
 from bbo.studies.study import Study
 from bbo.trial import Suggestion
@@ -190,6 +190,72 @@ def test_an_ask_whose_lease_was_taken_while_it_computed_is_computed_again_with_t
     assert [len(a["suggestions"]) for a in asked(s)] == [1, 1]
     assert len({tuple(t.params.values()) for t in s.trials}) == 2
     assert s.verify().agrees
+
+
+def test_who_had_a_ticket_and_then_the_desk_and_is_overtaken_gets_what_its_ticket_was_given():
+    """The ticket is still open while its owner computes, so whoever overtakes answers it too."""
+    storage = MemoryStorage()
+    s = study(storage=storage, strategy=SobolSearch())
+    other = Study.load(storage, s.name)
+    append, is_late, theirs = storage.append, True, []
+
+    def stolen(name, events, **lease):
+        nonlocal is_late
+        if events[0].kind == "asked" and is_late:
+            is_late = False
+            storage.release(name, lease["lease"])
+            theirs.append(other.ask().number)
+        return append(name, events, **lease)
+
+    storage.append = stolen
+    storage.take(s.name, "ask", "elsewhere", 0.5, ELSEWHERE)  # so that it queues first
+    mine = s.ask().number
+    assert sorted([mine, *theirs]) == [0, 1]
+    assert len(s.trials) == 2
+
+
+def test_a_ticket_is_kept_alive_for_as_long_as_its_owner_waits(monkeypatch):
+    monkeypatch.setattr(desk, "LEASE_S", 1.8)
+    s = study()
+    s.storage.take(s.name, "ask", "elsewhere", 4.0, ELSEWHERE)
+    waiting = threading.Thread(target=s.ask)
+    waiting.start()
+    time.sleep(3.0)  # longer than a ticket lives by itself
+    (place,) = [lease for lease in s.storage.leases(s.name) if lease.name.startswith("ticket/")]
+    assert place.seconds_left > 0
+    waiting.join(20)
+
+
+def test_true_is_not_one_in_a_ticket_either():
+    s = Study([Categorical("c", [True, 1, "1"]), Float("x", 0.0, 1.0)], Minimize("y"), strategy=RandomSearch())
+    ticket(s, "one", fixed={"c": 1})
+    s.ask(fixed={"c": True})
+    assert len(dealt(s)) == 1
+    s.ask(fixed={"c": 1})
+    assert dealt(s)[1:] == [("one", 1)]
+
+
+def test_a_ticket_that_cannot_be_read_is_passed_over():
+    s = study()
+    s.storage.take(s.name, "ticket/later", "later", 60.0, json.dumps(runner.identity() | {"n": 1}))
+    assert s.ask().number == 0
+    assert len(dealt(s)) == 1
+
+
+def test_a_tell_while_the_strategy_decides_to_wait_is_no_exhaustion():
+    class Waits:
+        def suggest(self, history, n, *, seed):
+            if not history.n_trials:
+                return [Suggestion({"x": 0.5, "z": 0.5})]
+            if history.is_pending.any():
+                s.tell(0, 1.0)
+                return []
+            return [Suggestion({"x": 0.1, "z": 0.5})]
+
+    s = study(strategy=Waits())
+    s.ask()
+    assert s.ask(1) == []
+    assert s.ask().number == 1
 
 
 def test_who_is_to_stop_waits_no_longer_and_leaves_no_ticket():

@@ -72,6 +72,33 @@ def test_a_runner_has_its_lease_from_the_start_of_its_run_to_the_end():
     assert s.storage.leases(s.name) == []
 
 
+def test_a_run_that_could_not_give_its_lease_up_is_over_all_the_same():
+    s = Study(SPACE, Minimize("y"), strategy=RandomSearch())
+    with runner.active_runner(s._log) as mine:
+        pass
+    s.storage.take(s.name, f"runner/{mine['run']}", mine["run"], 60.0, runner.myself())
+    assert runner.live_runners(s._log) == {}
+
+
+def test_a_process_that_runs_and_is_not_heard_of_for_long_is_dead(sleeper):
+    process = of(sleeper.pid)
+    assert runner.is_alive(lease(process, seconds_left=-599.0))
+    assert not runner.is_alive(lease(process, seconds_left=-601.0))
+
+
+def test_a_process_that_the_system_hides_is_alive_as_long_as_its_lease(sleeper, monkeypatch):
+    process = of(sleeper.pid)
+    monkeypatch.setattr(runner, "_stat", lambda pid: None)
+    assert runner.is_alive(lease(process))
+    assert not runner.is_alive(lease(process, seconds_left=-1.0))
+
+    def refuse(pid, number):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    assert runner.is_alive(lease(process))
+
+
 def test_a_runner_whose_lease_was_forgotten_takes_it_anew(monkeypatch):
     monkeypatch.setattr(runner, "RUNNER_S", 4.0)
     s = Study(SPACE, Minimize("y"), strategy=RandomSearch())
@@ -106,6 +133,35 @@ def test_a_claim_that_cannot_be_renewed_is_tried_again_and_does_not_stop_the_oth
     with heart.keeps(fails, 0.5), heart.keeps(lambda: good.append(1), 0.5):
         until(lambda: len(bad) >= 2 and len(good) >= 2)
     assert "gone for a while" in caplog.text
+
+
+def test_no_renewal_comes_after_a_claim_was_given_up_and_one_under_way_is_waited_for():
+    under_way, go, done = threading.Event(), threading.Event(), []
+
+    def slow():
+        under_way.set()
+        go.wait(30)
+        done.append(time.monotonic())
+
+    with heart.keeps(slow, 0.5):
+        assert under_way.wait(30)
+        threading.Timer(0.3, go.set).start()
+    given_up = time.monotonic()
+    assert len(done) == 1
+    assert done[0] <= given_up
+    time.sleep(1.2)
+    assert len(done) == 1
+
+
+def test_an_error_of_any_kind_and_a_slow_renewal_do_not_keep_others_from_theirs(caplog):
+    go, beats = threading.Event(), []
+
+    def odd():
+        raise KeyError("no such study")
+
+    with heart.keeps(lambda: go.wait(60), 0.5), heart.keeps(odd, 0.5), heart.keeps(lambda: beats.append(1), 0.5):
+        until(lambda: len(beats) >= 4 and "no such study" in caplog.text)
+        go.set()
 
 
 def beats_in_fork(queue):

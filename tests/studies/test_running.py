@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bbo.errors import LostTrialError, ObjectiveError
+from bbo.events import event
 from bbo.objective import Minimize, OutcomeConstraint
 from bbo.space import Float, Int, Space
 from bbo.storage import MemoryStorage
@@ -166,6 +167,50 @@ def test_a_lost_trial_is_retried_and_then_fails_without_teaching(losses, reason)
     assert s.trial(1).reason is reason
     assert not s.history.is_failed.any()
     assert len(s.trials) == 3
+
+
+@pytest.mark.parametrize("end", ["cancel", "tell"])
+def test_a_trial_that_ended_by_hand_while_it_was_evaluated_is_not_evaluated_again(end):
+    s = study()
+
+    def interrupted(trial):
+        if end == "cancel":
+            s.cancel(trial.number)
+        else:
+            s.tell(trial.number, 5.0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        s.run(interrupted, 1)
+    ended = s.trial(0)
+    log = event("lost", "lost/0/1", {"attempt": 1, "worker": True}, trial=0)
+    started = event("started", "started/0/2", {"attempt": 2, "runner": {"run": "gone"}}, trial=0)
+    s.storage.append(s.name, [log, started])  # of a runner that did not know
+    evaluated = []
+    s.run(lambda t: evaluated.append(t.number) or bowl(t), 2)
+    assert 0 not in evaluated
+    assert s.trial(0) == ended
+
+
+def test_what_a_run_leaves_when_it_ends_by_an_error_is_left_to_others_at_once_and_not_held_against_it():
+    s = study()
+    for _ in range(4):
+        with pytest.raises(ObjectiveError):
+            s.run(lambda t: {"z": 1.0}, 1)
+    assert s.trial(0).status is Status.RUNNING
+    s.run(bowl, 1)
+    assert s.trial(0).status is Status.COMPLETED
+
+
+def test_a_trial_that_waits_for_a_place_in_an_executor_is_not_late():
+    def slow(trial):
+        time.sleep(0.3)
+        return bowl(trial)
+
+    s = study()
+    with cf.ThreadPoolExecutor(1) as executor:
+        s.run(slow, 6, workers=6, executor=executor, trial_timeout=1.2)
+    assert [t.status for t in s.trials] == [Status.COMPLETED] * 6
 
 
 @pytest.mark.parametrize("strategy", [RandomSearch(), SobolSearch(), GP(n_first=6)])

@@ -158,6 +158,102 @@ def test_commas_within_numbers_of_a_comma_file_are_left_alone(file):
     assert read_table(file('trial,yield\n1,"1,234"\n'))["yield"].tolist() == ["1,234"]
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("trial,yield,selectivity,cost,status,note", "0,21,5,98,,,"),
+        ("trial,yield,selectivity", "0,21,5,"),
+        ("trial,yield,selectivity,", "0,21,5,,"),
+        ("trial;yield;selectivity;cost;status;note", "2;21,5; 25,5;98;;;"),
+        ("trial;yield;selectivity", "2;21,5; 25,5;"),
+    ],
+)
+def test_a_cell_that_its_separator_parted_is_an_error_also_where_the_last_cells_are_empty(file, header, row):
+    with pytest.raises(TableError, match="line 2: it has .* in it, write the cell in quotes"):
+        read_table(file(f"{header}\n{row}\n"))
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("trial,yield,selectivity,note", "0,21,5"),
+        ("trial,yield,selectivity,cost,note", "0,81;83,5;80,98"),
+        ("trial,yield,selectivity,note", "0,-21,5e1"),
+        ("trial;yield;selectivity;note", "2;21,5; 25,5"),
+    ],
+)
+def test_a_short_row_that_may_have_been_parted_is_an_error(file, header, row):
+    with pytest.raises(TableError, match="line 2: .* the separators of the empty cells at its end too"):
+        read_table(file(f"{header}\n{row}\n"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "trial,T,base,yield,status,note\n3,80.0,KOH,58\n6,95.0,KOH\n",
+        "trial;T;base;yield;status;note\n3;;KOH;58\n6;;KOH\n",
+        "trial\tT\tbase\tyield\tstatus\tnote\n3\t80\tKOH\t58\n6\t95\tKOH\n",
+    ],
+)
+def test_a_row_that_is_short_by_empty_cells_alone_is_taken(file, content):
+    first, second = cells(read_table(file(content)))[1:]
+    assert [first[0], first[3:], second[0], second[3:]] == ["3", ["58", "", ""], "6", ["", "", ""]]
+
+
+def test_rows_that_excel_left_short_are_taken_and_a_row_between_them_that_is_longer_is_an_error(file):
+    """Excel writes no cells for columns that are empty in all of 16 rows."""
+    head = "trial,yield,selectivity,status,note\r\n"
+    full, short = [f"{k},{20 + k},90,,\r\n" for k in range(15)], [f"{k},{20 + k},90\r\n" for k in range(15, 20)]
+    read = read_table(file(head + "".join([*full, *short])))
+    assert read["note"].tolist() == [""] * 20
+    assert read["selectivity"].tolist() == ["90"] * 20
+    for odd in ("20,21,5,90\r\n", "20,21\r\n"):
+        with pytest.raises(TableError, match="line 17: it has 3 cells, the heading 5"):
+            read_table(file(head + "".join([*full, *short, odd])))
+    with pytest.raises(TableError, match="line 16: it has 3 cells"):
+        read_table(file(head + "".join([*full[:14], *short])))
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"'])
+def test_a_first_line_that_tells_excel_the_separator_is_no_heading(file, first):
+    read = read_table(file(f"{first}\r\ntrial;a,b,c\r\n1;81,5\r\n"))
+    assert cells(read) == [["trial", "a,b,c"], ["1", "81.5"]]
+    assert list(read.index) == [3]
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["61,5", "1,250", "7"], ["61.5", "1.250", "7"]),
+        (["0,125", "12,125"], ["0.125", "12.125"]),
+        (["61.5", "1.250"], ["61.5", "1.250"]),
+        (["7", "1.250"], ["7", "1.250"]),
+        (["61,5", "2.5", "1.250"], ["61.5", "2.5", "1.250"]),
+        (["1,5; 1,250", "yes, 1,250"], ["1.5; 1.250", "yes, 1,250"]),
+    ],
+)
+def test_three_digits_behind_the_usual_separator_are_decimals(file, cells, numbers):
+    content = "y;z\n" + "".join(f"{cell!r};\n".replace("'", '"') for cell in cells)
+    assert read_table(file(content))["y"].tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["7", "1,200"], "whether '1,200' has decimals or is a whole number. Write 1.200 or 1200."),
+        (["61.5", "1,200"], "Write 1.200 or 1200."),
+        (["61,5", "1.250"], "whether '1.250' has decimals or is a whole number. Write 1,250 or 1250."),
+        (["61,5; 62,5", "80; -1.250"], "Write -1,250 or -1250."),
+        (["61,5; 2.5", "1,250"], "Write 1.250 or 1250."),
+    ],
+)
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_three_digits_behind_another_separator_than_the_usual_one_are_an_error(file, separator, cells, said):
+    content = f"y{separator}z\n" + "".join(f'"{cell}"{separator}\n' for cell in cells)
+    with pytest.raises(TableError, match=f"line 3: .*{re.escape(said)}"):
+        read_table(file(content))
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_empty_columns_and_rows_at_the_end_and_between_are_dropped_and_lines_kept(tmp_path, file, form):
     rows = [["trial", "y", "", ""], ["0", "1", "", ""], ["", "", "", ""], ["1", "2", "", ""], ["", "", "", " "]]
@@ -182,7 +278,7 @@ def test_the_line_is_where_a_row_begins_also_behind_cells_of_several_lines(file)
     [
         (b"", "is empty."),
         (b"\n , \n", "is empty."),
-        (b"a,b\n1,2\n3\n", "line 3: it has 1 cells, the heading 2."),
+        (b"a,b,c\n1,2,3\n3,4\n", "line 3: it has 2 cells, the heading 3."),
         (b"a,b\n1,2,3\n", "line 2: it has 3 cells, the heading 2."),
         (b"a,b,a\n1,2,3\n", "line 1: two columns are named 'a'."),
         (b"a,,c\n1,2,3\n", "line 1: column 2 has no name"),
@@ -278,6 +374,11 @@ def patched(path, part, change):
         for name, content in parts.items():
             archive.writestr(name, content)
     return path
+
+
+def test_replicates_with_decimal_commas_are_understood_in_a_sheet_and_other_text_stays(book):
+    path = book(s=[["y", "note"], ["1,5; 1,7", "1,4"], [2.5, "1,4; dioxane"]])
+    assert cells(read_table(path)) == [["y", "note"], ["1.5; 1.7", "1,4"], ["2.5", "1,4; dioxane"]]
 
 
 def test_the_first_sheet_is_read_unless_another_is_named(book):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from bbo.trial import FailureReason, Status
 from tests.studies import objectives
 
 SPACE = Space([Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)])
-SELF = f"{Path(objectives.__file__)}:slow"
+FILE = Path(objectives.__file__)
 
 
 def study(**options):
@@ -84,6 +85,20 @@ def test_a_late_trial_in_an_executor_of_the_users_is_given_up_and_its_value_pass
     assert s.trial(0).reason is FailureReason.TIMEOUT
 
 
+def test_the_end_of_what_was_printed_is_kept_also_of_an_evaluation_that_was_killed(monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    s = study()
+    s.run(objectives.wordy_then_slow, 1, trial_timeout=2.0)
+    assert s.output(0).endswith("xx\nthe end\n")
+    assert len(s.output(0)) == 8_000
+
+
+def test_a_worker_leaves_the_signals_of_its_process_as_they_were():
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    study().work(objectives.bowl, 1)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
 @pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan")])
 def test_a_timeout_that_cannot_be_is_refused(timeout):
     with pytest.raises(ValueError, match="trial_timeout"):
@@ -107,14 +122,22 @@ def test_an_objective_that_a_process_cannot_import_is_an_error_and_no_trial_fail
     assert not any(t.status is Status.FAILED for t in s.trials)
 
 
-def worker(where, folder, seconds, *options, new_group=False):
+def worker(where, folder, seconds, *options, new_group=False, objective="slow"):
     environment = {
         **os.environ,
         "BBO_TEST_FOLDER": str(folder),
         "BBO_TEST_SECONDS": str(seconds),
         "OMP_NUM_THREADS": "1",
     }
-    command = [str(Path(sys.executable).with_name("bbo")), "worker", str(where), "study", "--objective", SELF, *options]
+    command = [
+        str(Path(sys.executable).with_name("bbo")),
+        "worker",
+        str(where),
+        "study",
+        "--objective",
+        f"{FILE}:{objective}",
+        *options,
+    ]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environment, stderr=pipe, text=True, start_new_session=new_group)
 
@@ -158,15 +181,43 @@ def test_a_worker_that_is_to_stop_returns_a_long_trial_and_another_takes_it_up(a
     assert (folder / "0-2").exists()
 
 
-def test_a_worker_that_is_to_stop_tells_a_trial_that_ends_in_time(at_work):
+@pytest.mark.parametrize("is_group", [False, True], ids=["alone", "with its processes"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_worker_that_is_to_stop_tells_a_trial_that_ends_in_time(at_work, number, code, is_group):
     s, folder, start = at_work
-    child = start(2)
+    child = start(2, new_group=is_group)
     until(lambda: any(folder.iterdir()))
-    child.send_signal(signal.SIGTERM)
+    (os.killpg if is_group else os.kill)(child.pid, number)
     _, said = child.communicate(timeout=30)
-    assert child.returncode == 0, said
+    assert child.returncode == code, said
     assert [t.status for t in s.trials] == [Status.COMPLETED]
     assert losses(s) == []
+
+
+def test_an_evaluation_that_fails_because_its_program_was_told_to_stop_too_is_returned(at_work):
+    s, folder, start = at_work
+    child = start(600, new_group=True, objective="program")
+    until(lambda: any(folder.iterdir()))
+    time.sleep(0.5)  # it starts the program
+    os.killpg(child.pid, signal.SIGTERM)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 0, said
+    assert s.trial(0).status is Status.RUNNING
+    assert [loss["worker"] for loss in losses(s)] == [False]
+
+
+def test_a_second_ctrl_c_ends_a_worker_at_once_and_is_not_held_against_the_trial(at_work):
+    s, folder, start = at_work
+    for _ in range(4):  # more often than a trial may be lost
+        before = len(list(folder.iterdir()))
+        child = start(600, "--grace", "60")
+        until(lambda before=before: len(list(folder.iterdir())) > before)
+        for _ in range(2):
+            child.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        assert child.wait(20) == 130
+    assert s.trial(0).status is Status.RUNNING
+    assert not any(loss["worker"] for loss in losses(s))
 
 
 def test_a_killed_worker_takes_its_evaluation_along_and_another_worker_that_waits_takes_the_trial_up(at_work):
@@ -182,6 +233,31 @@ def test_a_killed_worker_takes_its_evaluation_along_and_another_worker_that_wait
     assert [t.status for t in s.trials] == [Status.COMPLETED] * 2
     assert [loss["worker"] for loss in losses(s)] == [True]
     until(lambda: not exists(evaluation))
+    # Nor is a folder of its output left.
+    until(lambda: not any(f"bbo-{first.pid}-" in folder.name for folder in Path(tempfile.gettempdir()).iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def f(trial:\n", "SyntaxError"),
+        ("import no_such_module\n", "no_such_module"),
+        ("\n\n1 / 0\n", "division by zero (line 3)"),
+        ("def g(trial):\n    return 1.0\n", "has no function 'f'; it has g"),
+        (None, "no Python file"),
+    ],
+)
+def test_an_objective_that_cannot_be_loaded_is_an_error_in_a_line_and_no_trial_starts(tmp_path, at_work, text, said):
+    s, *_ = at_work
+    file = tmp_path / "mine.py"
+    if text is not None:
+        file.write_text(text)
+    command = [str(Path(sys.executable).with_name("bbo")), "worker", str(tmp_path / "s.db"), "--objective", f"{file}:f"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert s.trials == []
 
 
 def test_a_trial_under_which_workers_die_again_and_again_fails_as_lost(at_work):
