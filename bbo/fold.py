@@ -221,11 +221,15 @@ class Fold:
     def _started(self, e: Event) -> None:
         body = e.read()
         trial = self._known(e)
+        if not self._is_open(trial):
+            return  # it ended while a runner took it up
         self._runners[trial] = body["runner"]
         self._attempts[trial] = body["attempt"]
 
     def _lost(self, e: Event) -> None:
         trial = self._known(e)
+        if not self._is_open(trial):
+            return  # it ended before its runner gave it up
         self._runners[trial] = {}  # nobody's, until it is started again
         if e.read().get("worker"):
             self._losses[trial] = self._losses.get(trial, 0) + 1
@@ -237,7 +241,7 @@ class Fold:
 
     def _measured(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
-        if self._order.upto(self.n_trials)[trial] == NEVER:  # two may tell at once, and the first stands
+        if self._is_open(trial):  # two may tell at once, and the first stands
             self._observe(trial, body)
             self._execute(trial, body.get("params"))
             self._remark(trial, body.get("note"))
@@ -290,6 +294,9 @@ class Fold:
 
     def _stopped(self, e: Event) -> None:
         self.stops.append(e.read())
+
+    def _is_open(self, trial: int) -> bool:
+        return int(self._order.upto(self.n_trials)[trial]) == NEVER
 
     def _known(self, e: Event) -> int:
         if e.trial is None or not 0 <= e.trial < self.n_trials:

@@ -198,13 +198,17 @@ class ModelBased:
     def _outlook(
         self, history: History, fitted: Belief, X: Tensor, domain: Domain, anchors: Tensor, seed: int
     ) -> dict[str, float]:
-        """Notes on what further trials may gain, for stop rules; none while no trial is feasible.
+        """Notes on what further trials may gain, for stop rules; none while no trial is feasible, or all are equal.
+
+        Values without any spread give the gain no scale: it would be a share of the unit that a model then takes.
 
         Args:
             fitted: what the completed trials say.
             X: the point that is proposed and those that are pending. They were sought where most is to be gained, so
                 the most that one of them promises does not depend on how many are under way.
         """
+        if np.ptp(history.Y[history.is_completed, 0]) == 0:
+            return {}
         with torch.no_grad():
             gains = fitted.gain(X)
             noise = fitted.noise()

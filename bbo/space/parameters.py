@@ -54,11 +54,20 @@ def _number(name: str, value: object) -> float:
         raise SpaceError(f"Parameter {name!r} got a number beyond all bounds, of {len(str(value))} digits.") from None
 
 
+def number_in(text: str) -> float:
+    """The number that people mean by a text; Python would take 1_0 for 10.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return float(text.replace("_", "?"))
+
+
 def _parsed_number(name: str, cell: object) -> object:
     if not isinstance(cell, str):
         return cell
     try:
-        number = float(cell)
+        number = number_in(cell)
     except ValueError:
         number = math.nan
     if math.isnan(number):
@@ -70,7 +79,7 @@ def _spelling(value: object) -> str:
     """How a table may spell a value, so that 1, 1.0 and " 1 " are alike, and True and TRUE."""
     text = str(value).strip().casefold()
     try:
-        return repr(float(text))
+        return repr(number_in(text))
     except ValueError:
         return text
 
