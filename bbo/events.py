@@ -19,14 +19,15 @@ and of the row before: a chain that shows where a log was changed by other hands
 | reported | `reported/<trial>/<attempt>/<step>` | values, cost |
 | measured | `measured/<trial>/<metric>` | a part of what is to come, as `told` has the whole |
 | told | `ended/<trial>` | values, sd, cost, replicates, params (executed ones that differ), note, output |
-| failed, cancelled | `ended/<trial>` | reason, message (end of the traceback), output |
+| failed, cancelled | `ended/<trial>` | reason, message (end of the traceback), cost, params (executed), output |
 | amended | nonce | what takes the place of what was told: values, sd, cost, replicates, params, note, status; why |
 | noted | nonce | text; of a trial, or of the study |
 | ranked | nonce | groups of trials, the best first |
 | stopped | `stopped/<index of the next ask>/<rule>` | rule, message |
 
 A trial's number is its place in the log: trials are numbered from 0 in the order of their asked and attached events. So
-two writers never contend for a number. `told`, `failed` and `cancelled` share a key: the first end of a trial wins.
+two writers never contend for a number. `told`, `failed` and `cancelled` share a key: the first end of a trial wins. A
+table's row of one's own is attached under `own/<hash of params and required values>`: all else may be filled in later.
 `asked.seen` is the last event that the suggestion's history was folded to, which makes it re-derivable. `meta.tickets`
 say whose the suggestions are, in their order: `[{"id", "n", "runner", "queued"}, ...]`.
 
@@ -73,8 +74,8 @@ VERSIONS: dict[str, int] = {
     "reported": 1,
     "measured": 1,
     "told": 2,
-    "failed": 1,
-    "cancelled": 1,
+    "failed": 2,
+    "cancelled": 2,
     "amended": 1,
     "noted": 1,
     "ranked": 1,
@@ -224,7 +225,14 @@ def _told_1(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def _ended_1(body: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 of a failed or cancelled trial had neither cost nor executed parameters."""
+    return body
+
+
 _UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     ("asked", 1): _asked_1,
     ("told", 1): _told_1,
+    ("failed", 1): _ended_1,
+    ("cancelled", 1): _ended_1,
 }

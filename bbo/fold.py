@@ -89,7 +89,7 @@ class Fold:
         self._messages: dict[int, tuple[str, str]] = {}
         self._told_notes: dict[int, str] = {}
         self._remarks: dict[int, list[str]] = {}
-        self._before: dict[int, Trial] = {}
+        self._earlier: dict[int, list[Trial]] = {}  # as they were before something took its place
         self._replicates: dict[int, dict[str, list[float]]] = {}
         self._reports: dict[int, list[Observation]] = {}
         self._runners: dict[int, dict[str, Any]] = {}
@@ -242,12 +242,14 @@ class Fold:
     def _measured(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
         if self._is_open(trial):  # two may tell at once, and the first stands
+            self._keep_cost(trial, body)
             self._observe(trial, body)
             self._execute(trial, body.get("params"))
             self._remark(trial, body.get("note"))
 
     def _told(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
+        self._keep_cost(trial, body)
         self._end(trial, Status.COMPLETED, e)
         self._observe(trial, self._unmeasured(trial, body))
         self._execute(trial, body.get("params"))
@@ -255,19 +257,18 @@ class Fold:
 
     def _failed(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
-        self._end(trial, Status.FAILED, e)
+        self._end_without(trial, Status.FAILED, e)
         self._fails.upto(self.n_trials)[trial] = body["reason"] in _TELLING
         self._messages[trial] = (body["reason"], body.get("message", ""))
 
     def _cancelled(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
-        self._end(trial, Status.CANCELLED, e)
+        self._end_without(trial, Status.CANCELLED, e)
         self._messages[trial] = ("", body.get("message", ""))
 
     def _amended(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
-        if self._order.upto(self.n_trials)[trial] != NEVER:
-            self._before.setdefault(trial, self.trial(trial))
+        self._earlier.setdefault(trial, []).append(self.trial(trial))
         self._observe(trial, body)
         self._execute(trial, body.get("params"))
         if "note" in body:
@@ -319,6 +320,20 @@ class Fold:
         self._order.upto(self.n_trials)[trial] = e.seq
         self._ended_at[trial] = e.at
         self._runners.pop(trial, None)
+
+    def _end_without(self, trial: int, status: Status, e: Event) -> None:
+        """The end of a trial that gave no values; it may have had its cost, and been set otherwise."""
+        body = e.read()
+        self._keep_cost(trial, body)
+        self._end(trial, status, e)
+        self._observe(trial, body)
+        self._execute(trial, body.get("params"))
+
+    def _keep_cost(self, trial: int, body: Mapping[str, Any]) -> None:
+        """Keeps the trial as it is, where another cost is about to take the place of one that was told."""
+        cost = self._cost.upto(self.n_trials)[trial]
+        if body.get("cost") is not None and not np.isnan(cost) and body["cost"] != cost:
+            self._earlier.setdefault(trial, []).append(self.trial(trial))
 
     def _unmeasured(self, trial: int, body: Mapping[str, Any]) -> dict[str, Any]:
         """What of a told body is new: what was measured before stands, where two told at once."""
@@ -501,14 +516,20 @@ class Fold:
             ended_at=self._ended_at[trial],
         )
 
-    def values(self, trial: int) -> dict[str, float]:
-        """What was told or measured, by metric, before anything was amended."""
-        before = self._before.get(trial)
-        return self._by_metric(self._V.upto(self.n_trials)[trial]) if before is None else dict(before.values)
+    def stood(self, trial: int) -> list[Trial]:
+        """The trial as it was before each time that something took the place of what was told, and as it is."""
+        return [*self._earlier.get(trial, ()), self.trial(trial)]
 
     def as_told(self, trial: int) -> Trial:
-        """The trial as it was when it ended, before anything was amended."""
-        return self._before.get(trial) or self.trial(trial)
+        """The trial as it was when it ended, before anything was amended; as it is where it has not ended."""
+        running = (Status.RUNNING, Status.PAUSED)
+        return next((t for t in self._earlier.get(trial, ()) if t.status not in running), None) or self.trial(trial)
+
+    def near(self, params: Params, share: float) -> list[int]:
+        """Trials whose numbers are within this share of those of a point, and all that were ever amended."""
+        there, codes = self._codes.upto(self.n_trials), np.array(self.space.codes(params))
+        is_near = (np.abs(there - codes) <= share * np.abs(there)).all(axis=1)
+        return sorted({*np.flatnonzero(is_near).tolist(), *self._earlier})
 
     def texts(self) -> dict[str, list[str]]:
         """What is in words, a list over all trials: reason of a failure, note, when asked and when ended (UTC)."""

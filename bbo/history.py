@@ -152,7 +152,7 @@ class History:
 
     @cached_property
     def told_order(self) -> NDArray[np.int64]:
-        """Numbers of the ended trials in the order in which they ended."""
+        """Numbers of the ended trials in the order in which they ended, in which a population is kept up to date."""
         ended = np.flatnonzero(self.order < NEVER)
         return ended[np.argsort(self.order[ended], kind="stable")]
 

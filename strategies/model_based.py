@@ -34,6 +34,8 @@ from bbo.trial import Suggestion
 # Fewer completed trials than this tell a surrogate nothing.
 _FEWEST = 2
 _N_ANCHORS = 4
+# A smaller spread of values, as a share of the largest, is rounding.
+_SPREAD = 1e-14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +209,8 @@ class ModelBased:
             X: the point that is proposed and those that are pending. They were sought where most is to be gained, so
                 the most that one of them promises does not depend on how many are under way.
         """
-        if np.ptp(history.Y[history.is_completed, 0]) == 0:
+        Y = history.Y[history.is_completed, 0]
+        if np.ptp(Y) <= _SPREAD * np.abs(Y).max():
             return {}
         with torch.no_grad():
             gains = fitted.gain(X)

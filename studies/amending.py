@@ -8,9 +8,8 @@ from typing import Any
 
 from bbo.errors import ObjectiveError, TrialError
 from bbo.events import Event, event, nonce
-from bbo.space import Params
 from bbo.studies.log import StudyLog, writer
-from bbo.studies.telling import Result, clean, is_open, known_trial
+from bbo.studies.telling import Result, clean, is_open, known_trial, remark
 from bbo.trial import FailureReason, Status, Trial
 
 
@@ -57,18 +56,12 @@ def amended(
     return event("amended", f"amended/{nonce()}", body, trial=number, by=writer())
 
 
-def executed(number: int, params: Params) -> Event:
-    """The event of what was set in a trial that gave no values; to be appended behind its end."""
-    body = {"params": params, "why": "set otherwise than suggested"}
-    return event("amended", f"amended/{nonce()}", body, trial=number, by=writer())
-
-
 def noted(log: StudyLog, text: str, trial: Trial | int | None) -> Event:
     """The event of a word on a trial, or on the study."""
     number = None if trial is None else known_trial(log, trial)
     if not clean(text).strip():
         raise TrialError(f"A note has some text: got {text!r}.")
-    return event("noted", f"noted/{nonce()}", {"text": clean(text)}, trial=number, by=writer())
+    return remark(number, clean(text))
 
 
 def ranked(log: StudyLog, groups: Sequence[Trial | int | Sequence[Trial | int]]) -> Event:

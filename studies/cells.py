@@ -168,8 +168,9 @@ def trial_cell(cell: object) -> int | None:
     if is_empty(cell):
         return None
     try:
-        is_number = isinstance(cell, (int, float, np.number)) and not isinstance(cell, bool)
-        number = number_in(cell) if isinstance(cell, str) else float(cell) if is_number else None
+        number = number_in(cell) if isinstance(cell, str) else None
+        if isinstance(cell, (int, float, np.number)) and not isinstance(cell, bool):
+            number = float(cell)
     except (ValueError, OverflowError):
         number = None
     if number is None or not number.is_integer():

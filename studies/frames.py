@@ -11,15 +11,23 @@ from bbo.events import Event, digest, event
 from bbo.fold import Fold
 from bbo.objective import Objectives
 from bbo.space import Space
-from bbo.studies.cells import EMPTY, columns_of, is_empty, metric_cell, parameter_cell
+from bbo.studies.cells import EMPTY, columns_of, cost_column, is_empty, metric_cell, parameter_cell
 from bbo.studies.log import writer
-from bbo.trial import Status
+from bbo.trial import Status, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Columns beside parameters and metrics. `add` passes over them, so that one study's frame goes into another.
-BOOKKEEPING = ("trial", "status", "feasible", "reason", "note", "trial_cost", "asked_at", "ended_at")
+BOOKKEEPING = (
+    *("trial", "status", "feasible", "trial_cost", "suggested", "replicates"),
+    *("reason", "message", "note", "asked_at", "ended_at"),
+)
+
+
+def bookkeeping(space: Space, objectives: Objectives) -> list[str]:
+    """The columns beside parameters and metrics that this study's tables may have, that of the cost among them."""
+    return list(dict.fromkeys([*BOOKKEEPING, cost_column(space, objectives)]))
 
 
 def check_names(space: Space, objectives: Objectives) -> None:
@@ -48,8 +56,27 @@ def to_frame(fold: Fold) -> "pd.DataFrame":
         columns["feasible"] = history.is_feasible
     if not np.isnan(history.cost).all():
         columns["trial_cost"] = history.cost
-    columns |= {key: list(texts) for key, texts in fold.texts().items()}
+    trials = [fold.trial(k) for k in range(n)]
+    for name, said in (
+        ("suggested", [_suggested(t) for t in trials]),
+        ("replicates", [_replicates(t) for t in trials]),
+    ):
+        if any(said):
+            columns[name] = said
+    texts = fold.texts()
+    columns |= {"reason": texts.pop("reason"), "message": [t.message for t in trials], **texts}
     return pd.DataFrame(columns)
+
+
+def _suggested(trial: Trial) -> str:
+    """What was suggested where something else was executed, in words."""
+    others = (trial.suggested or {}).items()
+    return ", ".join(f"{name}={value}" for name, value in others if value != trial.params[name])
+
+
+def _replicates(trial: Trial) -> str:
+    """The single measurements, in words."""
+    return ", ".join(f"{metric}={'; '.join(map(repr, singles))}" for metric, singles in trial.replicates.items())
 
 
 def past_rows(
@@ -59,20 +86,21 @@ def past_rows(
 
     Raises:
         ObjectiveError: a column that is neither a parameter nor a metric, or a missing one; a row without its values.
-        SpaceError: a row outside the space. Both name the row.
+        SpaceError: a value that a parameter can have nowhere. Both name the row.
     """
-    columns = columns_of(frame.columns, space, objectives, others=BOOKKEEPING, ignore=())
+    columns = columns_of(frame.columns, space, objectives, others=bookkeeping(space, objectives), ignore=())
     missing = [c for c in (*space.names, *objectives.required) if c not in columns]
     if missing:
         known = [*space.names, *objectives.metrics]
         raise ObjectiveError(f"Past data has a column for each of {known}: missing are {missing}.")
     cells = {name: frame.iloc[:, place].tolist() for name, place in columns.items()}
-    statuses = cells.get("status", [Status.COMPLETED.value] * len(frame))
+    completed = Status.COMPLETED.value
+    statuses = [completed if is_empty(s) else s for s in cells.get("status", [completed] * len(frame))]
     foreign = sorted({str(s) for s in statuses} - {s.value for s in Status})
     if foreign:
         raise ObjectiveError(f"The column 'status' is of bbo's own tables: got {foreign}; rename or drop it.")
     for k, label in enumerate(frame.index):
-        if statuses[k] != Status.COMPLETED.value:
+        if statuses[k] != completed:
             continue
         try:
             yield past_row({name: column[k] for name, column in cells.items()}, space, objectives, source)
@@ -83,15 +111,19 @@ def past_rows(
 def past_row(cells: dict[str, Any], space: Space, objectives: Objectives, source: str = "") -> dict[str, Any]:
     """The body of an `attached` event from cells by parameter and metric; other cells are passed over.
 
+    Numbers may lie off the grid and outside the range, as executed ones may.
+
     Raises:
         ObjectiveError, SpaceError: a value that is missing or does not fit.
     """
     given = {name: parameter_cell(space.by_name[name], cell) for name, cell in cells.items() if name in space.by_name}
-    # A cell that a table lost to NaN was None: no parameter has NaN as a value.
-    params = {n: (None if not isinstance(cells[n], str) else cells[n]) if v is EMPTY else v for n, v in given.items()}
+    # A table has an empty cell for None, which a choice may be.
+    params = {name: None if value is EMPTY else value for name, value in given.items()}
     measured = {m: metric_cell(m, cells[m]) for m in objectives.metrics if m in cells and not is_empty(cells[m])}
     values, replicates = objectives.check_measured({m: v for m, v in measured.items() if v is not EMPTY})
-    body = {"params": space.check(params), "values": objectives.check(values)}
+    space.check_names(params)
+    executed = space.check_executed({name: params[name] for name in space.names})
+    body = {"params": executed, "values": objectives.check(values)}
     return body | ({"replicates": replicates} if replicates else {}) | ({"source": source} if source else {})
 
 
@@ -104,3 +136,9 @@ def attached(bodies: Iterable[dict[str, Any]]) -> list[Event]:
         events.append(event("attached", f"attached/{name}/{seen[name]}", body, by=writer()))
         seen[name] += 1
     return events
+
+
+def own(body: dict[str, Any], objectives: Objectives) -> Event:
+    """The event of an experiment that nobody asked for; two of the same conditions and results have one key."""
+    values = {m: body["values"][m] for m in objectives.required}
+    return event("attached", f"own/{digest({'params': body['params'], 'values': values})}", body, by=writer())

@@ -7,7 +7,7 @@ from bbo.history import History
 from bbo.protocols import Prediction, Strategy
 from bbo.space import Params, Space
 from bbo.studies.cells import EMPTY, columns_of, parameter_cell
-from bbo.studies.frames import BOOKKEEPING
+from bbo.studies.frames import bookkeeping
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,9 @@ def predict(strategy: Strategy, history: History, frame: "pd.DataFrame") -> "pd.
 def _points(history: History, frame: "pd.DataFrame") -> list[Params]:
     """The table's points, checked as executed ones are."""
     space = history.space
-    columns = columns_of(frame.columns, space, history.objectives, others=BOOKKEEPING, ignore=())
+    columns = columns_of(
+        frame.columns, space, history.objectives, others=bookkeeping(space, history.objectives), ignore=()
+    )
     missing = [name for name in space.names if name not in columns]
     if missing:
         raise SpaceError(f"A table of points has a column for each of {list(space.names)}: missing are {missing}.")

@@ -218,29 +218,43 @@ class Study(StudyView):
         Raises:
             ObjectiveError: an unknown or missing metric, or a value that is not a finite number.
             SpaceError: `params` has a name that the space does not have, or a value that the parameter cannot take.
-            AlreadyToldError: the trial has ended with something else. The same values again are no error.
+            AlreadyToldError: something else was told. The same values again are no error, nor is what was missing
+                before: a tracked metric, or the cost.
             TrialError: no such trial, or one of another study.
         """
         number = telling.known_trial(self._log, trial)
         result = telling.Result.of(self._log.fold, values, params=params, sd=sd, cost=cost, note=note)
         telling.tell(self._log, number, result, partial=partial)
 
-    def fail(self, trial: Trial | int, message: str = "", *, reason: FailureReason = FailureReason.INVALID) -> None:
+    def fail(
+        self,
+        trial: Trial | int,
+        message: str = "",
+        *,
+        reason: FailureReason = FailureReason.INVALID,
+        cost: float | None = None,
+    ) -> None:
         """The evaluation gave no values. By default, and when it raised, that says something about the point, and
         strategies learn to avoid its like; after a timeout or a lost worker it does not.
 
+        Args:
+            cost: what it cost nevertheless, in your unit of cost.
         Raises:
             AlreadyToldError, TrialError: as `tell`.
+            ObjectiveError: the cost is none.
         """
-        telling.append(self._log, telling.failed(self._log, trial, message, reason))
+        telling.append(self._log, telling.failed(self._log, trial, message, reason, cost=cost))
 
-    def cancel(self, trial: Trial | int, message: str = "") -> None:
+    def cancel(self, trial: Trial | int, message: str = "", *, cost: float | None = None) -> None:
         """The trial will not be evaluated; it teaches nothing and is not offered again.
 
+        Args:
+            cost: what it cost until then.
         Raises:
             AlreadyToldError, TrialError: as `tell`.
+            ObjectiveError: the cost is none.
         """
-        telling.append(self._log, telling.cancelled(self._log, trial, message))
+        telling.append(self._log, telling.cancelled(self._log, trial, message, cost=cost))
 
     def amend(
         self,
@@ -334,7 +348,8 @@ class Study(StudyView):
         The same rows of the same source again change nothing, so that a script may be started twice.
 
         Args:
-            frame: may be the `frame()` of another study; trials there that did not complete are passed over.
+            frame: may be the `frame()` of another study; trials there that did not complete are passed over. Numbers
+                may lie off the grid and outside the range.
             source: where it comes from, for the log.
         Returns:
             how many rows are new.
@@ -369,8 +384,9 @@ class Study(StudyView):
         A cell is a value, or text as a CSV has it; several measurements in one stand as `81; 83; 80`. Headers may have
         the unit or not. Where a parameter was set otherwise than suggested, its cell says how. `status` may be empty,
         completed, failed, timeout, lost or cancelled, with `note` as the message. A row with some of the metrics is
-        told in part, one without results waits. A row without a trial number is an experiment of one's own: past data.
-        The same table again changes nothing.
+        told in part, one without results waits. A row without a trial number is an experiment of one's own: past data,
+        known again by its conditions and required results. The same table again changes nothing; what was missing in a
+        row, such as a note, the cost or a tracked metric, may be filled in later.
 
         Args:
             frame: as `suggest_frame` or `pending_frame` gave it, columns and rows in any order, some missing.
@@ -381,7 +397,8 @@ class Study(StudyView):
             ObjectiveError, SpaceError: a column or a cell that does not fit, naming both; a completed row with metrics
                 missing.
             AlreadyToldError: a row of a trial that has ended with something else.
-            TrialError: a trial number that does not exist or stands twice.
+            TrialError: a trial number that does not exist or stands twice; the conditions of another pending trial; a
+                cost or other conditions in a row without results.
         """
         return tell_table(self._log, frame, ignore)
 

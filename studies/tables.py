@@ -1,6 +1,6 @@
 """Tables to fill in: what waits for results, as a table for people, and what they say when it comes back."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -11,7 +11,6 @@ from bbo.events import Event
 from bbo.fold import Fold
 from bbo.space import Params
 from bbo.studies import telling
-from bbo.studies.amending import executed, noted
 from bbo.studies.cells import (
     EMPTY,
     columns_of,
@@ -24,10 +23,10 @@ from bbo.studies.cells import (
     trial_cell,
     units_of,
 )
-from bbo.studies.frames import BOOKKEEPING, attached, past_row
+from bbo.studies.frames import bookkeeping, own, past_row
 from bbo.studies.log import StudyLog
 from bbo.studies.table_files import LINE
-from bbo.studies.telling import Result, clean, is_open
+from bbo.studies.telling import Result, clean, is_noted, is_open
 from bbo.trial import FailureReason, Status, Trial
 
 if TYPE_CHECKING:
@@ -45,8 +44,10 @@ class Told:
 
     Args:
         told, partial, failed, cancelled, attached: by this table.
-        unchanged: known before; `noted` among them had a further note.
+        added: told before, now with a metric or the cost that was missing.
+        unchanged: known before.
         untouched: rows without a result.
+        noted: had a further note and no further result; they stand among the others too.
         executed: by trial and parameter, what was suggested and what was executed.
     """
 
@@ -55,6 +56,7 @@ class Told:
     failed: list[int] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     attached: list[int] = field(default_factory=list)
+    added: list[int] = field(default_factory=list)
     unchanged: list[int] = field(default_factory=list)
     noted: list[int] = field(default_factory=list)
     untouched: list[int] = field(default_factory=list)
@@ -100,11 +102,10 @@ def tell_table(log: StudyLog, frame: "pd.DataFrame", ignore: Sequence[str]) -> T
         with log.lock:
             log.refresh()
             reading = _Reading(log)
-            for row in rows:
+            for row in sorted(rows, key=lambda row: row.number is None):  # own ones against all that have a number
                 with _named(row.name):
                     reading.take(row)
-            events = [*reading.events, *attached(reading.own)]
-            known = {e.key for e in events if log.fold.attached_as(e.key) is not None}
+            events = [*reading.events, *reading.own.values()]
         try:
             if events:
                 log.append(*events)
@@ -113,13 +114,10 @@ def tell_table(log: StudyLog, frame: "pd.DataFrame", ignore: Sequence[str]) -> T
         break
     for number, result in reading.results.items():
         telling.settle(log, number, result)
-    done = reading.done
     with log.lock:
-        for e in events[len(reading.events) :]:
-            own = log.fold.attached_as(e.key)
-            if own is not None:
-                (done.unchanged if e.key in known else done.attached).append(own)
-    return done
+        attached = [log.fold.attached_as(key) for key in reading.own]
+    reading.done.attached += [k for k in attached if k is not None]
+    return reading.done
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +142,12 @@ def _rows(fold: Fold, frame: "pd.DataFrame", ignore: Sequence[str]) -> Iterator[
         ObjectiveError, SpaceError: columns that do not fit.
         TrialError: a trial number that is none, or stands twice.
     """
+    if frame.index.name == "trial" and "trial" not in frame.columns:
+        frame = frame.reset_index()
     frame = frame.loc[:, [not _is_margin(title, frame.iloc[:, j]) for j, title in enumerate(frame.columns)]]
     cost = cost_column(fold.space, fold.objectives)
-    others = dict.fromkeys([*BOOKKEEPING, cost])
-    places = columns_of(frame.columns, fold.space, fold.objectives, others=list(others), ignore=ignore)
+    others = bookkeeping(fold.space, fold.objectives)
+    places = columns_of(frame.columns, fold.space, fold.objectives, others=others, ignore=ignore)
     if {cost, "trial_cost"} <= places.keys() and cost != "trial_cost":
         raise ObjectiveError("The table has two columns for the cost of a trial, 'cost' and 'trial_cost': drop one.")
     headers = {name: str(frame.columns[place]) for name, place in places.items()}
@@ -189,49 +189,78 @@ class _Reading:
 
     def __init__(self, log: StudyLog) -> None:
         self._log, self._fold = log, log.fold
+        self._rows: dict[int | str, str] = {}  # by number of the trial, or key of an own experiment
         self.events: list[Event] = []
-        self.own: list[dict[str, Any]] = []
+        self.own: dict[str, Event] = {}
         self.results: dict[int, Result] = {}
         self.done = Told()
 
     def take(self, row: _Row) -> None:
         status = row.read("status", status_cell)
         note = row.read("note", lambda cell: "" if is_empty(cell) else clean(cell).strip())
-        if row.number is None:
-            self._own(row, status, note)
+        number = self._own(row, status, note) if row.number is None else telling.known_trial(self._log, row.number)
+        if number is None:
             return
-        trial = self._fold.trial(telling.known_trial(self._log, row.number))
+        self._rows[number] = row.name
+        trial = self._fold.trial(number)
         result = self._result(row, trial, note)
-        if not result.values and status is None:
-            self.done.untouched.append(trial.number)
-        elif not is_open(self._fold, trial.number):
+        if not is_open(self._fold, number):
             self._again(trial, result, status)
         elif isinstance(status, FailureReason) or status is Status.CANCELLED:
             self._without_values(trial, result, status)
+        elif not result.values and status is None:
+            self._waiting(trial, result)
         else:
             self._told(trial, result, is_part=status is None)
 
+    # What a row says.
+
     def _result(self, row: _Row, trial: Trial, note: str) -> Result:
         fold = self._fold
-        suggested = fold.suggested(trial.number)
-        params: Params = {}
-        for p in fold.space.parameters:
-            value = row.read(p.name, partial(parameter_cell, p))
-            if value is not EMPTY:
-                with _named(f"column {row.headers[p.name]!r}"):
-                    checked = p.check_executed(value)
-                same = [v for v in (trial.params[p.name], suggested[p.name]) if _is_close(checked, v, _PRINTED)]
-                params[p.name] = same[0] if same else checked
+        stood = fold.stood(trial.number)
         measured = {m: row.read(m, partial(metric_cell, m)) for m in fold.objectives.metrics}
-        values, replicates = fold.objectives.check_measured({m: v for m, v in measured.items() if v is not EMPTY})
-        known = {m for m, v in values.items() if _is_close(v, trial.values.get(m), _KEPT)}
+        given = {m: v for m, v in measured.items() if v is not EMPTY}
+        values, replicates = fold.objectives.check_measured(given)
         return Result.of(
             fold,
-            {m: trial.values[m] if m in known else replicates.get(m, v) for m, v in values.items()},
-            params=params,
-            cost=self._cost(row),
+            {m: _as_stood(m, replicates.get(m, v), stood) for m, v in values.items()},
+            params=self._executed(row, trial, stood),
+            cost=_nearest(self._cost(row), [t.cost for t in stood], _KEPT),
             note=note,
         )
+
+    def _executed(self, row: _Row, trial: Trial, stood: Sequence[Trial]) -> Params:
+        """The row's conditions, without those that a table printed as suggested where something else stands."""
+        fold = self._fold
+        suggested, params = fold.suggested(trial.number), {}
+        for p in fold.space.parameters:
+            value = row.read(p.name, partial(parameter_cell, p))
+            if value is EMPTY:
+                continue
+            with _named(f"column {row.headers[p.name]!r}"):
+                checked = p.check_executed(value)
+            known = [t.params[p.name] for t in reversed(stood)]
+            checked = _nearest(checked, [*known, suggested[p.name]], _PRINTED)
+            if checked == suggested[p.name] and checked not in known:
+                self.done.executed.setdefault(trial.number, {})[p.name] = (suggested[p.name], known[0])
+            else:
+                params[p.name] = checked
+        is_otherwise = any(all(t.params[name] != v for t in stood) for name, v in params.items())
+        if is_otherwise and is_open(fold, trial.number):
+            other = self._pending_at({**trial.params, **params})
+            if other is not None:
+                raise TrialError(
+                    f"These are the conditions of trial {other}, which is pending too; those of trial {trial.number} "
+                    f"are {trial.params}. Mend the number. Where trial {trial.number} was really set so, tell it by "
+                    "itself, with its executed values."
+                )
+        return params
+
+    def _pending_at(self, params: Params) -> int | None:
+        """A pending trial of these conditions."""
+        fold = self._fold
+        pending = (fold.trial(k) for k in fold.near(params, _PRINTED) if is_open(fold, k))
+        return next((t.number for t in pending if _is_at(params, [t])), None)
 
     def _cost(self, row: _Row) -> float | None:
         name = cost_column(self._fold.space, self._fold.objectives)
@@ -240,18 +269,70 @@ class _Reading:
         with _named(f"column {row.headers.get(column, column)!r}"):
             return None if cost is EMPTY else telling.check_cost(cost)
 
-    def _own(self, row: _Row, status: Status | FailureReason | None, note: str) -> None:
-        """An experiment that nobody asked for."""
+    def _own(self, row: _Row, status: Status | FailureReason | None, note: str) -> int | None:
+        """An experiment that nobody asked for: the trial that it is, or None where it is a new one."""
         if status not in (None, Status.COMPLETED):
             raise TrialError(
                 f"A row without a trial number is an own experiment with its results: got status {status}."
             )
-        body, cost = past_row(row.cells, self._fold.space, self._fold.objectives), self._cost(row)
-        self.own.append(body | ({} if cost is None else {"cost": cost}) | ({"note": note} if note else {}))
+        fold, cost = self._fold, self._cost(row)
+        body = past_row(row.cells, fold.space, fold.objectives)
+        event = own(body | ({} if cost is None else {"cost": cost}) | ({"note": note} if note else {}), fold.objectives)
+        if event.key in self._rows:
+            raise TrialError(
+                f"It has the conditions and results of {self._rows[event.key].lower()}: drop one of them. Several "
+                "measurements of one experiment stand in one cell, such as '81; 83'."
+            )
+        self._rows[event.key] = row.name
+        number = self._known_as(event.key, body["params"], body["values"])
+        if number is None:
+            pending = self._pending_at(body["params"])
+            if pending is not None and not self._is_told_otherwise(pending, body["values"]):
+                raise TrialError(
+                    f"These are the conditions of trial {pending}, which is pending: write {pending} in the column "
+                    f"'trial'. Where it is a further experiment, tell trial {pending} first."
+                )
+            self.own[event.key] = event
+        return number
+
+    def _is_told_otherwise(self, number: int, values: Mapping[str, float]) -> bool:
+        """Whether a row of this table has other results for this trial."""
+        told = self.results[number].values if number in self.results else {}
+        return any(values.get(m, v) != v for m, v in told.items())
+
+    def _known_as(self, key: str, params: Params, values: Mapping[str, float]) -> int | None:
+        """The trial that an own experiment is by its conditions and required results, whatever was amended since."""
+        fold = self._fold
+        number = fold.attached_as(key)
+        if number is not None:
+            return number
+        for k in fold.near(params, _PRINTED):
+            stood = fold.stood(k)
+            is_so = not is_open(fold, k) and _is_at(params, stood)
+            if is_so and all(
+                any(_is_close(values[m], t.values.get(m), _KEPT) for t in stood) for m in fold.objectives.required
+            ):
+                return k
+        return None
+
+    # What becomes of it.
+
+    def _waiting(self, trial: Trial, result: Result) -> None:
+        """A row without results of a pending trial: its note is kept."""
+        news = telling.further(self._fold, trial.number, result, ends=not trial.values)
+        if not trial.values and (news.params or news.cost is not None):
+            said = {**news.params, **({} if news.cost is None else {"cost": news.cost})}
+            raise TrialError(
+                f"It says {said} and has no results: fill in a result or a status too, or leave these cells as they "
+                "were until there is one."
+            )
+        events = telling.added(trial.number, replace(news, note=""))
+        self.events += events
+        (self.done.partial if events else self.done.untouched).append(trial.number)
+        self._further(trial, result.note)
 
     def _told(self, trial: Trial, result: Result, *, is_part: bool) -> None:
-        is_new = result.values.keys() - trial.values.keys()
-        if not is_new or result.note in trial.note:
+        if not result.values.keys() - trial.values.keys():
             self._further(trial, result.note)
             result = replace(result, note="")
         events = telling.said(self._fold, trial.number, result, partial=is_part)
@@ -264,63 +345,77 @@ class _Reading:
             self._note_executed(trial, result)
 
     def _without_values(self, trial: Trial, result: Result, status: Status | FailureReason) -> None:
-        others = {m: v for m, v in result.values.items() if trial.values.get(m) != v}
-        if others:
+        news = telling.further(self._fold, trial.number, result, ends=True)
+        if news.values:
             raise TrialError(
-                f"A trial with status {status} gives no values: got {others}. Drop the status or the values."
+                f"A trial with status {status} gives no values: got {news.values}. Drop the status or the values."
             )
         number = trial.number
         if isinstance(status, FailureReason):
-            self.events.append(telling.failed(self._log, number, result.note, status))
-            self.done.failed.append(number)
-            if result.params != {name: trial.params[name] for name in result.params}:
-                self.events.append(executed(number, result.params))
-            self._note_executed(trial, result)
+            event = telling.failed(self._log, number, result.note, status, cost=news.cost, params=news.params)
         else:
-            self.events.append(telling.cancelled(self._log, number, result.note))
-            self.done.cancelled.append(number)
+            event = telling.cancelled(self._log, number, result.note, cost=news.cost, params=news.params)
+        self.events.append(event)
+        (self.done.failed if event.kind == "failed" else self.done.cancelled).append(number)
+        self._note_executed(trial, result)
 
     def _again(self, trial: Trial, result: Result, status: Status | FailureReason | None) -> None:
-        """A row of a trial that has ended: what was told then, or what stands since it was amended."""
-        there = (trial, self._fold.as_told(trial.number))
-        if not any(_agrees(t, result, status) for t in there):
+        """A row of a trial that has ended: each cell is what stood there once, or was missing."""
+        stood = self._fold.stood(trial.number)
+        if status is not None and not any(_has_ended_so(t, status) for t in stood):
             raise AlreadyToldError(
-                f"Trial {trial.number} is {trial.status} with {dict(trial.values)}, {trial.params}"
-                f"{f', cost {trial.cost}' if trial.cost is not None else ''}: the table says "
-                f"{f'{status}, ' if status else ''}{result.values}, {result.params}"
-                f"{f', cost {result.cost}' if result.cost is not None else ''}. The first stands; "
+                f"Trial {trial.number} is {trial.status}: the table says {status}. The first stands; "
                 "to put something else in its place: amend()."
             )
-        self.done.unchanged.append(trial.number)
-        if all(result.note not in text for t in there for text in (t.note, t.message)):
-            self._further(trial, result.note)
+        news = telling.further(self._fold, trial.number, result)
+        if news.values and all(t.status is not Status.COMPLETED for t in stood):
+            raise AlreadyToldError(
+                f"Trial {trial.number} is {trial.status}: the table gives it {news.values}. The first stands; "
+                "to make these values count: amend()."
+            )
+        events = telling.added(trial.number, replace(news, note=""))
+        self.events += events
+        is_row_empty = not result.values and status is None
+        done = self.done.added if events else self.done.untouched if is_row_empty else self.done.unchanged
+        done.append(trial.number)
+        self._further(trial, result.note)
 
     def _further(self, trial: Trial, note: str) -> None:
-        if note and note not in trial.note:
-            self.events.append(noted(self._log, note, trial.number))
+        if not is_noted(self._fold.stood(trial.number), note):
+            self.events.append(telling.remark(trial.number, note))
             self.done.noted.append(trial.number)
 
     def _note_executed(self, trial: Trial, result: Result) -> None:
         suggested = self._fold.suggested(trial.number)
         otherwise = {name: (suggested[name], v) for name, v in result.params.items() if v != suggested[name]}
         if otherwise:
-            self.done.executed[trial.number] = otherwise
+            self.done.executed[trial.number] = self.done.executed.get(trial.number, {}) | otherwise
 
 
-def _agrees(there: Trial, result: Result, status: Status | FailureReason | None) -> bool:
-    """Whether a row says of a trial that has ended what is known."""
+def _has_ended_so(there: Trial, status: Status | FailureReason) -> bool:
     if isinstance(status, FailureReason):  # a table's "failed" is any failure
-        is_so = there.status is Status.FAILED and status in (there.reason, FailureReason.INVALID)
-    else:
-        is_so = there.status is (status or Status.COMPLETED)
-    return (
-        is_so
-        and all(_is_close(v, there.values.get(m), _KEPT) for m, v in result.values.items())
-        and (
-            status is Status.CANCELLED or all(_is_close(v, there.params[n], _PRINTED) for n, v in result.params.items())
-        )
-        and (result.cost is None or _is_close(result.cost, there.cost, _KEPT))
-    )
+        return there.status is Status.FAILED and status in (there.reason, FailureReason.INVALID)
+    return there.status is status
+
+
+def _as_stood(metric: str, value: Any, stood: Sequence[Trial]) -> Any:
+    """A measurement, or several, exactly as it stood once, where it is the same but for the digits of a spreadsheet."""
+    if not isinstance(value, list):
+        return _nearest(value, [t.values.get(metric) for t in reversed(stood)], _KEPT)
+    for there in (t.replicates.get(metric, ()) for t in stood):
+        if len(there) == len(value) and all(_is_close(v, w, _KEPT) for v, w in zip(value, there, strict=True)):
+            return list(there)
+    return value
+
+
+def _is_at(params: Params, stood: Sequence[Trial]) -> bool:
+    """Whether each of these conditions stood once."""
+    return all(any(_is_close(v, t.params[name], _PRINTED) for t in stood) for name, v in params.items())
+
+
+def _nearest(value: Any, known: Sequence[Any], share: float) -> Any:
+    """The first of the known values that this one is but for its last digits, else itself."""
+    return next((v for v in known if v is not None and _is_close(value, v, share)), value)
 
 
 def _is_close(value: Any, other: Any, share: float) -> bool:

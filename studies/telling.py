@@ -15,7 +15,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from bbo.errors import AlreadyToldError, ConflictError, ObjectiveError, TrialError
-from bbo.events import MAX_BODY_BYTES, Event, canonical, event
+from bbo.events import MAX_BODY_BYTES, Event, canonical, event, nonce
 from bbo.fold import Fold
 from bbo.objective import Values
 from bbo.space import Params
@@ -133,36 +133,96 @@ def said(fold: Fold, number: int, result: Result, *, partial: bool) -> list[Even
     """
     if not result.values:
         raise ObjectiveError(f"A result has at least one metric: got none for trial {number}.")
-    executed = _differing(result.params, fold.suggested(number)) if result.params else {}
-    whole = _told(number, result.body(list(result.values), executed))
-    if not is_open(fold, number):
-        there = fold.as_told(number).params
-        others = {name: value for name, value in result.params.items() if value != there[name]}
-        if others:
-            raise AlreadyToldError(f"Trial {number} was executed at {there}: got {others}. The first stands. {_AMEND}")
-        return [whole]  # `append` sees whether the rest is the same
-    known = fold.values(number)
-    missing = fold.objectives.missing({**known, **result.values})
-    if missing and not partial:
+    if not result.values.keys() >= result.sd.keys():
+        raise ObjectiveError(
+            f"A standard deviation comes with its value: got sd of {list(result.sd)}, values of {list(result.values)}."
+        )
+    before, runs = fold.trial(number), is_open(fold, number)
+    if not runs and all(t.status is not Status.COMPLETED for t in fold.stood(number)):
+        raise AlreadyToldError(f"Trial {number} is {before.status}: got {result.values}. The first stands. {_AMEND}")
+    missing = fold.objectives.missing({**before.values, **result.values})
+    if runs and missing and not partial:
         raise ObjectiveError(
             f"The study needs the metrics {list(fold.objectives.required)}: {missing} missing in {result.values!r}. "
             "Where they are to come later, tell with partial=True."
         )
-    if not known and not missing:
-        return [whole]
-    before = fold.trial(number)
-    _check_stands(before, result)
-    new = [m for m in result.values if m not in known]
+    news = further(fold, number, result)
+    if news.note and not news.values:
+        raise AlreadyToldError(f"Trial {number} has these values already; for a further word use note().")
+    if not runs or (missing and not news.values):
+        return added(number, news)
+    if not before.values and not missing:
+        return [_told(number, news.body(list(news.values), news.params))]
     parts = [
         # What is of the whole trial stands with the first.
-        result.body([m], executed) if m == new[0] else replace(result, cost=None, note="").body([m], {})
-        for m in new
+        news.body([m], news.params) if k == 0 else replace(news, cost=None, note="").body([m], {})
+        for k, m in enumerate(news.values)
     ]
     events = [
         event("measured", f"measured/{number}/{m}", body, trial=number, by=writer())
-        for m, body in zip(new, parts, strict=True)
+        for m, body in zip(news.values, parts, strict=True)
     ]
-    return events if missing else [*events, _merged(before, result, executed)]
+    return events if missing else [*events, _merged(before, news, news.params)]
+
+
+def further(fold: Fold, number: int, result: Result, *, ends: bool = False) -> Result:
+    """What of a result is new, against all that ever stood of the trial, part by part.
+
+    Args:
+        ends: the trial ends by it.
+    Raises:
+        AlreadyToldError: a part that is neither what ever stood nor to be had beside it.
+    """
+    stood = fold.stood(number)
+    now, runs = stood[-1], is_open(fold, number)
+    values = {m: v for m, v in result.values.items() if m not in now.values}
+    params = {n: v for n, v in result.params.items() if all(t.params[n] != v for t in stood)}
+    cost = None if any(t.cost == result.cost for t in stood) else result.cost
+    others: dict[str, Any] = {
+        m: result.replicates.get(m, v)
+        for m, v in result.values.items()
+        if m not in values and not any(_is_measured_so(t, m, v, result.replicates.get(m)) for t in stood)
+    }
+    others |= {
+        f"sd of {m}": v for m, v in result.sd.items() if m not in values and all(t.sd.get(m) != v for t in stood)
+    }
+    suggested = now.suggested or now.params
+    may_be_set = runs and bool(values or ends)
+    others |= {n: v for n, v in params.items() if not may_be_set or now.params[n] != suggested[n]}
+    if cost is not None and now.cost is not None and not runs:
+        others["cost"] = cost
+    if others:
+        there: dict[str, Any] = {**now.values, **{f"sd of {m}": v for m, v in now.sd.items()}, **now.params}
+        there |= {m: list(singles) for m, singles in now.replicates.items()} | {"cost": now.cost}
+        raise AlreadyToldError(
+            f"Trial {number} has { {name: there.get(name) for name in others} } by what was told before: "
+            f"got {others}. The first stands. {_AMEND}"
+        )
+    return Result(
+        values=values,
+        replicates={m: v for m, v in result.replicates.items() if m in values},
+        params=params,
+        sd={m: v for m, v in result.sd.items() if m in values},
+        cost=cost,
+        note="" if is_noted(stood, result.note) else result.note,
+    )
+
+
+def is_noted(stood: Sequence[Trial], note: str) -> bool:
+    """Whether a note says nothing, or its lines stand with the trial already."""
+    return not note or any(f"\n{note}\n" in f"\n{text}\n" for t in stood for text in (t.note, t.message))
+
+
+def added(number: int, news: Result) -> list[Event]:
+    """The events of what was missing in a trial that has ended, or of another cost of one that was told in part."""
+    body = {key: part for key, part in replace(news, note="").body(list(news.values), {}).items() if part != {}}
+    events = [_amended(number, body | {"why": "told later"})] if body else []
+    return [*events, remark(number, news.note)] if news.note else events
+
+
+def remark(number: int | None, text: str) -> Event:
+    """The event of a word on a trial, or on the study."""
+    return event("noted", f"noted/{nonce()}", {"text": text}, trial=number, by=writer())
 
 
 def settle(log: StudyLog, number: int, result: Result) -> None:
@@ -172,14 +232,14 @@ def settle(log: StudyLog, number: int, result: Result) -> None:
         AlreadyToldError: somebody else told something else at the same time, and was first.
     """
     with log.lock:
-        known = log.fold.values(number)
+        stood = log.fold.stood(number)
+        known = stood[-1].values
         is_whole = is_open(log.fold, number) and known and not log.fold.objectives.missing(known)
-        merged = _merged(log.fold.as_told(number), Result(values={}), {}) if is_whole else None
-    if merged is not None:
-        append(log, merged)
-    elif any(known.get(m) != v for m, v in result.values.items()):
+    if is_whole:
+        append(log, _merged(stood[-1], Result(values={}), {}))
+    elif any(all(t.values.get(m) != v for t in stood) for m, v in result.values.items()):
         raise AlreadyToldError(
-            f"Trial {number} of {log.name!r} was told {known} meanwhile, now {result.values}. "
+            f"Trial {number} of {log.name!r} was told {dict(known)} meanwhile, now {result.values}. "
             f"The first stands. {_AMEND}"
         )
 
@@ -193,21 +253,33 @@ def told(log: StudyLog, trial: Trial | int, values: object, *, output: str = "")
 
 
 def failed(
-    log: StudyLog, trial: Trial | int, message: object, reason: FailureReason | str, *, output: str = ""
+    log: StudyLog,
+    trial: Trial | int,
+    message: object,
+    reason: FailureReason | str,
+    *,
+    cost: float | None = None,
+    params: Params | None = None,
+    output: str = "",
 ) -> Event:
-    """The event of an evaluation without values; of a long message the end is kept."""
+    """The event of an evaluation without values; of a long message the end is kept.
+
+    Args:
+        params: executed values, checked, of those parameters that were set otherwise.
+    """
     number = known_trial(log, trial)
     if reason not in tuple(FailureReason):
         raise TrialError(f"A reason of failure is one of {[r.value for r in FailureReason]}: got {reason!r}.")
-    body = {"reason": FailureReason(reason).value, "message": clean(message)[-_MAX_MESSAGE:]} | _kept(output)
+    body = {"reason": FailureReason(reason).value} | _without_values(message, cost, params) | _kept(output)
     return event("failed", f"ended/{number}", body, trial=number, by=writer())
 
 
-def cancelled(log: StudyLog, trial: Trial | int, message: object) -> Event:
-    """The event of a trial that will not be evaluated."""
+def cancelled(
+    log: StudyLog, trial: Trial | int, message: object, *, cost: float | None = None, params: Params | None = None
+) -> Event:
+    """The event of a trial that will not be evaluated; `cost` and `params` as `failed`."""
     number = known_trial(log, trial)
-    body = {"message": clean(message)[-_MAX_MESSAGE:]}
-    return event("cancelled", f"ended/{number}", body, trial=number, by=writer())
+    return event("cancelled", f"ended/{number}", _without_values(message, cost, params), trial=number, by=writer())
 
 
 def reported(
@@ -291,6 +363,10 @@ def _told(number: int, body: Mapping[str, Any]) -> Event:
     return event("told", f"ended/{number}", body, trial=number, by=writer())
 
 
+def _amended(number: int, body: Mapping[str, Any]) -> Event:
+    return event("amended", f"amended/{nonce()}", body, trial=number, by=writer())
+
+
 def _merged(before: Trial, result: Result, executed: Params) -> Event:
     """The end of a trial that was measured in parts; notes stand with the parts."""
     was_executed = {} if before.suggested is None else _differing(before.params, before.suggested)
@@ -312,28 +388,16 @@ def is_open(fold: Fold, number: int) -> bool:
     return fold.status(number) in (Status.RUNNING, Status.PAUSED)
 
 
-def _check_stands(before: Trial, result: Result) -> None:
-    """Raises where a part contradicts what was said before of the trial, or says nothing new that can be kept."""
-    others = {m: v for m, v in result.values.items() if before.values.get(m, v) != v}
-    suggested = before.suggested or before.params
-    is_new = result.values.keys() - before.values.keys()
-    for name, value in result.params.items():
-        if value != before.params[name] and (suggested[name] != before.params[name] or not is_new):
-            others[name] = value
-    if not is_new and result.cost not in (None, before.cost):
-        others["cost"] = result.cost
-    if others:
-        there = {**before.values, **before.params, "cost": before.cost}
-        raise AlreadyToldError(
-            f"Trial {before.number} has { {name: there[name] for name in others} } by what was told before: "
-            f"got {others}. The first stands. {_AMEND}"
-        )
-    if not is_new and result.note and result.note not in before.note:
-        raise AlreadyToldError(f"Trial {before.number} has these values already; for a further word use note().")
-    if not result.values.keys() >= result.sd.keys():
-        raise ObjectiveError(
-            f"A standard deviation comes with its value: got sd of {list(result.sd)}, values of {list(result.values)}."
-        )
+def _is_measured_so(there: Trial, metric: str, value: float, singles: Sequence[float] | None) -> bool:
+    """Whether a metric has this value; where single measurements are given, by these."""
+    is_so = there.values.get(metric) == value
+    return is_so and (singles is None or list(there.replicates.get(metric, ())) == list(singles))
+
+
+def _without_values(message: object, cost: float | None, params: Params | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"message": clean(message)[-_MAX_MESSAGE:]}
+    body |= {} if cost is None else {"cost": check_cost(cost)}
+    return body | ({"params": params} if params else {})
 
 
 def _kept(output: str) -> dict[str, str]:

@@ -79,6 +79,12 @@ class StudyView:
             return fold.budget or Budget()
 
     @property
+    def first_asked_at(self) -> str:
+        """When the first trial was asked for, UTC, which a budget of seconds counts from; empty before."""
+        with self._now() as fold:
+            return fold.first_asked_at
+
+    @property
     def finished(self) -> Finish | None:
         """Which limit of the budget is reached, or which stop rule holds, as of now; None while none does."""
         with self._now() as fold:

@@ -6,6 +6,9 @@ import typer
 
 from bbo.cli.options import DEFAULT_STORAGE, Name, Storage
 
+# Nobody waits or pays for more; `--hours` in seconds stays a number.
+_ENDLESS = 1e12
+
 
 def budget(
     storage: Storage = DEFAULT_STORAGE,
@@ -22,9 +25,13 @@ def budget(
     What is used of each limit is shown with it. Limits that are not given stay as they are.
     """
     from bbo.budget import Budget
+    from bbo.cli.faults import stop
     from bbo.cli.logs import existing_storage, load
     from bbo.cli.spending import budget_in_words
 
+    for option, value in {"trials": trials, "cost": cost, "hours": hours}.items():
+        if value is not None and not 0 < value < _ENDLESS:
+            stop(f"--{option} is a number above 0: got {value}. Without limits: --none.")
     given = {"trials": trials, "cost": cost, "seconds": None if hours is None else hours * 3600}
     with load(existing_storage(storage), storage, name) as study:
         if none or any(value is not None for value in given.values()):

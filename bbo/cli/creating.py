@@ -29,6 +29,6 @@ def new(
     is_new = described.name not in store.studies()
     with described.open(store) as study:
         said = "is a new study" if is_new else f"is there already, unchanged, with {len(study.trials)} trials"
-        typer.echo(f"{study.name} {said} in {shown(where)}.\n")
+        typer.echo(f"{study.name} {said} in {shown(where, store)}.\n")
         print_specification(console(), study)
         print_next({command("ask", "-n", "8", "-o", "next.csv", storage=where, study=study): "trials to carry out"})

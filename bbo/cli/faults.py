@@ -8,6 +8,7 @@
 | 130 | interrupted by Ctrl-C |
 """
 
+import re
 from typing import Any, NoReturn
 
 import typer
@@ -16,6 +17,15 @@ from bbo.cli.grouping import Grouped
 from bbo.errors import BBOError
 
 NO, WRONG, INTERRUPTED = 1, 2, 130
+# What messages advise in Python, and how it is typed.
+_TYPED = {
+    r"\b(amend|cancel|fail|note|tell)\(\)": r"`bbo \1`",
+    r"\bset_budget\(\)": "`bbo budget`",
+    r"\bpartial=True\b": "--partial",
+    r"\bstatus=Status\.COMPLETED\b": "--status completed",
+    r"\bwhy='([^']*)'": r'--why "\1"',
+    r"\bstudy\.fork\(strategy=GP\(\)\)\.predict\(\.\.\.\)": "GP",
+}
 
 
 def stop(message: str, code: int = WRONG) -> NoReturn:
@@ -31,7 +41,7 @@ class Commands(Grouped):
         try:
             return super().invoke(ctx)
         except BBOError as error:
-            stop(str(error), WRONG if isinstance(error, (ValueError, KeyError)) else NO)
+            stop(_as_typed(str(error)), WRONG if isinstance(error, (ValueError, KeyError)) else NO)
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None
@@ -41,3 +51,9 @@ class Commands(Grouped):
             if error.filename is None:
                 raise
             stop(f"Cannot use {error.filename}: {error.strerror}.", NO)
+
+
+def _as_typed(message: str) -> str:
+    for in_python, typed in _TYPED.items():
+        message = re.sub(in_python, typed, message)
+    return message

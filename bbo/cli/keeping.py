@@ -17,12 +17,12 @@ def verify(
         typer.Option(metavar="HASH", help="A head that verify printed earlier: the log must still contain it."),
     ] = None,
 ) -> None:
-    """Check the chain of the log and recompute every suggestion from it.
+    """Check the chain of hashes, recompute every suggestion.
 
     The exit code is 1 where the chain is broken, its earlier head is gone or a suggestion differs; the first place is
     shown. A log that was cut short has a chain that holds: keep the head that is printed here, and give it as --head.
     """
-    from bbo.cli.logs import existing_storage
+    from bbo.cli.logs import existing_storage, shown
     from bbo.studies import specification
     from bbo.studies.verify import verify
 
@@ -30,7 +30,7 @@ def verify(
         names = store.studies() if name is None else [name]
         if head is not None and len(names) > 1:
             stop(
-                f"{_shown(storage, store.url)} has the studies {', '.join(names)}: say with --name which one had the "
+                f"{shown(storage, store)} has the studies {', '.join(names)}: say with --name which one had the "
                 f"head {head!r}."
             )
         all_agree = True
@@ -77,7 +77,7 @@ def copy(
 
     Between files of JSON lines, SQLite and PostgreSQL, event by event; refused while workers are at it.
     """
-    from bbo.cli.logs import existing_storage, writable_storage
+    from bbo.cli.logs import existing_storage, shown, writable_storage
     from bbo.cli.terminal import counted
     from bbo.storage import copy_study
 
@@ -85,8 +85,7 @@ def copy(
         names = there.studies() if name is None else [name]
         if to is not None and len(names) > 1:
             stop(
-                f"{_shown(source, there.url)} has the studies {', '.join(names)}: say with --name which one becomes "
-                f"{to!r}."
+                f"{shown(source, there)} has the studies {', '.join(names)}: say with --name which one becomes {to!r}."
             )
         if name is not None:
             there.events(name, since=2**62)  # an unknown study is an error before the target is made
@@ -94,15 +93,10 @@ def copy(
             clashes = [n for n in names if (to or n) in here.studies()]
             if clashes:
                 stop(
-                    f"{_shown(target, here.url)} has {', '.join(to or n for n in clashes)} already; nothing was "
+                    f"{shown(target, here)} has {', '.join(to or n for n in clashes)} already; nothing was "
                     "copied. Copy single studies with --name, under another name with --to."
                 )
             for n in names:
                 events = copy_study(there, n, here, to)
                 as_name = f" as {to}" if to else ""
-                typer.echo(f"{n}{as_name}: {counted(events, 'event')} copied to {_shown(target, here.url)}")
-
-
-def _shown(where: str, url: str) -> str:
-    """As it was typed; a URL as its storage gives it, without a password."""
-    return url if "://" in where else where
+                typer.echo(f"{n}{as_name}: {counted(events, 'event')} copied to {shown(target, here)}")

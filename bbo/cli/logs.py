@@ -16,6 +16,10 @@ from bbo.studies.study import Study
 from bbo.studies.view import StudyView
 from bbo.trial import Status, Trial
 
+# A URL, also one that lacks a slash or two: two letters at least, as C: is a drive.
+_SERVER = re.compile(r"[a-z][a-z0-9+]+:(//|.*@)", re.DOTALL | re.IGNORECASE)
+_POSTGRESQL = re.compile(r"postgres(ql)?:|postgresql\+")
+
 
 def writable_storage(where: str) -> Storage:
     """The storage at the path; its folder is made where it is missing."""
@@ -32,7 +36,8 @@ def existing_storage(where: str) -> Storage:
         stop(f"There is no log {where}. Give the path of one, or make one: bbo new study.toml {where}")
     storage = _opened(where)
     if not storage.studies():
-        stop(f"{shown(where)} has no studies yet.")
+        storage.close()
+        stop(f"{shown(where, storage)} has no studies yet.")
     return storage
 
 
@@ -46,19 +51,14 @@ def look(storage: Storage, where: str, name: str | None) -> StudyView:
     return StudyView.load(storage, _meant(storage, where, name))
 
 
-def load_all(storage: Storage, name: str | None) -> list[Study]:
-    """The study of this name, or all."""
-    return [Study.load(storage, n) for n in (storage.studies() if name is None else [name])]
-
-
 def look_at_all(storage: Storage, name: str | None) -> list[StudyView]:
-    """The same, only to be read."""
+    """The study of this name, or all, only to be read."""
     return [StudyView.load(storage, n) for n in (storage.studies() if name is None else [name])]
 
 
-def shown(where: str) -> str:
-    """The storage as it may be shown: without what may be a password."""
-    return where if _path(where) is not None else re.sub(r"://([^:@]*):.*@", r"://\1:***@", where, flags=re.DOTALL)
+def shown(where: str, storage: Storage) -> str:
+    """The storage as it was typed; a server's URL as the storage gives it, without a password."""
+    return storage.url if _path(where) is None else where
 
 
 def logged_strategy(events: Sequence[Event]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def n_ended(study: StudyView) -> int:
 
 def command(*words: str, storage: str, study: StudyView) -> str:
     """A command on this study as it is typed, with its log and name where they are needed."""
-    where = [shown(storage)] if storage != DEFAULT_STORAGE else []
+    where = [shown(storage, study.storage)] if storage != DEFAULT_STORAGE else []
     which = ["--name", study.name] if len(study.storage.studies()) > 1 else []
     return shell("bbo", *words, *where, *which)
 
@@ -88,18 +88,23 @@ def command(*words: str, storage: str, study: StudyView) -> str:
 def _meant(storage: Storage, where: str, name: str | None) -> str:
     names = storage.studies()
     if name is None and len(names) > 1:
-        stop(f"{shown(where)} has the studies {', '.join(names)}: say which one with --name.")
+        storage.close()
+        stop(f"{shown(where, storage)} has the studies {', '.join(names)}: say which one with --name.")
     return names[0] if name is None else name
 
 
 def _path(where: str) -> Path | None:
     """The file that a storage is in, where it is in one."""
     location = where.partition("?")[0].removeprefix("sqlite:///")
-    return None if "://" in location or location == "" else Path(location)
+    is_server = _SERVER.match(where.removeprefix("sqlite:///")) or _POSTGRESQL.match(where)
+    return None if is_server or location == "" else Path(location)
 
 
 def _opened(where: str) -> Storage:
     try:
         return open_storage(where)
     except StorageError as error:
-        stop(str(error))
+        if _path(where) is not None or _POSTGRESQL.match(where):
+            stop(str(error))
+        scheme = where.partition(":")[0]  # the rest may hold a password
+        stop(f"No log of the form '{scheme}:...'. Give a .db or .jsonl file, or postgresql://user@host/database.")

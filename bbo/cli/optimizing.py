@@ -32,10 +32,10 @@ class Order:
     workers: int
     plots: Path | None
 
-    def again(self, trials: int) -> str:
+    def again(self, trials: int, study: Study) -> str:
         """The command that goes on with the study; its strategy and seed are in the log."""
         words = ["bbo", "run", self.problem, "--trials", str(trials)]
-        words += ["--storage", shown(self.storage)] if self.storage != DEFAULT_STORAGE else []
+        words += ["--storage", shown(self.storage, study.storage)] if self.storage != DEFAULT_STORAGE else []
         words += ["--name", self.name] if self.name != self.problem else []
         words += ["--workers", str(self.workers)] if self.workers != 1 else []
         words += ["--plots", str(self.plots)] if self.plots is not None else []
@@ -96,7 +96,8 @@ def _opened(order: Order, problem: Problem) -> Iterator[Study]:
         if logged not in (None, by):
             typer.echo(f"The strategy was {logged}; {by} takes over.")
         typer.echo(
-            f"The log is {shown(order.storage)}{' in the current directory' * (order.storage == DEFAULT_STORAGE)}."
+            f"The log is {shown(order.storage, storage)}"
+            f"{' in the current directory' * (order.storage == DEFAULT_STORAGE)}."
         )
         yield study
 
@@ -111,7 +112,7 @@ def _say_interrupted(study: Study, order: Order) -> None:
     for line in (
         f"\nInterrupted after {n_ended(study)} of {order.trials} trials; all of them are in the log.",
         f"Best so far: {best_in_a_word(study)}{where}",
-        f"To go on:    {order.again(order.trials)}",
+        f"To go on:    {order.again(order.trials, study)}",
     ):
         typer.echo(line, err=True)
 
@@ -136,5 +137,5 @@ def _say_next(study: Study, order: Order) -> None:
         steps[command("plot", storage=where, study=study)] = "figures"
     steps[command("verify", storage=where, study=study)] = "recompute the suggestions"
     steps[command("export", "--csv", f"{study.name}.csv", storage=where, study=study)] = "all trials as a table"
-    steps[order.again(2 * order.trials)] = "go on"
+    steps[order.again(2 * order.trials, study)] = "go on"
     print_next(steps)

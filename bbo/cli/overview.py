@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import numpy as np
 from rich.console import Console
 
 from bbo.cli.designs import best_in_a_word, bound_in_words, print_best, problem_of
@@ -73,7 +74,7 @@ def _print_details(screen: Console, study: StudyView) -> None:
     cancelled = [t for t in study.trials if t.status is Status.CANCELLED]
     _print_latest(screen, "Cancelled", [(str(t.number), "", _last_line(t.message)) for t in cancelled])
     _print_latest(screen, "Amended", [(str(e.trial), "", e.read()["why"]) for e in events if e.kind == "amended"])
-    _print_latest(screen, "Notes", [row for e in events for row in _notes_of(e)])
+    _print_latest(screen, "Notes", _notes(study, events))
     screen.print()
     print_best(screen, study, problem_of(study))
 
@@ -90,12 +91,18 @@ def _print_latest(screen: Console, title: str, rows: Sequence[tuple[str, str, st
         screen.print(f"  and {counted(len(rows) - _N_SHOWN, 'earlier one')}")
 
 
-def _notes_of(e: Event) -> list[tuple[str, str, str]]:
-    """The trial, where it is about one, and the text that people left in an event."""
-    if e.kind not in ("attached", "told", "amended", "noted"):
-        return []
-    text = e.read().get("text" if e.kind == "noted" else "note", "")
-    return [("" if e.trial is None else str(e.trial), "", text)] if text else []
+def _notes(study: StudyView, events: Sequence[Event]) -> list[tuple[str, str, str]]:
+    """The texts that people left, with the trial where they are about one."""
+    past = iter(np.flatnonzero(study.history.is_past).tolist())
+    rows = []
+    for e in events:
+        if e.kind not in ("attached", "measured", "told", "amended", "noted"):
+            continue
+        trial = next(past) if e.kind == "attached" else e.trial
+        text = e.read().get("text" if e.kind == "noted" else "note", "")
+        if text:
+            rows.append(("" if trial is None else str(trial), "", text))
+    return rows
 
 
 def _last_line(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bbo.cli.faults import NO
-from bbo.cli.options import DEFAULT_STORAGE, Name, NameOrAll, Storage
+from bbo.cli.options import DEFAULT_STORAGE, Force, Name, NameOrAll, Storage
 
 
 def status(
@@ -67,6 +67,7 @@ def export(
         str, typer.Option("--csv", metavar="OUT", help="The .csv or .xlsx file to write; - for the terminal.")
     ],
     storage: Storage = DEFAULT_STORAGE,
+    force: Force = False,
     name: Name = None,
 ) -> None:
     """Write all trials of a study as a table.
@@ -74,10 +75,11 @@ def export(
     A column for each parameter and metric, status, feasibility, times (UTC).
     """
     from bbo.cli.logs import existing_storage, look
-    from bbo.cli.sheets import deliver
+    from bbo.cli.sheets import check_target, deliver
     from bbo.cli.terminal import counted
 
     with look(existing_storage(storage), storage, name) as study:
+        check_target(out, study, force=force)
         frame = study.frame()
     deliver(frame, out)
     if out != "-":

@@ -1,10 +1,13 @@
 """What came of trials: `bbo tell`, `bbo fail`, `bbo cancel`, `bbo amend`, `bbo note`, `bbo rank`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bbo.cli.options import DEFAULT_STORAGE, Name, Storage, Why
+from bbo.errors import AlreadyToldError
 from bbo.trial import FailureReason, Status
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ Executed = Annotated[
     typer.Option("--executed", metavar="NAME=VALUE", help="A parameter that was set otherwise than suggested."),
 ]
 Cost = Annotated[float | None, typer.Option(metavar="COST", help="What the trial cost, in the study's unit of cost.")]
+CostOfEach = Annotated[float | None, typer.Option(metavar="COST", help="What each of these trials cost all the same.")]
 NoteOption = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Free text, kept with the trial.")]
 
 
@@ -51,7 +55,8 @@ def tell(
     own, storage = split(words, is_assignment, "With --trial, results are given as METRIC=VALUE")
     with load(existing_storage(storage), storage, name) as study:
         values, params = values_of(study, own), params_of(study, executed or [])
-        study.tell(trial, values, params=params or None, cost=cost, note=note or "", partial=partial)
+        with _first_stands(study, trial):
+            study.tell(trial, values, params=params or None, cost=cost, note=note or "", partial=partial)
         _say(study, trial)
 
 
@@ -62,6 +67,7 @@ def fail(
         FailureReason,
         typer.Option(metavar="REASON", help="invalid (the point is to blame), timeout or lost (it is not)."),
     ] = FailureReason.INVALID,
+    cost: CostOfEach = None,
     name: Name = None,
 ) -> None:
     """Tell that trials failed: they gave no values.
@@ -74,11 +80,12 @@ def fail(
     own, storage = split(words, is_trial, "Trials are given by their numbers")
     with load(existing_storage(storage), storage, name) as study:
         for number in own:
-            study.fail(int(number), why, reason=reason)
+            with _first_stands(study, int(number)):
+                study.fail(int(number), why, reason=reason, cost=cost)
             _say(study, int(number))
 
 
-def cancel(words: Trials, why: Why, name: Name = None) -> None:
+def cancel(words: Trials, why: Why, cost: CostOfEach = None, name: Name = None) -> None:
     """Cancel trials that will not be carried out.
 
     They teach nothing and are not suggested again.
@@ -89,7 +96,8 @@ def cancel(words: Trials, why: Why, name: Name = None) -> None:
     own, storage = split(words, is_trial, "Trials are given by their numbers")
     with load(existing_storage(storage), storage, name) as study:
         for number in own:
-            study.cancel(int(number), why)
+            with _first_stands(study, int(number)):
+                study.cancel(int(number), why, cost=cost)
             _say(study, int(number))
 
 
@@ -171,6 +179,24 @@ def _tell_table(words: list[str], ignore: list[str], name: str | None, *, only_w
         if study.history.is_pending.any():
             steps = {command("pending", storage=storage, study=study): "what still waits for results"} | steps
         print_next(steps)
+
+
+@contextmanager
+def _first_stands(study: "Study", trial: int) -> Iterator[None]:
+    """Ends the command where a trial has ended otherwise than is told now; says how it ended."""
+    from bbo.cli.faults import stop
+    from bbo.cli.trials import trial_in_words
+
+    try:
+        yield
+    except AlreadyToldError:
+        there = study.trial(trial)
+        if not there.ended_at:
+            raise
+        stop(
+            f"{study.name} has {trial_in_words(study, there)}. That stands; to put something else in its place: "
+            f"bbo amend {trial}."
+        )
 
 
 def _say(study: "Study", trial: int) -> None:

@@ -24,5 +24,5 @@ def budget_in_words(study: StudyView) -> str:
 
 
 def _since_the_first_ask(study: StudyView) -> float:
-    asked = next((e.at for e in study.storage.events(study.name) if e.kind == "asked"), None)
-    return 0.0 if asked is None else (datetime.now(UTC) - datetime.fromisoformat(asked)).total_seconds()
+    at = study.first_asked_at
+    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds() if at else 0.0

@@ -9,17 +9,17 @@ def trial_in_words(study: StudyView, trial: Trial) -> str:
     """What is known of a trial: its status, values, and what was executed in the place of what was suggested."""
     units = study.objectives.units
     values = [f"{m} {number(v)}{f' {units[m]}' if m in units else ''}" for m, v in trial.values.items()]
-    values += [] if trial.cost is None else [f"cost {number(trial.cost)}"]
+    cost = [] if trial.cost is None else [f"cost {number(trial.cost)}"]
     others = [
         f"{name} {number(trial.params[name])} instead of {number(value)}"
         for name, value in (trial.suggested or {}).items()
         if trial.params[name] != value
     ]
-    said = [*values, *others]
+    said = [*values, *cost, *others]
     missing = [m for m in study.objectives.required if m not in trial.values]
     match trial.status:
-        case Status.RUNNING if values:
+        case Status.RUNNING if values or cost:
             said.append(f"waits for {joined(missing)}")
         case Status.FAILED | Status.CANCELLED:
-            said = [f"{trial.reason}" if trial.reason else "", *trial.message.strip().splitlines()[-1:]]
+            said = [f"{trial.reason}" if trial.reason else "", *trial.message.strip().splitlines()[-1:], *cost]
     return f"trial {trial.number} {trial.status}" + (f": {joined(said)}" if joined(said) else "")

@@ -62,7 +62,7 @@ def params_of(study: StudyView, words: Sequence[str]) -> dict[str, Any]:
     unknown = [name for name in texts if name not in study.space.names]
     if unknown:
         stop(f"{study.name} has the parameters {', '.join(study.space.names)}: got {', '.join(unknown)}.")
-    return {name: _said(name, parameter_cell(study.space.by_name[name], text)) for name, text in texts.items()}
+    return {name: _said(name, text, parameter_cell(study.space.by_name[name], text)) for name, text in texts.items()}
 
 
 def values_of(study: StudyView, words: Sequence[str]) -> dict[str, Any]:
@@ -73,10 +73,12 @@ def values_of(study: StudyView, words: Sequence[str]) -> dict[str, Any]:
         is_parameter = any(name in study.space.names for name in unknown)
         how = " Give what was set otherwise as --executed name=value." if is_parameter else ""
         stop(f"{study.name} has the metrics {', '.join(study.objectives.metrics)}: got {', '.join(unknown)}.{how}")
-    return {name: _said(name, metric_cell(name, text)) for name, text in texts.items()}
+    return {name: _said(name, text, metric_cell(name, text)) for name, text in texts.items()}
 
 
-def _said(name: str, value: Any) -> Any:
+def _said(name: str, text: str, value: Any) -> Any:
+    if value is EMPTY and text.strip():
+        stop(f"{name}={text} says that there is no value. Leave {name} out, or give what was found.")
     if value is EMPTY:
         stop(f"{name}= has no value behind it.")
     return value

@@ -326,7 +326,10 @@ class _Listed:
         plain = value.item() if isinstance(value, np.generic) else value
         k = self._index.get(_identity(plain)) if isinstance(plain, (str, int, float, bool, type(None))) else None
         if k is None:
-            raise SpaceError(f"Parameter {self.name!r} is one of {list(self.listed)!r}: got {value!r}.")
+            raise SpaceError(
+                f"Parameter {self.name!r} is one of {list(self.listed)!r}: got {value!r}. Mend the spelling; "
+                "an experiment made with another is left out, or begin a study that has it among them."
+            )
         return self.listed[k]
 
     def parse(self, cell: object) -> object:

@@ -87,6 +87,11 @@ class Space:
         Raises:
             SpaceError: an unknown or missing name, or a value that the parameter cannot take.
         """
+        self.check_names(params)
+        return {p.name: p.check(params[p.name]) for p in self.parameters}
+
+    def check_names(self, params: Mapping[str, Any]) -> None:
+        """Raises SpaceError where a point has a name that the space lacks, or lacks one that it has."""
         unknown = [name for name in params if name not in self.by_name]
         missing = [name for name in self.names if name not in params]
         if unknown or missing:
@@ -97,7 +102,6 @@ class Space:
                 )
                 + "."
             )
-        return {p.name: p.check(params[p.name]) for p in self.parameters}
 
     def check_executed(self, params: Mapping[str, Any]) -> Params:
         """Values of some parameters as they were really set: numbers may lie off the grid and outside the range.

@@ -142,6 +142,35 @@ def test_the_csv_is_the_studys_frame(bbo, beam_log, tmp_path):
     assert pd.read_csv(io.StringIO(to_terminal), keep_default_na=False).equals(written)
 
 
+def test_the_csv_says_why_trials_ended_and_what_was_told_beside_the_means(bbo, tmp_path):
+    with study("lab", [Maximize("y"), Tracked("z")]) as lab:
+        for x in (0.25, 0.5, 0.75):
+            lab.enqueue({"x": x, "[bold]kind[/]": "a"})
+        lab.ask(3)
+        lab.tell(0, {"y": [1.0, 2.5]}, params={"x": 0.375})
+        lab.fail(1, "leaked\nat the seal")
+        lab.cancel(2, "out of stock")
+        bbo("export", "--csv", "out.csv")
+        written = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+        assert written["message"].tolist() == ["", "leaked\nat the seal", "out of stock"]
+        assert written["suggested"].tolist() == ["x=0.25", "", ""]
+        assert written["replicates"].tolist() == ["y=1.0; 2.5", "", ""]
+        n = len(lab.storage.events("lab"))
+        told = lab.tell_frame(written)
+        assert (told.unchanged, len(lab.storage.events("lab"))) == ([0, 1, 2], n)
+    with study("other", [Maximize("y"), Tracked("z")]) as other:
+        assert other.add(written) == 1
+
+
+def test_a_csv_is_not_written_over_a_file_with_results_unless_forced(bbo, beam_log, tmp_path):
+    (tmp_path / "mine.csv").write_text("trial,cost\n0,12\n")
+    result = bbo("export", "--csv", "mine.csv")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "mine.csv holds results already" in result.stderr
+    assert (tmp_path / "mine.csv").read_text() == "trial,cost\n0,12\n"
+    assert bbo("export", "--csv", "mine.csv", "--force").stdout == "mine.csv: 30 trials\n"
+
+
 def test_a_csv_that_cannot_be_written_is_an_error(bbo, beam_log):
     result = bbo("export", "--csv", "no/such/folder/out.csv")
     assert (result.exit_code, result.stderr.split(":")[0]) == (2, "error")

@@ -78,8 +78,9 @@ def make_v2(where):
     study.report(batch[1], {"waste": 1.5}, 3)
     study.tell(batch[1], {"waste": 0.25}, sd={"waste": 0.01}, note="HPLC tomorrow", partial=True)
     study.tell(batch[1], {"yield": [0.3, 0.5]}, cost=1.0)
-    study.fail(batch[2], "leaked")
-    study.cancel(batch[3], "out of DMF")
+    study.fail(batch[2], "leaked", cost=3.0)
+    row = {"trial": batch[3].number, "hours": 60, "status": "cancelled", "note": "out of DMF", "cost": 0.5}
+    study.tell_frame(pd.DataFrame([row]))
     study.tell(batch[4], {"colour": 410.0}, partial=True)
     own = {"waste": 3.0, "yield": 0.9, "note": "mine", "cost": 2.0}
     study.tell_frame(pd.DataFrame([past | {"trial": None, "ph": 8.0} | own, {"trial": batch[4].number, "waste": 9.0}]))

@@ -101,7 +101,8 @@ def test_a_log_of_version_2_folds_to_what_it_was(laboratory):
     assert (t[3].suggested["ph"] in (7.0, 7.5), t[3].note) == (False, "third lamp\npink foam")
     assert (t[4].values, t[4].replicates) == ({"waste": 0.25, "yield": 0.4}, {"yield": (0.3, 0.5)})
     assert (t[4].sd, t[4].cost, t[4].note) == ({"waste": 0.01}, 1.0, "HPLC tomorrow")
-    assert (t[5].reason, t[5].message, t[5].is_feasible) == (None, "", False)
+    assert (t[5].reason, t[5].message, t[5].is_feasible, t[5].cost) == (None, "", False, 3.0)
+    assert (t[6].message, t[6].cost, t[6]["hours"]) == ("out of DMF", 0.5, 60)
     assert (t[7].status, t[7].values) == (Status.RUNNING, {"waste": 9.0, "colour": 410.0})
     assert (t[9].values, t[9].note, t[9].cost) == ({"waste": 3.0, "yield": 0.9}, "mine", 2.0)
     assert laboratory.best.number == 4

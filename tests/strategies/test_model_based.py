@@ -9,8 +9,10 @@ from bbo.errors import StrategyError
 from bbo.objective import Maximize, Minimize, OutcomeConstraint, Target
 from bbo.seeding import generator
 from bbo.space import Categorical, Float, Int
-from bbo.strategies import GP
+from bbo.strategies import GP, RandomSearch
+from bbo.strategies.model_based import ModelBased
 from bbo.studies.study import Study
+from bbo.trial import FailureReason
 
 LINE = [Float("x", 0.0, 1.0)]
 RULE = Budget(stop=(RegretBelow(1e-6),))
@@ -119,6 +121,63 @@ def test_a_yield_that_is_known_counts_before_the_selectivity_is(seed):
 
     assert abs(next_to(5.0) - 0.9) < 0.15
     assert next_to(0.1) < 0.5
+
+
+class Exploring:
+    """An acquisition that goes where the model knows least, and keeps the incumbent that it was called with."""
+
+    def __call__(self, mean, sd, best_f):
+        self.best_f = float(best_f)
+        return sd.log()
+
+
+GIVEN_UP = [
+    Study.cancel,
+    lambda s, trial: s.fail(trial, reason=FailureReason.LOST),
+    lambda s, trial: s.fail(trial, reason=FailureReason.TIMEOUT),
+]
+
+
+@pytest.mark.parametrize("give_up", GIVEN_UP, ids=["cancelled", "lost", "timeout"])
+def test_a_point_that_was_given_up_is_kept_away_from_and_is_no_incumbent(give_up):
+    s = Study(LINE, Maximize("y"), strategy=RandomSearch(), seed=1)
+    for x in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
+        s.enqueue({"x": x})
+        s.tell(s.ask(), x)
+    explore = Exploring()
+    strategy = ModelBased(acquisition=explore, n_first=1)
+    (unknown,) = strategy.suggest(s.history, 1, seed=1)
+    best_f = explore.best_f
+    assert unknown.params["x"] > 0.9
+    s.enqueue(unknown.params)
+    give_up(s, s.ask())
+    (other,) = strategy.suggest(s.history, 1, seed=1)
+    assert other.params["x"] < 0.9
+    assert explore.best_f == pytest.approx(best_f)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gain_is_that_of_the_pending_point_where_it_promises_more_than_the_next_one(seed):
+    s = Study(LINE, Maximize("y"), strategy=RandomSearch(), seed=seed)
+    for x in (0.0, 0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8):
+        s.enqueue({"x": x})
+        s.tell(s.ask(), -((x - 0.3) ** 2))
+    explore = ModelBased(acquisition=Exploring(), n_first=1)
+    (promising,) = GP(n_first=1).suggest(s.history, 1, seed=seed)
+    (unknown,) = explore.suggest(s.history, 1, seed=seed)
+    assert unknown.notes["gain"] < 0.5 * promising.notes["gain"]
+    s.enqueue(promising.params)
+    s.ask()
+    (beside,) = explore.suggest(s.history, 1, seed=seed)
+    assert beside.notes["gain"] == pytest.approx(promising.notes["gain"], rel=1e-3)
+
+
+def test_results_that_are_all_equal_say_nothing_of_the_gain():
+    for value in (0.0, 50.0, 0.1 + 0.2):
+        s = told(Maximize("y"), lambda trial, value=value: value, n=7, budget=RULE)
+        assert outlook(s) == {}
+    s.tell(s.ask(), value + 1)
+    assert outlook(s).keys() == {"gain", "noise", "regret"}
 
 
 def test_values_executed_far_outside_and_off_the_grid_are_taken():

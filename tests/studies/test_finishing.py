@@ -10,7 +10,7 @@ from bbo.fold import Fold
 from bbo.objective import Minimize, OutcomeConstraint
 from bbo.seeding import generator
 from bbo.space import Float
-from bbo.strategies import GP, RandomSearch
+from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.finishing import Finish, finish, trials_left
 from bbo.studies.study import Study
 from bbo.studies.view import StudyView
@@ -208,6 +208,26 @@ def test_what_an_ask_could_see_ends_at_its_complete_below():
     n_needed = next(k for k in range(7) if len(set(known[: k + 1])) == 4) + 1
     assert len(s.trials) == n_needed
     assert s.finished.rule == "GainBelow"
+
+
+def test_a_study_whose_results_are_all_equal_is_not_finished_by_a_rule():
+    for value in (0.0, 50.0):
+        stop = (GainBelow(0.2, patience=2), GainBelowNoise(patience=2))
+        s = Study(SQUARE, Minimize("y"), strategy=GP(), seed=1, budget=Budget(trials=9, stop=stop))
+        s.run(lambda trial, value=value: value)
+        assert s.finished.rule == "trials"
+
+
+def test_a_strategy_that_cannot_serve_the_rules_of_the_log_does_not_take_over():
+    s = told(study(gains(0.5, 0.5), stop=(GainBelow(0.1),)), 1)
+    before = s.storage.events("study")
+    with pytest.raises(BudgetError, match="RandomSearch leaves none"):
+        Study.load(s.storage, "study", strategy=RandomSearch())
+    with pytest.raises(BudgetError, match="SobolSearch leaves none"):
+        Study(LINE, Minimize("y"), strategy=SobolSearch(), storage=s.storage)
+    assert s.storage.events("study") == before
+    with Study(LINE, Minimize("y"), strategy=SobolSearch(), storage=s.storage, budget=Budget(trials=3)) as other:
+        assert other.budget == Budget(trials=3)
 
 
 def test_a_rule_that_the_strategy_cannot_serve_is_refused_by_name():

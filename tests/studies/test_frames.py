@@ -11,7 +11,7 @@ from bbo.errors import AlreadyToldError, NonFiniteError, ObjectiveError, SpaceEr
 from bbo.objective import Maximize, Minimize, OutcomeConstraint, Tracked
 from bbo.space import Categorical, Float, Int, Ordinal, Space
 from bbo.storage import MemoryStorage
-from bbo.strategies import RandomSearch
+from bbo.strategies import GP, RandomSearch
 from bbo.studies.study import Study
 from bbo.trial import FailureReason, Status
 
@@ -233,7 +233,6 @@ def test_a_row_told_otherwise_before_is_refused_with_the_way_to_amend_it():
         {"yield": 81},
         {"temperature": 34.0},
         {"cost": 2},
-        {"colour": 1},
         {"status": "failed", "yield": None, "purity": None},
     ):
         refused(s, AlreadyToldError, r"Row of trial 0 \(line 2\): .*amend\(\)", sheet(done | other))
@@ -277,13 +276,199 @@ def test_failed_rows_keep_what_was_executed_and_the_reason_that_the_status_says(
 def test_experiments_of_ones_own_are_attached_once():
     s = asked(1)
     own = {"temperature": "50", "hours": 3, "flask": 25, "solvent": "DMF", "yield": "55; 57", "purity": 0.99}
-    done = s.tell_frame(sheet({"trial": 0, "yield": 80, "purity": 0.95}, own | {"note": "mine", "cost": 2}, own, own))
-    assert (done.told, done.attached) == ([0], [1, 2, 3])
+    second = own | {"yield": 60, "solvent": None}
+    rows = [own | {"note": "mine", "cost": 2}, second, {"trial": 0, "yield": 80, "purity": 0.95}]
+    done = s.tell_frame(sheet(*rows))
+    assert (done.told, done.attached) == ([0], [1, 2])
     mine = s.trial(1)
     assert mine.params == {"temperature": 50.0, "hours": 3, "flask": 25, "solvent": "DMF"}
     assert (mine.values["yield"], mine.replicates, mine.note, mine.cost) == (56.0, {"yield": (55.0, 57.0)}, "mine", 2.0)
-    assert s.tell_frame(sheet(own, own)).unchanged == [2, 3]
-    assert s.history.n_suggested == 1
+    assert s.tell_frame(sheet(own, second)).unchanged == [1, 2]
+    assert s.tell_frame(sheet(*rows)).unchanged == [0, 1, 2]
+    assert (s.history.n_suggested, len(s.trials)) == (1, 3)
+
+
+OWN = {"temperature": 50, "hours": 3, "flask": 25, "solvent": "DMF", "yield": 44, "purity": 0.93}
+
+
+def test_what_is_filled_in_later_in_a_row_of_ones_own_is_added_to_it():
+    s = study()
+    assert s.tell_frame(sheet(OWN)).attached == [0]
+    assert s.tell_frame(sheet(OWN | {"note": "brown"})).noted == [0]
+    done = s.tell_frame(sheet(OWN | {"note": "brown", "cost": 2.5, "colour": 7}))
+    assert (done.added, done.noted, done.attached) == ([0], [], [])
+    assert s.tell_frame(sheet(OWN | {"note": "brown", "cost": 2.5, "colour": 7})).unchanged == [0]
+    s.amend(0, {"yield": 46.0}, cost=3.0, why="typo")
+    for row in (
+        OWN,
+        OWN | {"yield": 46},
+        OWN | {"yield": 44 * (1 + 1e-12), "cost": 3},
+        OWN | {"yield": 46, "cost": 2.5},
+    ):
+        assert s.tell_frame(sheet(row)).unchanged == [0]
+    s.amend(0, params={"temperature": 55.0}, why="typo")
+    s.amend(0, status=Status.CANCELLED, why="wrong bottle")
+    assert s.tell_frame(sheet(OWN)).unchanged == [0]
+    refused(s, AlreadyToldError, "Line 2: Trial 0 has {'cost': 3.0}", sheet(OWN | {"cost": 9}))
+    assert s.tell_frame(sheet(OWN | {"yield": 45})).attached == [1]
+
+
+def test_a_row_of_ones_own_that_stands_twice_in_a_table_is_refused():
+    s = study()
+    for again in (OWN, OWN | {"note": "once more", "cost": 2}):
+        refused(s, TrialError, "Line 3: It has the conditions and results of line 2: drop one", sheet(OWN, again))
+    s.tell_frame(sheet(OWN))
+    refused(s, TrialError, "of line 2: drop one", sheet(OWN, OWN))
+
+
+def test_a_row_of_ones_own_is_known_beside_past_data_and_a_frame_of_the_study():
+    s = study()
+    s.add(pd.DataFrame([OWN]))
+    assert s.tell_frame(sheet(OWN)).unchanged == [0]
+    s.tell_frame(sheet(OWN | {"yield": 50}))
+    both = pd.concat([s.frame(), sheet(OWN | {"yield": 50})])
+    assert s.tell_frame(both).unchanged == [0, 1, 1]
+    assert s.tell_frame(pd.concat([s.frame(), sheet(OWN)])).unchanged == [0, 1, 0]
+    s.amend(0, params={"temperature": 55.0}, why="typo")
+    for temperature in (50, 55):
+        assert s.tell_frame(sheet(OWN | {"temperature": temperature})).unchanged == [0]
+    assert len(s.trials) == 2
+
+
+def test_a_further_experiment_at_the_conditions_of_a_trial_stands_beside_its_row():
+    s = asked(1)
+    row = {"trial": 0, "yield": 80, "purity": 0.95}
+    again = s.trial(0).params | {"yield": 81, "purity": 0.95}
+    refused(s, TrialError, "conditions of trial 0, which is pending", sheet(row, again | {"yield": 80}))
+    done = s.tell_frame(sheet(again, row))
+    assert (done.told, done.attached) == ([0], [1])
+    assert s.tell_frame(sheet(again, row)).unchanged == [0, 1]
+
+
+def test_rows_that_lost_the_numbers_of_pending_trials_are_no_past_data():
+    s = asked(3)
+    frame = s.pending_frame()
+    frame[["yield [%]", "purity"]] = [[80, 0.95], [81, 0.95], [82, 0.95]]
+    numbers = frame.pop("trial")
+    refused(s, TrialError, "Line 2: These are the conditions of trial 0, which is pending: write 0", frame)
+    frame["temperature [degC]"] = [f"{t:.6g}" for t in frame["temperature [degC]"]]
+    refused(s, TrialError, "conditions of trial 0", frame)
+    assert s.tell_frame(frame.set_index(pd.Index(numbers, name="trial"))).told == [0, 1, 2]
+    assert s.tell_frame(frame).unchanged == [0, 1, 2]
+    assert len(s.trials) == 3
+
+
+def test_conditions_of_another_pending_trial_are_a_mistyped_number():
+    s = asked(5)
+    s.tell(2, {"yield": 1.0, "purity": 1.0})
+    row = {"trial": 3, "yield": 80, "purity": 0.95} | s.trial(4).params
+    refused(
+        s, TrialError, r"Row of trial 3 \(line 2\): These are the conditions of trial 4.*Mend the number", sheet(row)
+    )
+    done = s.tell_frame(sheet(row | s.trial(2).params, {"trial": 4, "yield": 70, "purity": 0.9}))
+    assert done.told == [3, 4]
+    assert s.trial(3).params == s.trial(2).params
+
+
+def test_rows_without_results_keep_their_note_and_refuse_what_would_be_lost():
+    s = asked(2)
+    row = {"trial": 1, "note": "waiting for base"}
+    done = s.tell_frame(sheet(row))
+    assert (done.untouched, done.noted) == ([1], [1])
+    assert s.tell_frame(sheet(row)).noted == []
+    for lost in ({"cost": 5}, {"temperature": 93}, {"cost": 5, "temperature": 93}):
+        refused(s, TrialError, r"line 2\): It says .*has no results: fill in", sheet(row | lost))
+    s.tell_frame(sheet(row | {"cost": 5, "temperature": 93, "yield": 81}))
+    assert (s.trial(1).note, s.trial(1).cost, s.trial(1)["temperature"]) == ("waiting for base", 5.0, 93.0)
+    assert s.tell_frame(sheet({"trial": 1, "cost": 6})).partial == [1]
+    s.cancel(0)
+    assert s.tell_frame(sheet({"trial": 0, "cost": 4, "note": "solvent used"})).added == [0]
+    assert (s.trial(0).cost, s.trial(0).note, s.trial(1).cost) == (4.0, "solvent used", 6.0)
+    refused(s, AlreadyToldError, "Trial 0 has", sheet({"trial": 0, "temperature": 93}))
+
+
+def test_failed_and_cancelled_rows_keep_cost_and_executed_conditions():
+    s = asked(3)
+    s.tell(2, {"yield": 81}, partial=True, cost=1.0)
+    rows = [
+        {"trial": 0, "status": "failed", "cost": 25, "note": "leaked"},
+        {"trial": 1, "status": "cancelled", "cost": 2, "temperature": 150},
+        {"trial": 2, "status": "failed", "cost": 3, "hours": 60},
+    ]
+    done = s.tell_frame(sheet(*rows))
+    assert (done.failed, done.cancelled, list(done.executed)) == ([0, 2], [1], [1, 2])
+    again = Study.load(s.storage)
+    assert [t.cost for t in again.trials] == [25.0, 2.0, 3.0]
+    assert (again.trial(1)["temperature"], again.trial(2)["hours"]) == (150.0, 60)
+    assert {e.kind for e in s.storage.events(s.name)[-3:]} == {"failed", "cancelled"}
+    before = s.storage.events(s.name)
+    assert s.tell_frame(sheet(*rows)).unchanged == [0, 1, 2]
+    assert s.tell_frame(sheet(rows[2] | {"cost": 1})).unchanged == [2]
+    assert s.storage.events(s.name) == before
+    refused(s, AlreadyToldError, "Trial 0 has", sheet(rows[0] | {"cost": 26}))
+
+
+def test_a_row_told_in_part_and_amended_does_not_block_its_sheet():
+    s = asked(2)
+    row = {"trial": 0, "yield": 18, "cost": 2, "temperature": 33}
+    s.tell_frame(sheet(row))
+    s.amend(0, {"yield": 81.0}, why="typo")
+    assert s.tell_frame(sheet(row)).unchanged == [0]
+    assert s.tell_frame(sheet(row | {"purity": 0.95})).told == [0]
+    s.amend(0, cost=3.0, why="typo")
+    s.amend(0, params={"temperature": 35.0}, why="typo")
+    for mended in ({}, {"cost": 3}, {"yield": 81}, {"yield": 81, "temperature": 35}):
+        assert s.tell_frame(sheet(row | {"purity": 0.95} | mended)).unchanged == [0]
+    assert s.trial(0).values == {"yield": 81.0, "purity": 0.95}
+    s.tell(1, {"yield": 50}, partial=True)
+    s.fail(1, "spilt")
+    assert s.tell_frame(sheet({"trial": 1, "yield": 50})).unchanged == [1]
+    refused(s, AlreadyToldError, "Trial 1 is failed", sheet({"trial": 1, "yield": 50, "purity": 0.9}))
+    refused(s, AlreadyToldError, "Trial 1 has", sheet({"trial": 1, "yield": 51}))
+
+
+def test_cells_filled_in_later_are_added():
+    s = asked(2)
+    row = {"trial": 0, "yield": 80, "purity": 0.95}
+    s.tell_frame(sheet(row, {"trial": 1, "yield": 70, "cost": 1}))
+    done = s.tell_frame(sheet(row | {"colour": 3}, {"trial": 1, "yield": 70, "cost": 2}))
+    assert (done.added, done.partial) == ([0], [1])
+    assert s.tell_frame(sheet(row | {"colour": 3, "cost": 4})).added == [0]
+    assert str(s.tell_frame(sheet(row, row | {"trial": 1, "yield": 70, "purity": None}))) == "2 unchanged (0, 1)"
+    assert (s.trial(0).values["colour"], s.trial(0).cost, s.trial(1).cost) == (3.0, 4.0, 2.0)
+    refused(s, AlreadyToldError, "Trial 0 has {'colour': 3.0}", sheet(row | {"colour": 4}))
+
+
+def test_a_printed_condition_does_not_contradict_what_was_executed_instead():
+    s = asked(1)
+    printed = s.pending_frame()
+    s.tell(0, {"yield": 81.0}, partial=True, params={"temperature": 113.0})
+    printed.loc[0, ["yield [%]", "purity"]] = [81.0, 0.95]
+    done = s.tell_frame(printed)
+    assert done.told == [0]
+    suggested = s.trial(0).suggested["temperature"]
+    assert f"trial 0: temperature 113.0 instead of {suggested!r}" in str(done)
+    done = s.tell_frame(printed)
+    assert (done.unchanged, s.trial(0)["temperature"]) == ([0], 113.0)
+    assert "temperature 113.0 instead" in str(done)
+
+
+def test_single_measurements_beside_those_told_are_not_passed_over():
+    s = asked(1)
+    row = {"trial": 0, "yield": "21; 25", "purity": 0.95}
+    s.tell_frame(sheet(row))
+    assert s.tell_frame(sheet(row | {"yield": "21;25"})).unchanged == [0]
+    assert s.tell_frame(sheet(row | {"yield": 23})).unchanged == [0]
+    refused(s, AlreadyToldError, r"\[21.0, 25.0, 23.0\]", sheet(row | {"yield": "21; 25; 23"}))
+
+
+def test_a_note_that_is_part_of_an_older_one_is_another_note():
+    s = asked(2)
+    row = {"trial": 0, "yield": 80, "purity": 0.95}
+    s.tell_frame(sheet(row | {"note": "was not repeated"}, {"trial": 1, "status": "failed", "note": "leaked a lot"}))
+    done = s.tell_frame(sheet(row | {"note": "repeated"}, {"trial": 1, "status": "failed", "note": "leaked"}))
+    assert done.noted == [0, 1]
+    assert (s.trial(0).note, s.trial(1).note) == ("was not repeated\nrepeated", "leaked")
 
 
 def test_a_frame_of_the_whole_study_goes_back_into_it_unchanged():
@@ -354,5 +539,21 @@ def test_past_data_takes_text_units_and_replicates_as_a_filled_in_table_does():
     assert [t["solvent"] for t in s.trials] == ["DMF", None]
     assert s.trial(0).replicates == {"yield": (55.0, 57.0)}
     assert s.add(frame) == 0
+    own = {"temperature": 153.5, "hours": 77, "flask": 25, "solvent": "DMF", "yield": 60, "purity": 0.95}
+    assert s.add(pd.DataFrame([own])) == 1
+    assert s.tell_frame(sheet(own | {"yield": 61})).attached == [3]
+    assert (s.trial(3)["temperature"], s.trial(3)["hours"]) == (153.5, 77)
+    refused(s, SpaceError, "Line 2: .*one of.*got 30.*left out, or begin a study", sheet(own | {"flask": 30}))
     with pytest.raises(SpaceError, match="temperature is in degC"):
         s.add(frame.rename(columns={"Temperature (degC)": "temperature [K]"}))
+
+
+def test_the_studys_own_sheet_may_be_past_data_of_another_and_points_to_predict():
+    s = asked(3)
+    frame = s.pending_frame()
+    frame[["yield [%]", "purity", "cost"]] = [[80, 0.95, 1.0], [81, 0.95, 2.0], [82, 0.95, 3.0]]
+    other = study()
+    assert other.add(frame) == 3
+    assert other.add(frame.astype(object).where(frame.notna(), "")) == 0
+    assert [t.values["yield"] for t in other.trials] == [80.0, 81.0, 82.0]
+    assert other.fork(strategy=GP()).predict(frame)["yield mean"].notna().all()

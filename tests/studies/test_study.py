@@ -101,7 +101,7 @@ def test_another_value_told_twice_is_refused_and_the_same_is_not():
     first = s.trial(0).values
     s.tell(0, first)
     before = s.storage.events(s.name)
-    with pytest.raises(AlreadyToldError, match=r"Trial 0 .*told already.*The first stands"):
+    with pytest.raises(AlreadyToldError, match=r"Trial 0 has .*The first stands"):
         s.tell(0, {"y": 99.0, "g": 0.0})
     with pytest.raises(AlreadyToldError, match="now failed"):
         s.fail(0)
@@ -232,7 +232,8 @@ def test_past_data_informs_without_being_a_suggestion_and_is_added_once():
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
-        ({"x": [0.1, 7.0]}, SpaceError, "Row 1: .*got 7.0"),
+        ({"n": [1, 2.5]}, SpaceError, "Row 1: .*got 2.5"),
+        ({"c": ["a", "z"]}, SpaceError, "Row 1: .*got 'z'.*left out, or begin a study"),
         ({"y": [1.0, None]}, ObjectiveError, r"Row 1: .*\['y'\] missing"),
         ({"smell": 1}, ObjectiveError, r"unknown are \['smell'\]"),
     ],

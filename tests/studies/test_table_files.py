@@ -210,6 +210,8 @@ def test_rows_that_excel_left_short_are_taken_and_a_row_between_them_that_is_lon
     for odd in ("20,21,5,90\r\n", "20,21\r\n"):
         with pytest.raises(TableError, match="line 17: it has 3 cells, the heading 5"):
             read_table(file(head + "".join([*full, *short, odd])))
+    with pytest.raises(TableError, match="line 17: it has 3 cells"):
+        read_table(file(head + "".join([*full, "15,20,\r\n", "16,21,\r\n"])))
     with pytest.raises(TableError, match="line 16: it has 3 cells"):
         read_table(file(head + "".join([*full[:14], *short])))
 

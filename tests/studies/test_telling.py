@@ -219,7 +219,6 @@ def test_a_part_that_contradicts_is_refused_and_the_same_is_not():
         lambda: s.tell(0, {"yield": 82.0}, partial=True),
         lambda: s.tell(0, {"yield": 82.0, "purity": 0.95}),
         lambda: s.tell(0, {"purity": 0.95}, params={"temperature": 84.0}),
-        lambda: s.tell(0, {"yield": 81.0}, partial=True, cost=3.0),
         lambda: s.tell(0, {"yield": 81.0}, partial=True, note="a new word"),
     ):
         refused(s, AlreadyToldError, "Trial 0 has", verb)
@@ -227,7 +226,94 @@ def test_a_part_that_contradicts_is_refused_and_the_same_is_not():
     assert s.trial(0).status is Status.COMPLETED
     s.tell(0, {"purity": 0.95})
     s.tell(0, {"yield": 81.0, "purity": 0.95}, cost=1.0)
-    refused(s, AlreadyToldError, r"amend\(\)", lambda: s.tell(0, {"colour": 4.0}, partial=True))
+    for verb in (
+        lambda: s.tell(0, {"yield": 81.0, "purity": 0.96}),
+        lambda: s.tell(0, {"purity": 0.95}, params={"temperature": 84.0}),
+        lambda: s.tell(0, {"purity": 0.95}, cost=3.0),
+        lambda: s.tell(0, {"purity": 0.95}, note="a new word"),
+    ):
+        refused(s, AlreadyToldError, "Trial 0 has", verb)
+
+
+def test_what_was_missing_may_come_when_the_trial_has_ended():
+    s = study()
+    s.ask(2)
+    for k in (0, 1):
+        s.tell(k, {"yield": 81.0, "purity": 0.95}, params={"temperature": 84.0})
+    s.tell(0, {"colour": 4.0}, partial=True, note="spectrometer repaired")
+    s.tell(0, {"yield": 81.0}, cost=3.0)
+    s.tell(1, {"colour": [3.0, 5.0]})
+    before = s.storage.events(s.name)
+    s.tell(0, {"yield": 81.0, "purity": 0.95, "colour": 4.0}, cost=3.0, note="spectrometer repaired")
+    s.tell(1, {"colour": [3.0, 5.0]})
+    assert s.storage.events(s.name) == before
+    trial = s.trial(0)
+    assert (trial.values, trial.cost) == ({"yield": 81.0, "purity": 0.95, "colour": 4.0}, 3.0)
+    assert (trial.note, trial["temperature"]) == ("spectrometer repaired", 84.0)
+    assert s.trial(1).replicates == {"colour": (3.0, 5.0)}
+    refused(s, AlreadyToldError, "Trial 0 has", lambda: s.tell(0, {"colour": 5.0}))
+    refused(s, AlreadyToldError, r"\[3.0, 4.0, 5.0\]", lambda: s.tell(1, {"colour": [3.0, 4.0, 5.0]}))
+    s.fail(s.ask(), "leaked")
+    refused(s, AlreadyToldError, "Trial 2 is failed", lambda: s.tell(2, {"colour": 5.0}, partial=True))
+
+
+def test_another_cost_of_a_part_takes_the_place_of_the_first_which_may_be_said_again():
+    s = study()
+    s.ask()
+    s.tell(0, {"yield": 81.0}, partial=True, cost=1.0)
+    s.tell(0, {"yield": 81.0}, partial=True, cost=2.0)
+    s.tell(0, {"colour": 1.0}, partial=True, cost=3.0)
+    before = s.storage.events(s.name)
+    for cost in (1.0, 2.0, 3.0):
+        s.tell(0, {"yield": 81.0}, partial=True, cost=cost)
+    assert s.storage.events(s.name) == before
+    assert s.trial(0).cost == 3.0
+    s.fail(0, "spilt", cost=4.0)
+    assert s.trial(0).cost == 4.0
+
+
+@pytest.mark.parametrize("file", ["s.db", "s.jsonl"])
+def test_a_failed_or_cancelled_trial_keeps_its_cost(tmp_path, file):
+    s = study(storage=tmp_path / file)
+    s.ask(2)
+    s.fail(0, "leaked", cost=25)
+    s.cancel(1, "stopped half way", cost=2.5)
+    s.close()
+    again = Study.load(tmp_path / file)
+    assert [t.cost for t in again.trials] == [25.0, 2.5]
+    assert np.nansum(again.history.cost) == 27.5
+    again.fail(0, "leaked", cost=25)
+    with pytest.raises(AlreadyToldError):
+        again.fail(0, "leaked", cost=26)
+    with pytest.raises(ObjectiveError, match="at least 0: got -1"):
+        again.cancel(again.ask(), cost=-1)
+    again.close()
+
+
+def test_the_note_and_cost_of_several_parts_stand_once():
+    s = study()
+    s.ask()
+    s.tell(0, {"yield": 81.0, "colour": 1.0}, partial=True, note="pink", cost=1.0)
+    assert s.trial(0).note == "pink"
+    bodies = [e.read() for e in s.storage.events(s.name) if e.kind == "measured"]
+    assert [(body.get("note"), body.get("cost")) for body in bodies] == [("pink", 1.0), (None, None)]
+    s.tell(0, {"purity": 0.95}, note="pin")
+    assert s.trial(0).note == "pink\npin"
+
+
+def test_single_measurements_that_leave_the_mean_alone_are_another_result():
+    s = study()
+    s.ask(2)
+    s.tell(0, {"yield": [21, 25]}, partial=True)
+    s.tell(1, {"yield": [21, 25], "purity": 0.95})
+    for k in (0, 1):
+        refused(
+            s, AlreadyToldError, r"\[21.0, 25.0, 23.0\]", lambda k=k: s.tell(k, {"yield": [21, 25, 23]}, partial=True)
+        )
+    before = s.storage.events(s.name)
+    s.tell(0, {"yield": [21, 25]}, partial=True)
+    s.tell(1, {"yield": 23.0, "purity": 0.95})
+    assert s.storage.events(s.name) == before
 
 
 def test_a_partly_measured_trial_may_fail_and_counts_as_failed_only():
@@ -295,6 +381,16 @@ def test_a_part_that_arrives_while_another_is_appended_is_merged(theirs):
     one.tell(0, {"yield": 81.0}, partial=True)
     assert two.trial(0).values == {"yield": 81.0} | theirs
     assert [t.status for t in (one.trial(0), two.trial(0))] == [Status.COMPLETED] * 2
+
+
+def test_the_rest_of_a_result_is_kept_where_somebody_brings_one_part_of_it_first():
+    storage = Late()
+    one = study(storage=storage)
+    one.ask()
+    two = Study.load(storage)
+    storage.before["measured"] = lambda: two.tell(0, {"yield": 81.0}, partial=True, note="pink")
+    one.tell(0, {"yield": 81.0, "colour": 3.0}, partial=True)
+    assert (two.trial(0).values, two.trial(0).note) == ({"yield": 81.0, "colour": 3.0}, "pink")
 
 
 def test_the_first_stands_where_a_part_and_a_whole_are_told_at_once():
@@ -385,7 +481,7 @@ def test_an_amended_status_is_what_counts():
 def test_past_data_can_be_amended_and_withdrawn_but_not_told():
     s = study()
     s.add(told(study()).frame())
-    refused(s, AlreadyToldError, "past data", lambda: s.tell(0, {"yield": 1.0, "purity": 1.0}))
+    refused(s, AlreadyToldError, "Trial 0 has", lambda: s.tell(0, {"yield": 1.0, "purity": 1.0}))
     refused(s, AlreadyToldError, "past data", lambda: s.cancel(0))
     s.tell(0, {"yield": 80.0, "purity": 0.95})
     s.amend(0, {"yield": 85.0}, params={"temperature": 150.0}, why="typo")
@@ -403,6 +499,27 @@ def test_a_typo_in_a_part_can_be_amended_before_the_rest_comes():
     s.amend(0, {"yield": 81.0}, why="digits swapped")
     s.tell(0, {"purity": 0.95})
     assert (s.trial(0).status, dict(s.trial(0).values)) == (Status.COMPLETED, {"yield": 81.0, "purity": 0.95})
+
+
+def test_all_that_ever_stood_may_be_told_again_after_several_amendments():
+    s = study()
+    s.ask(2)
+    s.tell(0, {"yield": 18.0}, partial=True)
+    s.tell(1, {"yield": 18.0, "purity": 0.95}, cost=1.0)
+    s.amend(0, {"yield": 81.0}, why="digits swapped")
+    s.tell(0, {"yield": 18.0, "purity": 0.95})
+    for change in ({"cost": 2.0}, {"values": {"yield": 80.0}}, {"params": {"temperature": 90.0}}):
+        s.amend(1, why="typo", **change)
+    assert s.trial(0).values == {"yield": 81.0, "purity": 0.95}
+    before = s.storage.events(s.name)
+    for value in (18.0, 81.0):
+        s.tell(0, {"yield": value, "purity": 0.95})
+    for value, cost, params in ((18.0, 1.0, s.trial(1).suggested), (80.0, 1.0, s.trial(1).params), (18.0, 2.0, None)):
+        s.tell(1, {"yield": value, "purity": 0.95}, cost=cost, params=params)
+    assert s.storage.events(s.name) == before
+    refused(s, AlreadyToldError, "Trial 1 has", lambda: s.tell(1, {"yield": 19.0, "purity": 0.95}))
+    with s._now() as fold:
+        assert (fold.as_told(1).values["yield"], fold.as_told(1).cost) == (18.0, 1.0)
 
 
 def test_amendments_that_make_no_sense_are_refused():

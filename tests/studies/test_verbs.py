@@ -53,6 +53,29 @@ costs = st.one_of(st.none(), st.sampled_from([0.0, 1.0, 2.5]))
 words = st.sampled_from(["", "", "pink", "leaked"])
 # A trial that there is, or the number behind the last: taken modulo so many.
 which = st.integers(0, 60)
+# A row filled in: some will be refused.
+typed = st.fixed_dictionaries(
+    {"given": values},
+    optional={
+        "word": st.sampled_from(["failed", "cancelled", "completed"]),
+        "params": executed,
+        "cost": st.sampled_from([0.0, 1.0, 2.5]),
+        "note": st.sampled_from(["pink", "leaked", "pin"]),
+    },
+)
+# No amendment leads to these values, so that each row is one experiment.
+own_rows = st.fixed_dictionaries(
+    {
+        "params": st.fixed_dictionaries(
+            {"x": st.sampled_from([0.25, 9.5]), "n": st.just(3), "c": st.sampled_from(["a", None])}
+        ),
+        "given": st.fixed_dictionaries(
+            {"y": st.sampled_from([5.0, 6.0]), "g": st.just(0.625)}, optional={"t": numbers}
+        ),
+    },
+    optional={"cost": st.sampled_from([1.0, 2.5]), "note": st.sampled_from(["mine", "pink"])},
+)
+TITLES = {"y": "y [%]", "x": "x [bar]", "word": "status"}
 whole = st.fixed_dictionaries({"y": measured, "g": numbers}, optional={"t": numbers})
 
 
@@ -73,7 +96,7 @@ class Model:
 
     def __init__(self):
         self.trials, self.queue, self.enqueued, self.notes, self.rankings = [], [], [], [], []
-        self.attached, self.limit = {}, None
+        self.attached, self.owned, self.limit = {}, {}, None
 
     def asked(self, params):
         return self.trials.append(
@@ -91,7 +114,7 @@ class Model:
                 "reports": [],
                 "is past": False,
                 "end": None,
-                "was": None,
+                "earlier": [],
             }
         )
 
@@ -105,80 +128,134 @@ class Model:
             raise RefusedError(f"no trial {k}")
         return self.trials[k]
 
-    def end(self, t, kind, **said):
-        """The first end stands; the same words again are no error."""
-        if t["status"] == "running":
-            t["status"], t["end"] = {"told": "completed"}.get(kind, kind), {"kind": kind} | said
-            return True
-        there = t["end"]
-        if there["kind"] != kind or (t["is past"] and kind != "told"):
-            raise RefusedError("ended otherwise")
-        for key, new in said.items():
-            old = there.get(key)
-            if isinstance(new, dict):
-                if any(old.get(k) != v for k, v in new.items()):
-                    raise RefusedError(f"other {key}")
-            elif key in ("message", "reason"):
-                if new != old:
-                    raise RefusedError(f"other {key}")
-            elif new not in (None, "") and new != old:
-                raise RefusedError(f"other {key}")
-        return False
+    def keep(self, t):
+        """What takes the place of something leaves it known."""
+        t["earlier"].append(copy.deepcopy({key: part for key, part in t.items() if key != "earlier"}))
+
+    def news(self, t, given, params, cost, note, *, ends=False):
+        """What of a result is new; refused where a part is neither what ever stood nor may be added."""
+        states, runs, means = [*t["earlier"], t], t["status"] == "running", {m: mean(v) for m, v in given.items()}
+        new = {m: v for m, v in given.items() if m not in t["values"]}
+        for m, v in means.items():
+            single = several(given).get(m)
+            same = [s for s in states if s["values"].get(m) == v and single in (None, tuple(s["singles"].get(m, ())))]
+            if m not in new and not same:
+                raise RefusedError("measured otherwise")
+        changed = {n: v for n, v in params.items() if all(s["params"][n] != v for s in states)}
+        for n in changed:
+            if not runs or not (new or ends) or t["params"][n] != t["suggested"][n]:
+                raise RefusedError("executed otherwise")
+        cost = None if any(s["cost"] == cost for s in states) else cost
+        if cost is not None and t["cost"] is not None and not runs:
+            raise RefusedError("another cost")
+        return new, changed, cost, "" if self.is_noted(t, note) else note
+
+    def is_noted(self, t, note):
+        lines = [[s["told note"], *s["remarks"], s["message"]] for s in [*t["earlier"], t]]
+        return not note or any(note in texts for texts in lines)
+
+    def take(self, t, new, changed, cost):
+        if cost is not None and t["cost"] is not None:
+            self.keep(t)
+        for m, v in new.items():
+            t["values"][m] = mean(v)
+            t["singles"].update(several({m: v}))
+        t["params"] = t["params"] | changed
+        t["cost"] = t["cost"] if cost is None else cost
 
     def tell(self, k, given, params, cost, note, partial):
         t = self.find(k)
-        means = {m: mean(v) for m, v in given.items()}
-        if not means:
+        if not given:
             raise RefusedError("no values")
-        changed = {n: v for n, v in params.items() if v != t["suggested"][n]}
-        if t["status"] != "running":
-            if t["end"]["kind"] == "told" and any(t["was"]["params"][n] != v for n, v in params.items()):
-                raise RefusedError("executed otherwise")
-            self.end(t, "told", values=means, singles=several(given), cost=cost, note=note)
-            return
-        whole = t["values"] | means
-        missing = [m for m in REQUIRED if m not in whole]
-        if missing and not partial:
+        runs = t["status"] == "running"
+        if not runs and all(s["status"] != "completed" for s in [*t["earlier"], t]):
+            raise RefusedError("ended without values")
+        missing = [m for m in REQUIRED if m not in t["values"] | given]
+        if runs and missing and not partial:
             raise RefusedError("metrics missing")
-        new = [m for m in means if m not in t["values"]]
-        in_parts = bool(t["values"]) or bool(missing)
-        if in_parts:
-            if any(t["values"].get(m, v) != v for m, v in means.items()):
-                raise RefusedError("measured otherwise")
-            for n, v in params.items():
-                was_executed = t["params"][n] != t["suggested"][n]
-                if v != t["params"][n] and (was_executed or not new):
-                    raise RefusedError("executed otherwise")
-            if not new and cost is not None and cost != t["cost"]:
-                raise RefusedError("nothing new but the cost")
-            if not new and note and note not in "\n".join([t["told note"], *t["remarks"]]):
-                raise RefusedError("nothing new but the note")
-        for m in new:
-            t["values"][m] = means[m]
-            t["singles"].update({k: v for k, v in several(given).items() if k == m})
-        if new:
-            t["params"] = t["params"] | changed
-            t["cost"] = t["cost"] if cost is None else cost
-            if note and in_parts:
+        new, changed, cost, note = self.news(t, given, params, cost, note)
+        if note and not new:
+            raise RefusedError("nothing new but the note")
+        in_parts = bool(t["values"]) or bool(missing) or not runs
+        self.take(t, new, changed, cost)
+        if note and in_parts:
+            t["remarks"].append(note)
+        elif note:
+            t["told note"] = note
+        if runs and not missing:
+            t["status"], t["end"] = "completed", {"kind": "told"}
+
+    def end(self, k, kind, message, reason, cost):
+        """The first end stands; the same words again are no error."""
+        t = self.find(k)
+        said = {"kind": kind, "message": message, "reason": reason, "cost": cost}
+        if t["status"] != "running":
+            if any(t["end"].get(key) != part for key, part in said.items() if key != "cost" or part is not None):
+                raise RefusedError("ended otherwise")
+            return
+        self.take(t, {}, {}, None if cost == t["cost"] else cost)
+        t["status"], t["end"], t["message"], t["reason"] = kind, said, message, reason
+
+    def fail(self, k, message, reason, cost):
+        self.end(k, "failed", message, reason, cost)
+
+    def cancel(self, k, message, cost):
+        self.end(k, "cancelled", message, None, cost)
+
+    def tell_row(self, k, given, params, cost, note, word, pending):
+        """A row of a table, against what was pending before; whether it gave results."""
+        t = self.find(k)
+        states, runs = [*t["earlier"], t], t["status"] == "running"
+        params = {n: v for n, v in params.items() if v != t["suggested"][n] or any(s["params"][n] == v for s in states)}
+        if runs and any(all(s["params"][n] != v for s in states) for n, v in params.items()):
+            there = t["params"] | params
+            if any(p == there for other, p in pending.items() if other != k):
+                raise RefusedError("conditions of another trial")
+        if not runs:
+            if word and all(s["status"] != word for s in states):
+                raise RefusedError("ended otherwise")
+            new, _, cost, note = self.news(t, given, params, cost, note)
+            if new and all(s["status"] != "completed" for s in states):
+                raise RefusedError("ended without values")
+            self.take(t, new, {}, cost)
+            t["remarks"] += [note] if note else []
+        elif word in ("failed", "cancelled"):
+            new, changed, cost, _ = self.news(t, given, params, cost, "", ends=True)
+            if new:
+                raise RefusedError("values of what has none")
+            self.take(t, {}, changed, None)
+            self.end(k, word, note, "invalid" if word == "failed" else None, cost)
+        elif not given and not word:
+            _, changed, cost, note = self.news(t, given, params, cost, note, ends=not t["values"])
+            if not t["values"] and (changed or cost is not None):
+                raise RefusedError("conditions or a cost without results")
+            self.take(t, {}, {}, cost)
+            t["remarks"] += [note] if note else []
+        else:
+            if not given.keys() - t["values"].keys() and not self.is_noted(t, note):
                 t["remarks"].append(note)
-            elif note:
-                t["told note"] = note
-        if not missing:
-            said = {"values": dict(t["values"]), "singles": dict(t["singles"]), "cost": t["cost"]}
-            self.end(t, "told", note="" if in_parts else note, **said)
-            t["was"] = copy.deepcopy({key: t[key] for key in ("params", "values", "cost")})
+            self.tell(k, given, params, cost, note, partial=word is None)
+            return True
+        return False
 
-    def fail(self, k, message, reason):
-        t = self.find(k)
-        if self.end(t, "failed", message=message, reason=reason):
-            t["reason"], t["message"] = reason, message
-            t["was"] = copy.deepcopy({key: t[key] for key in ("params", "values", "cost")})
+    def own(self, params, given, cost, note, pending):
+        """A row without a number: known again by its conditions and results."""
+        key = tuple(sorted(params.items(), key=str)), mean(given["y"]), mean(given["g"])
+        if key in self.owned:
+            self.tell_row(
+                self.owned[key], given, {n: v for n, v in params.items() if v is not None}, cost, note, None, {}
+            )
+            return
+        if params in pending.values():
+            raise RefusedError("conditions of a pending trial")
+        self.owned[key] = len(self.trials)
+        self.past(params, given, cost, note)
 
-    def cancel(self, k, message):
-        t = self.find(k)
-        if self.end(t, "cancelled", message=message):
-            t["message"] = message
-            t["was"] = copy.deepcopy({key: t[key] for key in ("params", "values", "cost")})
+    def past(self, params, given, cost, note):
+        self.asked(params)
+        t = self.trials[-1]
+        t |= {"is past": True, "status": "completed", "cost": cost, "told note": note}
+        t |= {"values": {m: mean(v) for m, v in given.items()}, "singles": several(given), "end": {"kind": "past"}}
 
     def report(self, k, value, step):
         t = self.find(k)
@@ -205,6 +282,7 @@ class Model:
             raise RefusedError("metrics missing")
         if becomes in ("failed", "cancelled") and means and status is None:
             raise RefusedError("values without a status")
+        self.keep(t)
         for m, v in (given or {}).items():
             t["values"][m] = mean(v)
             t["singles"].pop(m, None)
@@ -224,12 +302,7 @@ class Model:
             if (row, count) not in self.attached:
                 params, given = dict(row[0]), {m: list(v) if isinstance(v, tuple) else v for m, v in row[1]}
                 self.attached[row, count] = len(self.trials)
-                self.asked(params)
-                t = self.trials[-1]
-                means = {m: mean(v) for m, v in given.items()}
-                t |= {"is past": True, "values": means, "singles": several(given), "status": "completed"}
-                t["end"] = {"kind": "told", "values": dict(means), "singles": several(given), "cost": None, "note": ""}
-                t["was"] = copy.deepcopy({key: t[key] for key in ("params", "values", "cost")})
+                self.past(params, given, None, "")
                 new += 1
         return new
 
@@ -287,7 +360,7 @@ class Verbs(RuleBasedStateMachine):
     @initialize()
     def begin(self):
         self.name = next(names)
-        self.model = Model()
+        self.model, self.sheets = Model(), []
         options = {"strategy": RandomSearch(), "storage": self.storage, "name": self.name, "seed": 11}
         self.studies = [Study(SPACE, WANTED, **options), Study(SPACE, WANTED, **options)]
         self.ask(3, {}, shared=False)
@@ -359,16 +432,15 @@ class Verbs(RuleBasedStateMachine):
             self.study.tell(k, {"y": 1.0, "g": 0.0}, params=params)
         assert self.log() == before
 
-    @rule(k=which, message=words, reason=st.sampled_from(["invalid", "timeout"]))
-    def fail(self, k, message, reason):
-        k = self.at(k)
-        reasons = FailureReason(reason)
-        self.both(lambda s: s.fail(k, message, reason=reasons), lambda: self.model.fail(k, message, reason))
+    @rule(k=which, message=words, reason=st.sampled_from(["invalid", "timeout"]), cost=costs)
+    def fail(self, k, message, reason, cost):
+        k, options = self.at(k), {"reason": FailureReason(reason), "cost": cost}
+        self.both(lambda s: s.fail(k, message, **options), lambda: self.model.fail(k, message, reason, cost))
 
-    @rule(k=which, message=words)
-    def cancel(self, k, message):
+    @rule(k=which, message=words, cost=costs)
+    def cancel(self, k, message, cost):
         k = self.at(k)
-        self.both(lambda s: s.cancel(k, message), lambda: self.model.cancel(k, message))
+        self.both(lambda s: s.cancel(k, message, cost=cost), lambda: self.model.cancel(k, message, cost))
 
     @rule(k=which, value=numbers, step=st.integers(0, 2))
     def report(self, k, value, step):
@@ -440,38 +512,57 @@ class Verbs(RuleBasedStateMachine):
         self.model.limit = limit
 
     @rule(
-        by_hand=st.dictionaries(st.integers(0, 9), values, max_size=3),
-        words_of=st.dictionaries(st.integers(0, 9), st.sampled_from(["failed", "cancelled", "completed"]), max_size=1),
+        by_hand=st.dictionaries(st.integers(0, 9), typed, max_size=3),
+        own=st.lists(own_rows, max_size=2),
         as_text=st.booleans(),
+        has_own=st.booleans(),
     )
-    def tell_frame(self, by_hand, words_of, as_text):
-        """What waits is printed, filled in and read again, as typed values or as the text of a CSV."""
+    def tell_frame(self, by_hand, own, as_text, has_own):
+        """What waits is printed, filled in, rows of one's own below, and read again: typed values, or a CSV's text."""
         frame = self.study.pending_frame()
-        if as_text:
-            frame = pd.read_csv(io.StringIO(frame.to_csv(index=False)), dtype=str, keep_default_na=False)
         waiting = [k for k, t in enumerate(self.model.trials) if t["status"] == "running"]
         assert [int(k) for k in frame["trial"]] == waiting
-        filled = {}
-        for row, k in enumerate(waiting):
-            given = by_hand.get(k, {})
-            for m, v in given.items():
-                title = "y [%]" if m == "y" else m
-                if k not in words_of or words_of[k] == "completed":
-                    frame.loc[row, title] = "; ".join(map(str, v)) if isinstance(v, list) else str(v)
-                    filled.setdefault(k, {})[m] = v
-            if k in words_of:
-                frame.loc[row, "status"] = words_of[k]
+        pending = {k: dict(self.model.trials[k]["params"]) for k in waiting}
+        rows = {k: by_hand.get(k, {"given": {}}) for k in waiting}
+        own = own if has_own else []
+        frame = pd.concat([frame, pd.DataFrame(index=range(len(own)))], ignore_index=True).astype(object)
+        for place, row in enumerate([*rows.values(), *own]):
+            cells = {name: row[name] for name in ("word", "cost", "note") if name in row} | row.get("params", {})
+            for name, value in (cells | row["given"]).items():
+                frame.loc[place, TITLES.get(name, name)] = (
+                    "; ".join(map(str, value)) if isinstance(value, list) else value
+                )
+        if as_text:
+            frame = pd.read_csv(io.StringIO(frame.to_csv(index=False)), dtype=str, keep_default_na=False)
 
         def expected():
-            for k in waiting:
-                there, word = self.model.trials[k], words_of.get(k)
-                given = {m: filled.get(k, {}).get(m, v) for m, v in there["values"].items()} | filled.get(k, {})
-                if word in ("failed", "cancelled"):
-                    self.model.fail(k, "", "invalid") if word == "failed" else self.model.cancel(k, "")
-                elif given or word:
-                    self.model.tell(k, given, {}, None, "", partial=word is None)
+            told, seen = set(), []
+            for k, row in rows.items():
+                t = self.model.trials[k]
+                given = {m: list(t["singles"].get(m, ())) or v for m, v in t["values"].items()} | row["given"]
+                params = {n: v for n, v in (t["params"] | row.get("params", {})).items() if v is not None}
+                cost, note = row.get("cost", t["cost"]), row.get("note", "")
+                if self.model.tell_row(k, given, params, cost, note, row.get("word"), pending):
+                    told.add(k)
+            for row in own:
+                same = row["params"], row["given"]["y"]
+                if same in seen:
+                    raise RefusedError("a row stands twice")
+                seen.append(same)
+                left = {k: p for k, p in pending.items() if k not in told}
+                self.model.own(row["params"], row["given"], row.get("cost"), row.get("note", ""), left)
+            return True
 
-        self.both(lambda s: s.tell_frame(frame), expected)
+        if self.both(lambda s: s.tell_frame(frame), expected):
+            self.sheets.append(frame)
+
+    @rule()
+    def tell_every_sheet_again(self):
+        """Tables as they were typed change nothing, whatever was told, amended, failed or noted since."""
+        before = self.log()
+        for frame in self.sheets:
+            self.study.tell_frame(frame)
+        assert self.log() == before
 
     @rule()
     def tell_everything_again(self):
