@@ -14,7 +14,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
 
 # Of what an evaluation prints the end is kept.
 OUTPUT_BYTES = 8_000
@@ -44,28 +47,41 @@ class ChildProcesses(Executor):
     """
 
     def __init__(self, n: int, timeout: float | None, folder: Path) -> None:
-        from pebble import CONSTS, ProcessPool
+        from pebble import CONSTS
 
         CONSTS.term_timeout = _TERM_S  # children pass over SIGTERM
         self._timeout, self._folder = timeout, folder
+        # A pool for each: one whose process dies in the moment that it takes a task up is broken as a whole.
+        self._pools = [self._new_pool() for _ in range(n)]
+        self._futures: list[Future[Any] | None] = [None] * n
+
+    def _new_pool(self) -> "ProcessPool":
+        from pebble import ProcessPool
+
         # Not forked: libraries that have threads, such as torch, do not survive that.
         spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPool(n, initializer=_begin_child, initargs=[str(folder)], context=spawn)
+        return ProcessPool(1, initializer=_begin_child, initargs=[str(self._folder)], context=spawn)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """The future of fn(*args); its `cancel` kills the process."""
+        """The future of fn(*args); its `cancel` kills the process. At most n may be under way."""
+        place = next(k for k, future in enumerate(self._futures) if future is None or future.done())
+        if not self._pools[place].active:
+            self._pools[place] = self._new_pool()
         file = self._folder / f"{time.monotonic_ns()}.txt"
-        future: Future[Any] = self._pool.schedule(_with_output, (str(file), fn, *args), kwargs, timeout=self._timeout)
+        task = (str(file), fn, *args)
+        future: Future[Any] = self._pools[place].schedule(_with_output, task, kwargs, timeout=self._timeout)
         future.output_file = file  # type: ignore[attr-defined]
+        self._futures[place] = future
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        if cancel_futures:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-        else:
-            self._pool.close()  # type: ignore[no-untyped-call]
-        if wait:
-            self._pool.join()
+        for pool in self._pools:
+            if cancel_futures:
+                pool.stop()  # type: ignore[no-untyped-call]
+            else:
+                pool.close()  # type: ignore[no-untyped-call]
+        for pool in self._pools if wait else ():
+            pool.join()
 
 
 def output_of(future: "Future[Any]") -> str:

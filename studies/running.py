@@ -38,7 +38,7 @@ from bbo.events import Event
 from bbo.studies import telling
 from bbo.studies.asking import Asker, Wish
 from bbo.studies.evaluating import ObjectiveFunction, Outcome, evaluate
-from bbo.studies.executors import output_of, workplace
+from bbo.studies.executors import ChildProcesses, output_of, workplace
 from bbo.studies.log import StudyLog
 from bbo.studies.orphans import Orphans
 from bbo.studies.progress import Progress
@@ -347,7 +347,7 @@ class _Run:
         running = self._running[future]
         logger.warning("Trial %d was lost with its worker: %r", running.number, error)
         self._give_back(future, repr(error)[-500:], counts=not self._is_stopped_soon())
-        if isinstance(error, BrokenExecutor):
+        if isinstance(error, BrokenExecutor) and not isinstance(self._executor, ChildProcesses):  # those are replaced
             raise _broken(running.number, error) from error
 
     def _give_back(self, future: "Future[Outcome]", message: str, *, counts: bool) -> None:
