@@ -8,7 +8,7 @@ own. When a holder dies its lease runs out, or is known to be a dead process's, 
 import json
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ DESK = "ask"
 TICKET = "ticket/"
 # How long the lease on the desk and a ticket last without a heartbeat.
 LEASE_S = 15.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.1
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_PER_LEASE_S = 0.002, 0.1, 0.004
 _jitter = random.SystemRandom()  # of the waiting, not of the study: the global generator is the user's
 
 
@@ -51,7 +51,7 @@ def turn(log: StudyLog, ticket: str, wish: dict[str, Any], stop: threading.Event
     """
     store, name = log.storage, log.name
     with ExitStack() as stack:
-        lease = _take(log, ticket, looks_first=False)
+        lease = store.take(name, DESK, ticket, LEASE_S, myself()) or _take_over(log, ticket, store.leases(name))
         is_queued = lease is None
         if lease is None:
             lease, answer = _queue(log, ticket, json.dumps(identity() | wish), stack, stop)
@@ -83,16 +83,19 @@ def _queue(
     place = beat()
     stack.callback(_give_up, log, place)
     stack.enter_context(heart.keeps(beat, LEASE_S / 3))
-    pause = _FIRST_PAUSE_S
+    pause, n_leases = _FIRST_PAUSE_S, 0
     while stop is None or not stop.is_set():
         with log.lock:
             log.changed.wait(pause * _jitter.uniform(0.5, 1.5))
-        pause = min(1.5 * pause, _LONGEST_PAUSE_S)
+        # The more wait, the more seldom each looks, so that looking does not keep the one at work from it.
+        pause = min(1.5 * pause, max(_LONGEST_PAUSE_S, _PAUSE_PER_LEASE_S * n_leases))
         log.refresh()
         answer = log.fold.answer(ticket)
         if answer is not None:
             return None, answer
-        lease = _take(log, ticket, looks_first=True)
+        standing = store.leases(name)
+        n_leases = len(standing)
+        lease = _take_over(log, ticket, standing)
         if lease is not None:
             return lease, None
     return None, None
@@ -104,17 +107,13 @@ def _give_up(log: StudyLog, lease: Lease | None) -> None:
             log.storage.release(log.name, lease)
 
 
-def _take(log: StudyLog, ticket: str, *, looks_first: bool) -> Lease | None:
-    """The lease on the desk, if it is free or its holder is dead."""
-    store, name, data = log.storage, log.name, myself()
-    if not looks_first:
-        lease = store.take(name, DESK, ticket, LEASE_S, data)
-        if lease is not None:
-            return lease
-    holder = next((lease for lease in store.leases(name) if lease.name == DESK), None)
+def _take_over(log: StudyLog, ticket: str, standing: Sequence[Lease]) -> Lease | None:
+    """The lease on the desk, if nobody holds it or its holder is dead."""
+    holder = next((lease for lease in standing if lease.name == DESK), None)
     if holder is not None and is_alive(holder) and holder.seconds_left > 0:
         return None
-    return store.take(name, DESK, ticket, LEASE_S, data, instead_of=None if holder is None else holder.token)
+    instead_of = None if holder is None else holder.token
+    return log.storage.take(log.name, DESK, ticket, LEASE_S, myself(), instead_of=instead_of)
 
 
 def open_tickets(log: StudyLog, but: str) -> list[tuple[str, dict[str, Any]]]:
