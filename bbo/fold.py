@@ -430,6 +430,10 @@ class Fold:
         """The point as it was executed, so far as that is known."""
         return self.space.point(self._codes.upto(self.n_trials)[trial])
 
+    def values(self, trial: int) -> dict[str, float]:
+        """Values by metric, means where there are replicates; those of parts among them."""
+        return self._by_metric(self._V.upto(self.n_trials)[trial])
+
     def status(self, trial: int) -> Status:
         return STATUSES[int(self._status.upto(self.n_trials)[trial])]
 
@@ -461,6 +465,11 @@ class Fold:
         """The trials that a ticket was given; None while it has no answer."""
         return self._answers.get(ticket)
 
+    def is_untouched(self, trial: int) -> bool:
+        """Whether it has not ended and none of its values, cost and parameters was told or amended."""
+        is_costed = not np.isnan(self._cost.upto(self.n_trials)[trial])
+        return self._is_open(trial) and trial not in self._earlier and not is_costed and not self.values(trial)
+
     def is_measured(self, trial: int, metric: str) -> bool:
         """Whether a value of this metric is known, of a part or of the whole."""
         return not np.isnan(self._V.upto(self.n_trials)[trial, self.objectives.metrics.index(metric)])
@@ -488,8 +497,7 @@ class Fold:
     def trial(self, trial: int) -> Trial:
         """One trial as people see it."""
         suggestion, params = self._suggestion(trial), self.params(trial)
-        V = self._V.upto(self.n_trials)[trial]
-        status = self.status(trial)
+        values, status = self.values(trial), self.status(trial)
         reason, message = self._messages.get(trial, ("", ""))
         cost = float(self._cost.upto(self.n_trials)[trial])
         return Trial(
@@ -499,8 +507,8 @@ class Fold:
             seed=seeding.derive(self.seed, seeding.TRIAL, trial),
             study=self.specification.get("id", ""),
             fidelity=suggestion.get("fidelity", {}),
-            values=self._by_metric(V),
-            is_feasible=bool(self.objectives.is_feasible(V[None])[0]) if status is Status.COMPLETED else None,
+            values=values,
+            is_feasible=self._is_feasible(trial) if status is Status.COMPLETED else None,
             sd=self._by_metric(self._V_sd.upto(self.n_trials)[trial]),
             replicates={m: tuple(map(number, v)) for m, v in self._replicates.get(trial, {}).items()},
             cost=None if np.isnan(cost) else cost,
@@ -540,6 +548,9 @@ class Fold:
             "asked_at": list(self._asked_at),
             "ended_at": list(self._ended_at),
         }
+
+    def _is_feasible(self, trial: int) -> bool:
+        return bool(self.objectives.is_feasible(self._V.upto(self.n_trials)[trial, None])[0])
 
     def _suggestion(self, trial: int) -> dict[str, Any]:
         ask, position = self._place.upto(self.n_trials)[trial]

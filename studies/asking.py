@@ -25,7 +25,7 @@ from bbo.fold import Fold
 from bbo.history import History
 from bbo.protocols import Strategy
 from bbo.space import Params, Space
-from bbo.studies.desk import Turn, open_tickets, turn
+from bbo.studies.desk import Turn, turn
 from bbo.studies.fingerprint import differences, fingerprint
 from bbo.studies.finishing import finish, trials_left
 from bbo.studies.log import StudyLog, writer
@@ -155,7 +155,7 @@ class Wish:
         unknown = [name for name in shared if name not in space.by_name]
         if unknown or isinstance(shared, str):
             raise SpaceError(f"shared is a list of parameters, which are {list(space.names)}: got {shared!r}.")
-        return Wish(n=n, fixed=space.fix(fixed or {}).fixed, shared=tuple(dict.fromkeys(shared)))
+        return Wish(n=n, fixed=space.fix(fixed).fixed if fixed else {}, shared=tuple(dict.fromkeys(shared)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ class Asker:
             if fold.unknown is not None:
                 check_known(fold.unknown)
             self._check_unfinished(fold)
-            shares = self._shares(wish, ticket, mine.is_queued, fold)
+            shares = _shares(wish, ticket, mine, fold)
             strategy = self._strategy()
         seed, n = ask_seed(history.seed, index), sum(share.n for share in shares)
         if shares[0].n == 0:
@@ -266,28 +266,6 @@ class Asker:
                 first = self._log.fold.first_of_ask(index)
             return list(range(first, first + min(shares[0].n, len(suggestions))))
 
-    def _shares(self, wish: Wish, ticket: str, is_queued: bool, fold: Fold) -> list[_Share]:
-        """Who gets how many, this wish first; those who want the same kind of points are served together."""
-        room = trials_left(fold)
-        shares = [_Share(ticket, _within(wish.n, wish.limit, room, fold.n_counted), wish.runner, is_queued)]
-        if wish.shared or wish.complete_below is not None:
-            return shares
-        for other, plain in open_tickets(self._log, but=ticket):
-            try:
-                theirs = Wish.from_dict(plain)
-            except KeyError:
-                continue  # of another version, which answers it itself
-            n = sum(share.n for share in shares)
-            if theirs.shared or theirs.complete_below is not None or not _is_same(theirs.fixed, wish.fixed):
-                continue
-            if n + theirs.n > largest_ask(fold.space.dim):
-                break
-            left = None if room is None else room - n
-            allowed = _within(theirs.n, theirs.limit, left, fold.n_counted + n)
-            if allowed:
-                shares.append(_Share(other, allowed, theirs.runner, True))
-        return shares
-
     def _check_unfinished(self, fold: Fold) -> None:
         end = finish(fold)
         if end is None:
@@ -313,6 +291,29 @@ class Asker:
                     )
                 self._log.append(event("opened", f"opened/{nonce()}", here, by=writer()))
             self._is_opened = True
+
+
+def _shares(wish: Wish, ticket: str, mine: Turn, fold: Fold) -> list[_Share]:
+    """Who gets how many, this wish first; those who want the same kind of points are served together."""
+    room = trials_left(fold)
+    shares = [_Share(ticket, _within(wish.n, wish.limit, room, fold.n_counted), wish.runner, mine.is_queued)]
+    if wish.shared or wish.complete_below is not None:
+        return shares
+    for other, plain in mine.others:
+        try:
+            theirs = Wish.from_dict(plain)
+        except KeyError:
+            continue  # of another version, which answers it itself
+        n = sum(share.n for share in shares)
+        if theirs.shared or theirs.complete_below is not None or not _is_same(theirs.fixed, wish.fixed):
+            continue
+        if n + theirs.n > largest_ask(fold.space.dim):
+            break
+        left = None if room is None else room - n
+        allowed = _within(theirs.n, theirs.limit, left, fold.n_counted + n)
+        if allowed:
+            shares.append(_Share(other, allowed, theirs.runner, True))
+    return shares
 
 
 def _check_can_wait(history: History, fixed: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ own. When a holder dies its lease runs out, or is known to be a dead process's, 
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ DESK = "ask"
 TICKET = "ticket/"
 # How long the lease on the desk and a ticket last without a heartbeat.
 LEASE_S = 15.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_PER_LEASE_S = 0.002, 0.1, 0.004
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S, _PAUSE_PER_WAITED = 0.002, 1.0, 0.4
 _jitter = random.SystemRandom()  # of the waiting, not of the study: the global generator is the user's
 
 
@@ -33,12 +34,14 @@ class Turn:
 
     Args:
         is_queued: others saw the ticket, so whoever computes must name it.
+        others: the tickets of others that wait, in the order in which they came, and their wishes.
         is_spent: the lease was given up together with an append.
     """
 
     lease: Lease | None
     answer: range | None
     is_queued: bool
+    others: list[tuple[str, dict[str, Any]]]
     is_spent: bool = False
 
 
@@ -51,18 +54,18 @@ def turn(log: StudyLog, ticket: str, wish: dict[str, Any], stop: threading.Event
     """
     store, name = log.storage, log.name
     with ExitStack() as stack:
-        lease = store.take(name, DESK, ticket, LEASE_S, myself()) or _take_over(log, ticket, store.leases(name))
+        lease = store.take(name, DESK, ticket, LEASE_S, myself())
         is_queued = lease is None
         if lease is None:
             lease, answer = _queue(log, ticket, json.dumps(identity() | wish), stack, stop)
             if lease is None:
-                yield Turn(None, answer, is_queued)
+                yield Turn(None, answer, is_queued, [])
                 return
         held = lease  # for the closures
         stack.enter_context(heart.keeps(lambda: store.renew(name, held, LEASE_S), LEASE_S / 3))
-        log.refresh()
+        tickets = log.look(TICKET)
         answer = log.fold.answer(ticket)  # it may have come just before the lease, or in an earlier attempt
-        taken = Turn(held if answer is None else None, answer, is_queued)
+        taken = Turn(held if answer is None else None, answer, is_queued, _open(log, tickets, but=ticket))
         try:
             yield taken
         finally:
@@ -83,18 +86,16 @@ def _queue(
     place = beat()
     stack.callback(_give_up, log, place)
     stack.enter_context(heart.keeps(beat, LEASE_S / 3))
-    pause, n_leases = _FIRST_PAUSE_S, 0
+    came = time.monotonic()
     while stop is None or not stop.is_set():
+        # Who has waited for long looks but seldom, so that looking does not keep the one at work from it.
+        pause = (time.monotonic() - came) * _PAUSE_PER_WAITED
         with log.lock:
-            log.changed.wait(pause * _jitter.uniform(0.5, 1.5))
-        # The more wait, the more seldom each looks, so that looking does not keep the one at work from it.
-        pause = min(1.5 * pause, max(_LONGEST_PAUSE_S, _PAUSE_PER_LEASE_S * n_leases))
-        log.refresh()
+            log.changed.wait(min(max(pause, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S) * _jitter.uniform(0.5, 1.5))
+        standing = log.look(DESK)
         answer = log.fold.answer(ticket)
         if answer is not None:
             return None, answer
-        standing = store.leases(name)
-        n_leases = len(standing)
         lease = _take_over(log, ticket, standing)
         if lease is not None:
             return lease, None
@@ -116,12 +117,12 @@ def _take_over(log: StudyLog, ticket: str, standing: Sequence[Lease]) -> Lease |
     return log.storage.take(log.name, DESK, ticket, LEASE_S, myself(), instead_of=instead_of)
 
 
-def open_tickets(log: StudyLog, but: str) -> list[tuple[str, dict[str, Any]]]:
-    """Tickets of the others that wait, in the order in which they came, and their wishes."""
+def _open(log: StudyLog, tickets: Sequence[Lease], but: str) -> list[tuple[str, dict[str, Any]]]:
+    """Those that wait, and their wishes."""
     found = []
-    for lease in log.storage.leases(log.name):
+    for lease in tickets:
         ticket = lease.name.removeprefix(TICKET)
-        is_open = lease.name.startswith(TICKET) and ticket != but and lease.seconds_left > 0
-        if is_open and is_alive(lease) and log.fold.answer(ticket) is None:
+        is_waiting = ticket != but and lease.seconds_left > 0 and log.fold.answer(ticket) is None
+        if is_waiting and is_alive(lease):
             found.append((ticket, json.loads(lease.data)))
     return found

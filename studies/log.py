@@ -44,6 +44,13 @@ class StudyLog:
         with self.lock:
             self._fold(self.storage.events(self.name, self._state.last_event))
 
+    def look(self, prefix: str) -> list[Lease]:
+        """Folds what others have appended; the leases whose name begins so, as they were before that was read."""
+        with self.lock:
+            events, leases = self.storage.look(self.name, self._state.last_event, prefix)
+            self._fold(events)
+            return leases
+
     def append(self, *events: Event, lease: Lease | None = None, releases: bool = False) -> None:
         """Appends these events, all or none, and folds them.
 

@@ -58,12 +58,12 @@ def active_runner(log: StudyLog, *, is_worker: bool = False) -> Iterator[Runner]
 
 
 def live_runners(log: StudyLog) -> dict[str, Lease]:
-    """The leases of runners that are not known to be dead, by the runner's name."""
+    """The leases of runners that are not known to be dead, by the runner's name; the log is refreshed."""
     found = {}
-    for lease in log.storage.leases(log.name):
+    for lease in log.look(_RUNNER):
         name = lease.name.removeprefix(_RUNNER)
         is_over = lease.data == myself() and name not in _at_work  # it could not give its lease up
-        if lease.name.startswith(_RUNNER) and not is_over and is_alive(lease):
+        if not is_over and is_alive(lease):
             found[name] = lease
     return found
 

@@ -319,7 +319,7 @@ class _Reading:
 
     def _waiting(self, trial: Trial, result: Result) -> None:
         """A row without results of a pending trial: its note is kept."""
-        news = telling.further(self._fold, trial.number, result, ends=not trial.values)
+        news = telling.further(self._fold.stood(trial.number), result, ends=not trial.values)
         if not trial.values and (news.params or news.cost is not None):
             said = {**news.params, **({} if news.cost is None else {"cost": news.cost})}
             raise TrialError(
@@ -345,7 +345,7 @@ class _Reading:
             self._note_executed(trial, result)
 
     def _without_values(self, trial: Trial, result: Result, status: Status | FailureReason) -> None:
-        news = telling.further(self._fold, trial.number, result, ends=True)
+        news = telling.further(self._fold.stood(trial.number), result, ends=True)
         if news.values:
             raise TrialError(
                 f"A trial with status {status} gives no values: got {news.values}. Drop the status or the values."
@@ -367,7 +367,7 @@ class _Reading:
                 f"Trial {trial.number} is {trial.status}: the table says {status}. The first stands; "
                 "to put something else in its place: amend()."
             )
-        news = telling.further(self._fold, trial.number, result)
+        news = telling.further(stood, result)
         if news.values and all(t.status is not Status.COMPLETED for t in stood):
             raise AlreadyToldError(
                 f"Trial {trial.number} is {trial.status}: the table gives it {news.values}. The first stands; "

@@ -24,6 +24,7 @@ from bbo.trial import FailureReason, Status, Trial, check_step
 
 _MAX_MESSAGE = 4_000
 _MAX_OUTPUT = 8_000
+_OPEN = (Status.RUNNING, Status.PAUSED)
 _ENDS = frozenset({"told", "failed", "cancelled"})
 _AMEND = "To put something else in its place: amend()."
 
@@ -137,8 +138,11 @@ def said(fold: Fold, number: int, result: Result, *, partial: bool) -> list[Even
         raise ObjectiveError(
             f"A standard deviation comes with its value: got sd of {list(result.sd)}, values of {list(result.values)}."
         )
-    before, runs = fold.trial(number), is_open(fold, number)
-    if not runs and all(t.status is not Status.COMPLETED for t in fold.stood(number)):
+    if fold.is_untouched(number) and not (result.params or result.note or fold.objectives.missing(result.values)):
+        return [_told(number, result.body(list(result.values), {}))]  # nearly all, so without the work below
+    stood = fold.stood(number)
+    before, runs = stood[-1], is_open(fold, number)
+    if not runs and all(t.status is not Status.COMPLETED for t in stood):
         raise AlreadyToldError(f"Trial {number} is {before.status}: got {result.values}. The first stands. {_AMEND}")
     missing = fold.objectives.missing({**before.values, **result.values})
     if runs and missing and not partial:
@@ -146,7 +150,7 @@ def said(fold: Fold, number: int, result: Result, *, partial: bool) -> list[Even
             f"The study needs the metrics {list(fold.objectives.required)}: {missing} missing in {result.values!r}. "
             "Where they are to come later, tell with partial=True."
         )
-    news = further(fold, number, result)
+    news = further(stood, result)
     if news.note and not news.values:
         raise AlreadyToldError(f"Trial {number} has these values already; for a further word use note().")
     if not runs or (missing and not news.values):
@@ -165,16 +169,16 @@ def said(fold: Fold, number: int, result: Result, *, partial: bool) -> list[Even
     return events if missing else [*events, _merged(before, news, news.params)]
 
 
-def further(fold: Fold, number: int, result: Result, *, ends: bool = False) -> Result:
+def further(stood: Sequence[Trial], result: Result, *, ends: bool = False) -> Result:
     """What of a result is new, against all that ever stood of the trial, part by part.
 
     Args:
+        stood: as `Fold.stood` gives it.
         ends: the trial ends by it.
     Raises:
         AlreadyToldError: a part that is neither what ever stood nor to be had beside it.
     """
-    stood = fold.stood(number)
-    now, runs = stood[-1], is_open(fold, number)
+    now, runs = stood[-1], stood[-1].status in _OPEN
     values = {m: v for m, v in result.values.items() if m not in now.values}
     params = {n: v for n, v in result.params.items() if all(t.params[n] != v for t in stood)}
     cost = None if any(t.cost == result.cost for t in stood) else result.cost
@@ -195,7 +199,7 @@ def further(fold: Fold, number: int, result: Result, *, ends: bool = False) -> R
         there: dict[str, Any] = {**now.values, **{f"sd of {m}": v for m, v in now.sd.items()}, **now.params}
         there |= {m: list(singles) for m, singles in now.replicates.items()} | {"cost": now.cost}
         raise AlreadyToldError(
-            f"Trial {number} has { {name: there.get(name) for name in others} } by what was told before: "
+            f"Trial {now.number} has { {name: there.get(name) for name in others} } by what was told before: "
             f"got {others}. The first stands. {_AMEND}"
         )
     return Result(
@@ -232,9 +236,11 @@ def settle(log: StudyLog, number: int, result: Result) -> None:
         AlreadyToldError: somebody else told something else at the same time, and was first.
     """
     with log.lock:
+        known, runs = log.fold.values(number), is_open(log.fold, number)
+        if not runs and result.values.items() <= known.items():
+            return
         stood = log.fold.stood(number)
-        known = stood[-1].values
-        is_whole = is_open(log.fold, number) and known and not log.fold.objectives.missing(known)
+        is_whole = runs and known and not log.fold.objectives.missing(known)
     if is_whole:
         append(log, _merged(stood[-1], Result(values={}), {}))
     elif any(all(t.values.get(m) != v for t in stood) for m, v in result.values.items()):
@@ -385,7 +391,7 @@ def _differing(params: Params, others: Params) -> Params:
 
 def is_open(fold: Fold, number: int) -> bool:
     """Whether the trial has not ended."""
-    return fold.status(number) in (Status.RUNNING, Status.PAUSED)
+    return fold.status(number) in _OPEN
 
 
 def _is_measured_so(there: Trial, metric: str, value: float, singles: Sequence[float] | None) -> bool:

@@ -30,12 +30,13 @@ def replace_tried(
     U: Sequence[Positions],
     tried: Positions,
     same: Positions,
-    alternatives: Callable[[Positions, Positions], Iterator[Positions]],
+    alternatives: Callable[[], Callable[[Positions, Positions], Iterator[Positions]]],
 ) -> list[Positions | None]:
     """The rows of `U`, each exchanged for the first of its alternatives when it was tried or stands twice.
 
     Args:
-        alternatives: from a position and all that was tried, other positions, the best first; may end.
+        alternatives: gives, where it is needed, what gives other positions from a position and all that was tried, the
+            best first; they may end.
     Returns:
         a position for each row; None where the alternatives ended.
     """
@@ -43,8 +44,9 @@ def replace_tried(
     n = len(tried)
     kept: list[Positions | None] = []
     for x in U:
-        choices = alternatives(x, seen[:n]) if is_tried(x, seen[:n], same) else [x]
-        y = next((y for y in choices if not is_tried(y, seen[:n], same)), None)
+        y: Positions | None = x
+        if is_tried(x, seen[:n], same):
+            y = next((y for y in alternatives()(x, seen[:n]) if not is_tried(y, seen[:n], same)), None)
         if y is not None:
             seen[n] = y
             n += 1

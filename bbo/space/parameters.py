@@ -195,7 +195,7 @@ class Float:
             return [self._level(int(k)) for k in _cells(u, self.n_levels)]
         span = self.high - self.low
         v = np.exp(math.log(self.low) + u * self._log_span) if self.log else self.low + u * span
-        values: list[float] = np.clip(v, self.low, self.high).tolist()
+        values: list[float] = np.minimum(np.maximum(v, self.low), self.high).tolist()
         return values
 
 

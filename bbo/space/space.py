@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -192,7 +192,7 @@ class Space:
         if not free:
             return checked
         U = list(self.encode(checked))
-        kept = replace_tried(U, tried.X, self.same, self._alternatives(free, tried))
+        kept = replace_tried(U, tried.X, self.same, cache(lambda: self._alternatives(free, tried)))
         return [
             point if y is u else self.decode(y[None])[0]
             for point, u, y in zip(checked, U, kept, strict=True)

@@ -127,9 +127,11 @@ class JSONLinesStorage:
             table.release(lease)
 
     def leases(self, study: str) -> list[Lease]:
-        with self._held():
-            self._check_there(study)
-        return self._leases.read().get(study, LeaseTable()).leases(time.time())
+        return self.look(study, 0, "")[1]
+
+    def look(self, study: str, since: int, prefix: str) -> tuple[list[Event], list[Lease]]:
+        leases = self._leases.read().get(study, LeaseTable()).leases(time.time(), prefix)
+        return self.events(study, since), leases
 
     def close(self) -> None:
         """No file stays open between calls; the next one reads the file from its start, also if it is another."""

@@ -58,9 +58,10 @@ class LeaseTable:
         row = self._rows.get(lease.name)
         return row is not None and row["token"] == lease.token
 
-    def leases(self, now: float) -> list[Lease]:
-        """As `Storage.leases`."""
-        return [self._lease(row, now) for row in sorted(self._rows.values(), key=lambda r: (r["taken_at"], r["name"]))]
+    def leases(self, now: float, prefix: str = "") -> list[Lease]:
+        """As `Storage.leases`, those whose name begins so."""
+        found = [row for row in self._rows.values() if row["name"].startswith(prefix)]
+        return [self._lease(row, now) for row in sorted(found, key=lambda row: (row["taken_at"], row["name"]))]
 
     def _lease(self, row: Row, now: float) -> Lease:
         return Lease(row["name"], row["token"], row["data"], row["taken_at"], row["ends_at"] - now)

@@ -61,6 +61,11 @@ class MemoryStorage:
         with self._lock:
             return self._table(study).leases(time.monotonic())
 
+    def look(self, study: str, since: int, prefix: str) -> tuple[list[Event], list[Lease]]:
+        with self._lock:
+            leases = self._table(study).leases(time.monotonic(), prefix)
+            return events_in(self._logs, study, since, self.url), leases
+
     def _table(self, study: str) -> LeaseTable:
         if study not in self._logs:
             raise not_found(study, list(self._logs), self.url)

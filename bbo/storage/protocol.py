@@ -93,6 +93,9 @@ class Storage(Protocol):
         What ran out more than an hour ago may be missing.
         """
 
+    def look(self, study: str, since: int, prefix: str) -> tuple[list[Event], list[Lease]]:
+        """As `events`, and of `leases` those whose name begins so; cheaper than both, for those who look often."""
+
     def events(self, study: str, since: int = 0) -> list[Event]:
         """The events with a number above `since`, in order, numbered.
 

@@ -1,9 +1,12 @@
 """The log in a database. Imported when one is opened: SQLAlchemy takes a while to load."""
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Container, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, select, text, update
 
 from bbo.errors import DamagedError, StorageError
 from bbo.events import GENESIS, Event, now
@@ -20,6 +23,11 @@ _KEYS_AT_ONCE = 500
 T = TypeVar("T")
 
 _COLUMNS = [_events.c[name] for name in ("kind", "key", "body", "trial", "seq", "version", "at", "by", "hash")]
+# Of what is read, as a damaged SQLite file has any type in any column.
+_NAME_TYPES = {(str,)}
+_STUDY_TYPES = {(int, int), (int, int, str)}
+_EVENT_TYPES = {(str, str, str, trial, int, int, str, str, str) for trial in (int, type(None))}
+_STUDY_AND_LEASE_TYPES = {(int, int, str, str, str, float, float), (int, int, *[type(None)] * 5)}
 _NAMES = select(_studies.c.name).order_by(_studies.c.id)
 _STUDY = select(_studies.c.id, _studies.c.last_seq).where(_studies.c.name == bindparam("study"))
 # Without `key_share` whoever takes a lease would wait: it refers to the study.
@@ -41,7 +49,10 @@ _INSERT_STUDY = text(
     "INSERT INTO studies (name, last_seq, created_at, last_hash) VALUES (:study, 0, :created_at, :last_hash) "
     "ON CONFLICT (name) DO NOTHING"
 )
-_INSERT_EVENTS = insert(_events)
+_INSERT_EVENTS = text(
+    'INSERT INTO events (study_id, seq, kind, version, key, trial, at, "by", body, hash) '
+    "VALUES (:study_id, :seq, :kind, :version, :key, :trial, :at, :by, :body, :hash) ON CONFLICT DO NOTHING"
+)
 _COUNT = (
     update(_studies)
     .where(_studies.c.id == bindparam("study_id"))
@@ -75,10 +86,15 @@ _RENEW = """
     UPDATE leases SET ends_at = {clock} + :seconds
     WHERE name = :name AND token = :token AND study_id = (SELECT id FROM studies WHERE name = :study)
 """
-_LEASES = """
-    SELECT name, token, data, taken_at, ends_at - {clock} FROM leases
-    WHERE study_id = (SELECT id FROM studies WHERE name = :study)
+_STUDY_AND_LEASES = """
+    SELECT studies.id, studies.last_seq, leases.name, token, data, taken_at, ends_at - {clock}
+    FROM studies LEFT JOIN leases ON leases.study_id = studies.id AND substr(leases.name, 1, :n) = :prefix
+    WHERE studies.name = :study
 """
+
+
+class _NotNewError(Exception):
+    """An append found that a key of its events stands, or that the lease is not held."""
 
 
 class SQLStorage:
@@ -99,8 +115,8 @@ class SQLStorage:
         self._database = _database(url, durability)
         self.url = self._database.url
         clock = self._database.clock
-        self._take, self._forget, self._renew, self._leases = (
-            text(statement.format(clock=clock)) for statement in (_TAKE, _FORGET, _RENEW, _LEASES)
+        self._take, self._forget, self._renew, self._study_and_leases = (
+            text(statement.format(clock=clock)) for statement in (_TAKE, _FORGET, _RENEW, _STUDY_AND_LEASES)
         )
         self._is_known = False  # it has the newest tables of a log
         self._is_prepared = False  # and is ready to be written
@@ -116,25 +132,23 @@ class SQLStorage:
             if events[0].kind != "created" and not self._is_there():
                 raise not_found(study, [], self.url)
             self._prepare()
-        return self._database.run("append", lambda c: self._append(c, study, events, lease, releases))
+
+        def append(c: Connection, *, looks: bool) -> int:
+            return self._append(c, study, events, lease, releases, looks=looks)
+
+        with suppress(_NotNewError):  # nearly always all is new, and to look for it first is one statement more
+            return self._database.run("append", partial(append, looks=False))
+        return self._database.run("append", partial(append, looks=True))
 
     def events(self, study: str, since: int = 0) -> list[Event]:
         def read(c: Connection) -> list[Event]:
             study_id, last = self._found(c, study)  # before the events, as others append
-            if last <= since:
-                return []
-            found = [Event(*row) for row in c.execute(_SINCE, {"study_id": study_id, "since": since})]
-            if last > max(since, found[-1].seq if found else 0):
-                raise DamagedError(
-                    f"Study {study!r} in {self.url} was cut short by other hands: it should have {last} events, and "
-                    f"none is there above {found[-1].seq if found else since}. Restore a copy."
-                )
-            return found
+            return self._since(c, study, study_id, last, since)
 
         return self._run_where_there("read", study, read)
 
     def studies(self) -> list[str]:
-        return self._database.run("read", _names) if self._is_there() else []
+        return self._database.run("read", self._names) if self._is_there() else []
 
     def take(
         self, study: str, name: str, token: str, seconds: float, data: str = "", *, instead_of: str | None = None
@@ -172,38 +186,104 @@ class SQLStorage:
         self._run_where_there("lease", study, release)
 
     def leases(self, study: str) -> list[Lease]:
-        def read(c: Connection) -> list[Lease]:
-            found = [Lease(*row) for row in c.execute(self._leases, {"study": study})]
-            if not found:
-                self._found(c, study)
-            return found
+        return self.look(study, sys.maxsize, "")[1]
 
-        return sorted(self._run_where_there("read", study, read), key=lambda lease: (lease.taken_at, lease.name))
+    def look(self, study: str, since: int, prefix: str) -> tuple[list[Event], list[Lease]]:
+        def read(c: Connection) -> tuple[list[Event], list[Lease]]:
+            found = c.execute(self._study_and_leases, {"study": study, "prefix": prefix, "n": len(prefix)})
+            rows = self._typed(found, _STUDY_AND_LEASE_TYPES)
+            if not rows:
+                raise not_found(study, self._names(c), self.url)
+            study_id, last = rows[0][:2]
+            leases = [Lease(*lease) for _, _, *lease in rows if lease[0] is not None]
+            return self._since(c, study, study_id, last, since), leases
+
+        events, leases = self._run_where_there("read", study, read)
+        return events, sorted(leases, key=lambda lease: (lease.taken_at, lease.name))
 
     def close(self) -> None:
         self._database.close()
 
-    def _append(self, c: Connection, study: str, events: Sequence[Event], lease: Lease | None, releases: bool) -> int:
-        found = c.execute(_STUDY_TO_WRITE, {"study": study}).first()
-        if found is None:
-            if events[0].kind != "created":
-                raise not_found(study, _names(c), self.url)
-            c.execute(_INSERT_STUDY, {"study": study, "created_at": now(), "last_hash": GENESIS})
-            found = c.execute(_STUDY_TO_WRITE, {"study": study}).one()
-        study_id, last, last_hash = found
-        standing = _with_keys(c, study_id, [e.key for e in events]) if last else {}
+    def _append(
+        self,
+        c: Connection,
+        study: str,
+        events: Sequence[Event],
+        lease: Lease | None,
+        releases: bool,
+        *,
+        looks: bool,
+    ) -> int:
+        """Appends what is new: that for which it `looks`, or else all.
+
+        Raises:
+            _NotNewError: all is not new, or the lease is another's; only where it does not look.
+        """
+        study_id, last, last_hash = self._found_to_write(c, study, creates=events[0].kind == "created")
+        standing = self._with_keys(c, study_id, [e.key for e in events]) if looks and last else {}
         new, highest = new_events(study, events, standing=standing.get, last=last, last_hash=last_hash, url=self.url)
         if lease is not None:
-            if releases:
-                is_held = c.execute(_RELEASE, _held(study, lease)).rowcount > 0
-            else:
-                is_held = c.execute(_HELD_TO_WRITE, _held(study, lease)).first() is not None
+            is_held = _is_held(c, study, lease, releases)
             if new and not is_held:
-                raise stale(study, lease, self.url)
+                raise stale(study, lease, self.url) if looks else _NotNewError
         if new:
-            c.execute(_INSERT_EVENTS, [_row(study_id, e) for e in new])
+            rows = [_row(study_id, e) for e in new]
+            n_written = c.execute(_INSERT_EVENTS, rows if len(rows) > 1 else rows[0]).rowcount
+            if n_written != len(new):
+                if not looks:
+                    raise _NotNewError
+                raise DamagedError(
+                    f"Study {study!r} in {self.url} has events above number {last}, which should be its last one. "
+                    "Nothing was written. Restore a copy."
+                )
             c.execute(_COUNT, {"study_id": study_id, "last": new[-1].seq, "hash": new[-1].hash})
         return highest
+
+    def _found_to_write(self, c: Connection, study: str, *, creates: bool) -> tuple[int, int, str]:
+        """The study's number, that of its last event, and its hash; nobody else appends until the transaction ends."""
+        found = c.execute(_STUDY_TO_WRITE, {"study": study}).first()
+        if found is None:
+            if not creates:
+                raise not_found(study, self._names(c), self.url)
+            c.execute(_INSERT_STUDY, {"study": study, "created_at": now(), "last_hash": GENESIS})
+            found = c.execute(_STUDY_TO_WRITE, {"study": study}).one()
+        study_id, last, last_hash = self._typed([found], _STUDY_TYPES)[0]
+        return study_id, last, last_hash
+
+    def _since(self, c: Connection, study: str, study_id: int, last: int, since: int) -> list[Event]:
+        """The events above a number, of a study that had its `last` before they are read."""
+        if last <= since:
+            return []
+        rows = c.execute(_SINCE, {"study_id": study_id, "since": since})
+        found = [Event(*row) for row in self._typed(rows, _EVENT_TYPES)]
+        if last > max(since, found[-1].seq if found else 0):
+            raise DamagedError(
+                f"Study {study!r} in {self.url} was cut short by other hands: it should have {last} events, and none "
+                f"is there above {found[-1].seq if found else since}. Restore a copy."
+            )
+        return found
+
+    def _names(self, c: Connection) -> list[str]:
+        return [name for (name,) in self._typed(c.execute(_NAMES), _NAME_TYPES)]
+
+    def _with_keys(self, c: Connection, study_id: int, keys: Sequence[str]) -> dict[str, Event]:
+        found = {}
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            rows = c.execute(_WITH_KEYS, {"study_id": study_id, "keys": keys[start : start + _KEYS_AT_ONCE]})
+            found.update({e.key: e for e in (Event(*row) for row in self._typed(rows, _EVENT_TYPES))})
+        return found
+
+    def _typed(self, rows: Iterable[Any], types: Container[tuple[type, ...]]) -> list[Any]:
+        """The rows, if each has the types of its columns."""
+        typed = []
+        for row in rows:
+            if tuple(map(type, row)) not in types:
+                raise DamagedError(
+                    f"{self.url} has a row with values of other types than it was written with: {tuple(row)!r:.200}. "
+                    "Nothing was written. Restore a copy."
+                )
+            typed.append(row)
+        return typed
 
     def _run_where_there(self, purpose: Purpose, study: str, work: Callable[[Connection], T]) -> T:
         """As `Database.run`, of a database that has tables; it has no study where it has none."""
@@ -217,8 +297,8 @@ class SQLStorage:
         """The number of the study, and of its last event."""
         found = c.execute(_STUDY, {"study": study}).first()
         if found is None:
-            raise not_found(study, _names(c), self.url)
-        study_id, last = found
+            raise not_found(study, self._names(c), self.url)
+        study_id, last = self._typed([found], _STUDY_TYPES)[0]
         return study_id, last
 
     def _is_there(self) -> bool:
@@ -257,16 +337,11 @@ def _database(url: str, durability: Durability) -> Database:
     return PostgreSQL(url)
 
 
-def _names(c: Connection) -> list[str]:
-    return list(c.scalars(_NAMES))
-
-
-def _with_keys(c: Connection, study_id: int, keys: Sequence[str]) -> dict[str, Event]:
-    found = {}
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        rows = c.execute(_WITH_KEYS, {"study_id": study_id, "keys": keys[start : start + _KEYS_AT_ONCE]})
-        found.update({e.key: e for e in (Event(*row) for row in rows)})
-    return found
+def _is_held(c: Connection, study: str, lease: Lease, releases: bool) -> bool:
+    """Whether the lease is, being given up if it `releases`, or held on to until the transaction ends."""
+    if releases:
+        return c.execute(_RELEASE, _held(study, lease)).rowcount > 0
+    return c.execute(_HELD_TO_WRITE, _held(study, lease)).first() is not None
 
 
 def _held(study: str, lease: Lease) -> dict[str, str]:

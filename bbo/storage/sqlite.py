@@ -138,7 +138,9 @@ class SQLiteFile:
     def run(self, purpose: Purpose, work: Callable[[Connection], T]) -> T:
         own = self._leases if purpose == "lease" else self._log
         try:
-            with own.here().connect().execution_options(writes=purpose != "read") as c, c.begin():
+            with own.here().connect() as c, c.begin():
+                if purpose != "read":
+                    c.exec_driver_sql("BEGIN IMMEDIATE")
                 return work(c)
         except DBAPIError as error:
             raise self._failed(error.orig) from error
@@ -180,7 +182,6 @@ def engine(file: _OneFile, durability: Durability) -> Engine:
         return connection
 
     made = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=16, max_overflow=-1)
-    event.listen(made, "begin", _begin)
     event.listen(made, "connect", file.learn)
     event.listen(made, "checkout", file.check)
     return made
@@ -224,11 +225,6 @@ def _name(error: BaseException | None) -> str:
     if isinstance(error, UnicodeDecodeError) or str(error).startswith(_NOT_TEXT):
         return "SQLITE_CORRUPT"
     return str(getattr(error, "sqlite_errorname", ""))
-
-
-def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("writes"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _refuse_what_is_no_local_file(path: Path) -> None:

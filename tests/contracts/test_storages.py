@@ -501,6 +501,26 @@ def test_giving_up_a_lease_that_somebody_else_has_does_nothing(begun):
     assert seen_of(begun.leases("s")) == [("ask", "b", "")]
 
 
+def test_a_look_gives_new_events_and_the_leases_of_a_kind(begun):
+    begun.append("s", [asked(0), asked(1)])
+    assert begun.look("s", 0, "") == (begun.events("s"), [])
+    for name in ("ticket/b", "ask", "ticket/a", "tick"):
+        assert begun.take("s", name, f"of {name}", LONG_S)
+    for since in range(5):
+        for prefix, names in (
+            ("ticket/", ["ticket/b", "ticket/a"]),
+            ("tick", ["ticket/b", "ticket/a", "tick"]),
+            ("ask", ["ask"]),
+            ("%", []),
+            ("runner/", []),
+        ):
+            events, leases = begun.look("s", since, prefix)
+            assert events == begun.events("s", since)
+            assert seen_of(leases) == [(name, f"of {name}", "") for name in names]
+    with pytest.raises(StudyNotFoundError, match="it has 's'"):
+        begun.look("other", 0, "")
+
+
 def test_a_lease_that_ran_out_is_anybodys_and_not_before(begun):
     started = time.monotonic()
     first = take(begun, "a", 0.3)

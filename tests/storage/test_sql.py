@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bbo.errors import StaleLeaseError, StorageError
+from bbo.errors import DamagedError, StaleLeaseError, StorageError
 from bbo.events import event
 from bbo.storage import open_storage, sqlite
 from bbo.storage.sql import SQLStorage
@@ -202,6 +202,38 @@ def test_database_damaged_in_the_middle_is_an_error_that_says_what_to_do(path, w
     path.write_bytes(written[:middle] + b"\xff" * 16384 + written[middle + 16384 :])
     with pytest.raises(StorageError, match=r"damaged or truncated\. Restore a copy"):
         _use(path)
+
+
+COLUMNS = ["kind", "key", "body", "trial", "seq", "version", "at", "by", "hash"]
+
+
+@pytest.mark.parametrize("value", ["x'3030'", "2.5"])
+@pytest.mark.parametrize("column", COLUMNS)
+def test_an_event_with_a_value_of_another_type_is_an_error(path, storage, column, value):
+    storage.append("s", [CREATED, asked(0), asked(1)])
+    if column in ("kind", "key", "body", "at", "by", "hash"):
+        value = "x'3030'"  # SQLite makes a text of a number there
+    _raw(path, f"""UPDATE events SET "{column}" = {value} WHERE seq = 3""")
+    with pytest.raises(DamagedError, match="other types than it was written with.*Restore a copy"):
+        storage.events("s")
+
+
+@pytest.mark.parametrize("statement", ["last_seq = x'33'", "last_hash = x'33'", "name = x'73'"])
+def test_a_study_with_a_value_of_another_type_is_an_error(path, storage, statement):
+    storage.append("s", [CREATED])
+    storage.append("other", [CREATED])
+    _raw(path, f"UPDATE studies SET {statement} WHERE name = 's'")
+    with pytest.raises(DamagedError, match="other types than it was written with.*Restore a copy"):
+        storage.studies() if "name" in statement else storage.append("s", [asked(0)])
+
+
+def test_events_above_the_last_are_an_error_and_nothing_is_written(path, storage):
+    storage.append("s", [CREATED, asked(0), asked(1)])
+    _raw(path, "UPDATE studies SET last_seq = 2")
+    before = _raw(path, "SELECT * FROM events")
+    with pytest.raises(DamagedError, match="events above number 2"):
+        storage.append("s", [asked(2)])
+    assert _raw(path, "SELECT * FROM events") == before
 
 
 def _use(path):
