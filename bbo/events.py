@@ -150,20 +150,15 @@ def chained(before: str, e: Event) -> str:
     The study's name is not in it, so that a copy under another name has the same hashes.
     """
     columns = [before, e.seq, e.kind, e.version, e.key, e.trial, e.at, e.by, e.body]
-    text = json.dumps(columns, separators=(",", ":"), ensure_ascii=False)  # no text can pass for two columns
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_AS_LIST.encode(columns).encode()).hexdigest()
 
 
 def canonical(body: Mapping[str, Any]) -> str:
     """JSON text with one form per content: keys sorted, no spaces, non-finite floats as strings."""
     try:
-        return _dumps(body)
+        return _CANONICAL.encode(body)
     except ValueError:
-        return _dumps(_spelled(body))
-
-
-def _dumps(body: Any) -> str:
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain)
+        return _CANONICAL.encode(_spelled(body))
 
 
 def _plain(value: Any) -> Any:
@@ -171,6 +166,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is not JSON: got {value!r}. Notes hold numbers, text, lists and dicts.")
+
+
+# Made once: `json.dumps` would make one at each call.
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_plain
+)
+_AS_LIST = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)  # no text can pass for two columns
 
 
 def number(value: float | str) -> float:

@@ -200,8 +200,9 @@ class Asker:
         largest = largest_ask(self._log.fold.space.dim)
         numbers: list[int] = []
         while len(numbers) < wish.n:
+            n = min(largest, wish.n - len(numbers))
             try:
-                more = self._ask_once(replace(wish, n=min(largest, wish.n - len(numbers))), stop)
+                more = self._ask_once(wish if n == wish.n else replace(wish, n=n), stop)
             except StudyFinished:
                 if not numbers:
                     raise

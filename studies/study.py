@@ -1,5 +1,6 @@
 """A study: one optimization of one black box, as a log of events and the verbs that add to it."""
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -111,7 +112,7 @@ class Study(StudyView):
     def _attach_log(self, log: StudyLog, strategy: Strategy | None, budget: Budget | None = None) -> None:
         self._log = log
         self._strategy: Strategy | None = None
-        self._described = ""
+        self._described: specification.Description = {}  # as the log has that of the strategy
         if strategy is not None:
             self._take_over(strategy, self.budget if budget is None else budget)
         self._asker = Asker(log, lambda: self.strategy)
@@ -121,22 +122,22 @@ class Study(StudyView):
         if refusal is not None:
             raise StrategyError(refusal)
         check_rules(budget, strategy)
-        description = specification.describe(strategy)
-        if canonical(description) != canonical(self._log.fold.specification["strategy"]):
+        description: specification.Description = json.loads(canonical(specification.describe(strategy)))
+        if description != self._log.fold.specification["strategy"]:
             changed = event("strategy_changed", f"strategy/{nonce()}", {"strategy": description}, by=writer())
             self._log.append(changed)
-        self._strategy, self._described = strategy, canonical(description)
+        self._strategy, self._described = strategy, description
 
     @property
     def strategy(self) -> Strategy:
         """The strategy at work: the one passed, or built from the log where it was not, or where another took over."""
         logged = self._log.fold.specification["strategy"]
-        if self._strategy is None or canonical(logged) != self._described:
+        if self._strategy is None or logged != self._described:
             built: Strategy = specification.rebuild(logged)
             refusal = specification.refusal(built, self.space, self.objectives)
             if refusal is not None:
                 raise StrategyError(refusal)
-            self._strategy, self._described = built, canonical(logged)
+            self._strategy, self._described = built, logged
         return self._strategy
 
     # Asking and telling.
