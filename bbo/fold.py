@@ -18,6 +18,7 @@ from bbo.events import VERSIONS, Event, number
 from bbo.history import NEVER, STATUS_CODES, STATUSES, Array, History, Ranking
 from bbo.objective import Objectives
 from bbo.space import Params, Space
+from bbo.times import Times
 from bbo.trial import FailureReason, Observation, Status, Trial
 
 # Failures that say something about the point; a timeout or a lost worker does not.
@@ -99,8 +100,8 @@ class Fold:
         self._losses: dict[int, int] = {}
         self.foretold: list[Foretold] = []
         self._warm_trials: list[int] = []
-        self._asked_at: list[str] = []
-        self._ended_at: list[str] = []
+        self._asked_at = Times()
+        self._ended_at = Times()
         self._n_placed = 0
         self._handlers: dict[str, Callable[[Event], None]] = {
             "opened": self._opened,
