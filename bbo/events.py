@@ -36,13 +36,15 @@ Notes of a suggestion that others read:
 | key | is |
 |---|---|
 | by | who proposed it: the strategy, its first design, `enqueued` |
-| mean, sd | predicted, by metric or constraint, in the user's units where the transform allows |
+| mean, sd | predicted without noise, by metric, in the user's units where the transform allows |
 | acquisition | value of the acquisition at the point |
 | feasibility | predicted probability that all constraints hold |
 | length_scales | by parameter name, in the unit cube |
 | rung | of the ladder of the fit, when it is not the first |
 | gain | expected improvement on the best, by this trial or a pending one, in the objective's units; first of an ask |
 | noise | standard deviation of the objective's noise as the model sees it, in its units |
+| coverage | of the latest results foretold, `of`, how many lay `inside` their 90 % intervals; first of an ask |
+| loo_r2 | share of the transformed objective's variance explained, each value left out in turn; first of an ask |
 | regret | bound on how far the best may be from the optimum, where a rule asks for it |
 | warm | hyperparameters that the next fit starts from |
 """

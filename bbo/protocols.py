@@ -38,6 +38,7 @@ class Strategy(Protocol):
     | `refuses(space, objectives) -> str or None` | why it cannot take a study, and what can |
     | `recommend(history) -> int or None` | number of the trial to use in the end |
     | `predict(history, points) -> Prediction` | what its model expects at points that were checked |
+    | `leave_one_out(history) -> Prediction` | what it expects of each completed trial from all the others |
     | `foretells`, a set of names | those of the notes `gain`, `noise`, `regret` that it leaves for stop rules |
     """
 

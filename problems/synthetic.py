@@ -54,9 +54,9 @@ class Branin:
 _HARTMANN_ALPHA = np.array([1.0, 1.2, 3.0, 3.2])
 
 
-def _hartmann(x: Vector, A: Vector, P: Vector) -> dict[str, float]:
+def _hartmann(x: Vector, A: Vector, P: Vector) -> float:
     """-sum_i alpha_i exp(-sum_j A_ij (x_j - P_ij)^2)."""
-    return {"value": -float(_HARTMANN_ALPHA @ np.exp(-(A * (x - P) ** 2).sum(axis=1)))}
+    return -float(_HARTMANN_ALPHA @ np.exp(-(A * (x - P) ** 2).sum(axis=1)))
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,10 @@ class Hartmann3:
     def evaluate(
         self, params: Mapping[str, Any], *, fidelity: Mapping[str, float] | None = None, seed: int = 0
     ) -> dict[str, float]:
-        return _hartmann(_vector(self.space, params), _HARTMANN3_A, _HARTMANN3_P)
+        return {"value": self.value(_vector(self.space, params))}
+
+    def value(self, x: Vector) -> float:
+        return _hartmann(x, _HARTMANN3_A, _HARTMANN3_P)
 
 
 _HARTMANN3_A = np.array([[3, 10, 30], [0.1, 10, 35], [3, 10, 30], [0.1, 10, 35]])
@@ -101,7 +104,10 @@ class Hartmann6:
     def evaluate(
         self, params: Mapping[str, Any], *, fidelity: Mapping[str, float] | None = None, seed: int = 0
     ) -> dict[str, float]:
-        return _hartmann(_vector(self.space, params), _HARTMANN6_A, _HARTMANN6_P)
+        return {"value": self.value(_vector(self.space, params))}
+
+    def value(self, x: Vector) -> float:
+        return _hartmann(x, _HARTMANN6_A, _HARTMANN6_P)
 
 
 _HARTMANN6_A = np.array(

@@ -16,6 +16,9 @@ STRATEGIES: dict[str, str] = {
 PARTS: dict[str, str] = {
     "ExactGP": "bbo.surrogates.exact_gp",
     "log_ei": "bbo.acquisition.utilities",
+    "log_pi": "bbo.acquisition.utilities",
+    "UCB": "bbo.acquisition.optimism",
+    "Thompson": "bbo.acquisition.optimism",
 }
 __all__ = ["PARTS", "STRATEGIES", *STRATEGIES]
 

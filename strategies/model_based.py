@@ -1,7 +1,7 @@
 """Model-based search: a first design, then the points that a fitted surrogate says are worth most.
 
-Jones, Schonlau & Welch, J. Global Optim. 13 (1998); constraints after Gardner et al., ICML 2014; batches and pending
-points by believing the posterior mean, Ginsbourger, Le Riche & Carraro (2010).
+Jones, Schonlau & Welch, J. Global Optim. 13 (1998); constraints after Gardner et al., ICML 2014; noise, pending points
+and batches by draws of what they may give, see `bbo.acquisition.fantasies`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from bbo import seeding
-from bbo.acquisition.belief import Belief, Utility
+from bbo.acquisition.belief import Acquisition, Belief, Judge, Utility
 from bbo.acquisition.domain import Domain
+from bbo.acquisition.fantasies import Fantasies
 from bbo.acquisition.optimize import maximize_acquisition
 from bbo.acquisition.regret import regret_bound
 from bbo.acquisition.utilities import log_ei
@@ -25,9 +26,11 @@ from bbo.objective import Objectives
 from bbo.protocols import Prediction, Strategy
 from bbo.space import Params, Space
 from bbo.space.fresh import is_tried
+from bbo.strategies.coverage import coverage
+from bbo.strategies.left_out import left_out, loo_r2
 from bbo.strategies.sobol_search import SobolSearch
 from bbo.surrogates.exact_gp import ExactGP
-from bbo.surrogates.protocol import Surrogate
+from bbo.surrogates.protocol import Fitted, Surrogate
 from bbo.surrogates.threads import pinned_threads
 from bbo.trial import Suggestion
 
@@ -47,8 +50,8 @@ class ModelBased:
 
     Args:
         surrogate: fitted to the completed trials at every ask, from the hyperparameters in the notes of the last.
-        acquisition: of mean, standard deviation and incumbent, as a logarithm; weighted by the probability of
-            feasibility.
+        acquisition: a utility of mean, standard deviation and incumbent, as a logarithm (`log_ei`, `log_pi`), averaged
+            over what rivals may give and weighted by the probability of feasibility; or `UCB()` or `Thompson()`.
         first: proposes points until there is something to fit.
         n_first: how many trials the first design has, past data counted; by default twice the number of parameters,
             within 4 and 20.
@@ -56,7 +59,7 @@ class ModelBased:
     """
 
     surrogate: Surrogate = field(default_factory=ExactGP)
-    acquisition: Utility = log_ei
+    acquisition: Utility | Acquisition = log_ei
     first: Strategy = field(default_factory=SobolSearch)
     n_first: int | None = None
     device: str = "cpu"
@@ -100,12 +103,7 @@ class ModelBased:
         Raises:
             StrategyError: fewer than 2 completed trials.
         """
-        done = history.is_completed
-        if done.sum() < _FEWEST:
-            raise StrategyError(
-                f"{type(self).__name__} predicts from {_FEWEST} completed trials on: the study has {done.sum()}. "
-                "Tell more, or add past data."
-            )
+        self._check_predicts(history)
         objectives = history.objectives
         X = self._positions(history.space.encode(points))
         with pinned_threads(history.n_trials), torch.no_grad():
@@ -114,14 +112,53 @@ class ModelBased:
             mean, sd = _by_metric(objectives, means, sds)
             for metric in objectives.required:
                 if metric not in mean:
-                    V = history.V[done][:, [objectives.metrics.index(metric)]]
-                    model = self.surrogate.fit(
-                        self._positions(history.X[done]), self._tensor(V), categorical=_categorical(history.space)
-                    )
+                    model = self._of_metric(history, metric)
                     mean[metric], sd[metric] = (v[:, 0].cpu().numpy() for v in model.mean_sd(X))
             feasibility = belief.log_feasibility(X).exp().cpu().numpy()
-        is_doubtful = objectives.constraints or belief.success is not None
-        return Prediction(mean, sd, feasibility if is_doubtful else None)
+        return Prediction(mean, sd, feasibility if belief.is_doubtful else None)
+
+    def leave_one_out(self, history: History) -> Prediction:
+        """What is expected of each completed trial, in their order, from all the others; noise included.
+
+        Metrics as in `predict`.
+
+        Raises:
+            StrategyError: fewer than 2 completed trials, or the surrogate cannot leave any out.
+        """
+        self._check_predicts(history)
+        objectives = history.objectives
+        with pinned_threads(history.n_trials), torch.no_grad():
+            found = left_out(self._belief(history))
+            if found is None:
+                raise StrategyError(
+                    f"{type(self.surrogate).__name__} cannot leave trials out: it has no method `leave_one_out`."
+                )
+            means, sds = (v.cpu().numpy() for v in found)
+            mean, sd = _by_metric(objectives, means, sds)
+            for metric in objectives.required:
+                if metric not in mean:
+                    model: Any = self._of_metric(history, metric)
+                    mean[metric], sd[metric] = (v[:, 0].cpu().numpy() for v in model.leave_one_out())
+        return Prediction(mean, sd, None)
+
+    def _check_predicts(self, history: History) -> None:
+        n = history.is_completed.sum()
+        if n < _FEWEST:
+            raise StrategyError(
+                f"{type(self).__name__} predicts from {_FEWEST} completed trials on: the study has {n}. "
+                "Tell more, or add past data."
+            )
+
+    def _of_metric(self, history: History, metric: str) -> Fitted:
+        """A model of a metric's own values."""
+        done, column = history.is_completed, [history.objectives.metrics.index(metric)]
+        return self.surrogate.fit(
+            self._positions(history.X[done]),
+            self._tensor(history.V[done][:, column]),
+            self._tensor(history.V_sd[done][:, column] ** 2),
+            self._tensor(history.V_n[done][:, column]),
+            categorical=_categorical(history.space),
+        )
 
     def _missing(self, history: History) -> int:
         n_first = min(20, max(4, 2 * history.space.dim)) if self.n_first is None else self.n_first
@@ -137,12 +174,15 @@ class ModelBased:
     def _belief(self, history: History) -> Belief:
         done = history.is_completed
         latest = history.latest_warm()
+        columns = _columns(history.objectives)
         return Belief.fit(
             self.surrogate,
             self._positions(history.X[done]),
             self._tensor(history.Y[done]),
             self._tensor(history.G[done]),
             self._positions(history.X[history.is_failed]),
+            self._tensor(history.V_sd[done][:, columns] ** 2),
+            self._tensor(history.V_n[done][:, columns]),
             categorical=_categorical(history.space),
             warm=None if latest is None else latest[1]["warm"],
         )
@@ -150,48 +190,52 @@ class ModelBased:
     def _by_model(self, history: History, n: int, seed: int) -> list[Suggestion]:
         fitted = self._belief(history)
         pending = self._positions(history.X[history.is_pending])
-        given_up = self._positions(history.X[history.is_given_up])
+        # A failure that is too little to learn from keeps its own point away.
+        is_avoided = history.is_given_up | (history.is_failed & (fitted.success is None))
+        given_up = self._positions(history.X[is_avoided])
         belief = fitted.pass_over(given_up) if len(given_up) else fitted
-        if len(pending):
-            part = np.hstack([history.Y, history.G])[history.is_pending]
-            belief = belief.believe(pending, self._tensor(part))
+        part = self._tensor(np.hstack([history.Y, history.G])[history.is_pending])
+        drawn = seeding.derive(seed, 0, 2)
+        if isinstance(self.acquisition, Acquisition):
+            judge = self.acquisition.judge(belief, pending, part, n_more=n - 1, seed=drawn)
+        else:
+            judge = Fantasies.of(self.acquisition, belief, pending, part, n_more=n - 1, seed=drawn)
         domain = Domain.compile(history.space, self.device)
         anchors = domain.snap(self._tensor(history.X[_best(history, _N_ANCHORS)]))
         suggestions: list[Suggestion] = []
         for k in range(n):
-            points = self._choose(history, belief, domain, anchors, seeding.derive(seed, k))
+            points = self._choose(history, judge, domain, anchors, seeding.derive(seed, k))
             if not points:
                 break
             x = self._tensor(history.space.encode(points))
-            notes = self._notes(history, belief, x)
+            notes = self._notes(history, fitted, judge, x)
             if k == 0:
-                notes |= {"warm": fitted.warm} | _length_scales(history.space, fitted)
+                notes |= {"warm": fitted.warm} | _length_scales(history.space, fitted) | _audit(history, fitted)
                 notes |= self._outlook(history, fitted, torch.cat([x, pending]), domain, anchors, seed)
             suggestions.append(Suggestion(points[0], notes=notes))
-            belief = belief.believe(x)
+            if k < n - 1:
+                judge = judge.with_pending(x)
             history = history.with_pending(points)
         return suggestions
 
-    def _choose(self, history: History, belief: Belief, domain: Domain, anchors: Tensor, seed: int) -> list[Params]:
+    def _choose(self, history: History, judge: Judge, domain: Domain, anchors: Tensor, seed: int) -> list[Params]:
         """The best untried point found, if the space has one."""
-        found = maximize_acquisition(
-            lambda X: belief.worth(self.acquisition, X[:, 0]), domain, seed=seed, anchors=anchors
-        )
+        found = maximize_acquisition(lambda X: judge(X[:, 0]), domain, seed=seed, anchors=anchors)
         ranked = found.ranked[:, 0].cpu().numpy()
         untried = [x for x in ranked if not is_tried(x, history.X, history.space.same)]
         return history.space.fresh(history.space.decode(np.array(untried[:1] or ranked[:1])), history)
 
-    def _notes(self, history: History, belief: Belief, x: Tensor) -> dict[str, Any]:
+    def _notes(self, history: History, belief: Belief, judge: Judge, x: Tensor) -> dict[str, Any]:
         with torch.no_grad():
             mean, sd = (float(v[0, 0]) for v in belief.mean_sd(x))
-            worth = float(belief.worth(self.acquisition, x))
+            worth = float(judge(x))
             feasibility = float(belief.log_feasibility(x).exp())
         aim = history.objectives.aims[0]
         notes = {"by": type(self).__name__, "acquisition": _short(worth)}
         metric = aim.metric_of(mean)
         if metric is not None:
             notes |= {"mean": {aim.metric: _short(metric)}, "sd": {aim.metric: _short(sd)}}
-        if history.objectives.constraints or belief.success is not None:
+        if belief.is_doubtful:
             notes["feasibility"] = _short(feasibility)
         if belief.rung != "map":
             notes["rung"] = belief.rung
@@ -247,6 +291,14 @@ def _by_metric(objectives: Objectives, means: Array, sds: Array) -> tuple[dict[s
     return mean, sd
 
 
+def _columns(objectives: Objectives) -> list[int]:
+    """The column of V that the objective is made from, and that of each violation."""
+    metrics = [objectives.aims[0].metric]
+    for con in objectives.constraints:
+        metrics += [con.metric for bound in (con.lower, con.upper) if bound is not None]
+    return [objectives.metrics.index(metric) for metric in metrics]
+
+
 def _categorical(space: Space) -> Mapping[int, int]:
     return {j: p.n_levels for j, p in enumerate(space.parameters) if p.n_levels is not None and not p.is_ordered}
 
@@ -260,6 +312,13 @@ def _best(history: History, k: int) -> np.ndarray:
     violation = np.max(np.maximum(G, 0.0) / spread, axis=1, initial=0.0)
     order = np.lexsort((-history.Y[done, 0], violation))
     return done[order[:k]]
+
+
+def _audit(history: History, fitted: Belief) -> dict[str, Any]:
+    """Notes on how far the model can be believed; see `bbo.events`."""
+    r2, covered = loo_r2(fitted.outputs), coverage(history)
+    notes: dict[str, Any] = {} if r2 is None else {"loo_r2": _short(r2)}
+    return notes | ({"coverage": covered.to_note()} if covered.of else {})
 
 
 def _length_scales(space: Space, belief: Belief) -> dict[str, Any]:

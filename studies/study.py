@@ -211,8 +211,8 @@ class Study(StudyView):
                 for their mean; the single ones are kept.
             params: as executed, where something else was set than what was suggested: off the grid or out of the range
                 too. Strategies take them for what was tried.
-            sd: standard deviation of the noise, where known, in the same units; kept with the trial, `GP` infers the
-                noise itself for now.
+            sd: standard deviation of the noise of the values as told, where known, in the same units; of replicates
+                that of their mean. `GP` infers the noise of the others.
             cost: what the evaluation cost in all, in your unit of cost; that of a later part takes the place of this.
             note: free text.
             partial: metrics that are missing will be told later; the trial is completed by the last required one.

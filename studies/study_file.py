@@ -311,8 +311,8 @@ def _named(name: str) -> Any:
 
 def _role(part: Any) -> str:
     """What an object can stand for in a strategy; empty for what is no part."""
-    if inspect.isfunction(part):
-        return "function"
+    if inspect.isfunction(part) or callable(getattr(part, "judge", None)):
+        return "acquisition"
     return next((verb for verb in ("suggest", "fit") if callable(getattr(part, verb, None))), "")
 
 

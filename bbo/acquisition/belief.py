@@ -14,24 +14,49 @@ as before.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from bbo.acquisition.latent import Latent
 from bbo.acquisition.moments import expected_gain, mean_sd_of
 from bbo.acquisition.utilities import log_probability_of_feasibility
 from bbo.surrogates.exact_gp import ExactGP
+from bbo.surrogates.fitted_gp import FittedGP
+from bbo.surrogates.outliers import unconfirmed_best
 from bbo.surrogates.protocol import Fitted, Surrogate
 from bbo.surrogates.transforms import Bilog, YeoJohnson
 
+# Of mean, standard deviation and incumbent, any shape, elementwise.
 Utility = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 # Labels are steps, which warping takes for a function that is steep there and flat elsewhere, and is too sure of it:
 # held-out log probability of labels -0.78 with and -0.47 without, over 5 shapes of the failing region, 2 and 5 columns.
-_OF_FAILURE = ExactGP(warping=None)
+# Nor is any of them an outlier: a failure among successes is what is to be learnt.
+_OF_FAILURE = ExactGP(warping=None, outliers=None)
 # Where an inverse has a pole the mean has none: values count up to so many ranges of the data beyond the data.
 _REACH = 10.0
+_LARGEST_VARIANCE = 1e300  # where a slope overflows
+_FEWEST_FAILED = 2
+# Observed points count as equals of the best while they are below it by at most so many standard deviations of the
+# difference, and as known exactly while that of the best is a smaller share of their spread.
+_RIVALRY = 3.0
+_NEGLIGIBLE = 0.05
+_MOST_RIVALS = 64
+
+
+class Judge(Protocol):
+    """What points are worth in one state of knowledge, pending points counted. Never changed."""
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Of each point of `X`, `b x d`: `b`; larger is better, differentiable."""
+        ...
+
+    def with_pending(self, X: Tensor) -> "Judge":
+        """The same once points `X`, `k x d`, are pending too."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,10 +89,14 @@ class Belief:
 
     Args:
         outputs: of the transformed objective and constraints, the objective first.
-        success: of labels, +1 for failed and -1 for completed; None while nothing failed.
+        success: of labels, +1 for failed and -1 for completed; None while fewer than two points failed, as one alone
+            says nothing of where others fail.
         scales: of the outputs, the objective's first.
         best_f: the incumbent: the highest mean among feasible points, observed or believed, transformed; None while
             there is none.
+        rivals: the feasible observed points of which noise leaves open whether they are the best, likelier ones first,
+            `k x d`; none where the noise is negligible.
+        spread: standard deviation of each output's mean over the observed points, transformed, `1 + c`.
         warm: hyperparameters, as JSON keeps them, for the next fit.
     """
 
@@ -75,6 +104,8 @@ class Belief:
     success: Fitted | None
     scales: tuple[Scale, ...]
     best_f: Tensor | None
+    rivals: Tensor
+    spread: Tensor
     warm: dict[str, Any]
 
     @staticmethod
@@ -84,6 +115,8 @@ class Belief:
         Y: Tensor,
         G: Tensor,
         X_failed: Tensor,
+        Yvar: Tensor | None = None,
+        counts: Tensor | None = None,
         *,
         categorical: Mapping[int, int],
         warm: Mapping[str, Any] | None = None,
@@ -93,6 +126,8 @@ class Belief:
 
         Args:
             surrogate: of the objective and the constraints.
+            Yvar: variance of the noise of utility and violations, `n x (1 + c)`; NaN where it is to be inferred.
+            counts: of how many measurements each of them is the mean, `n x (1 + c)`; 1 when None.
             categorical: number of levels by column, for columns whose levels have no order.
             warm: the `warm` of an earlier belief, where the fits start.
             of_failure: of the labels, +1 for failed and -1 for completed.
@@ -103,16 +138,23 @@ class Belief:
         plain = [t.identity for t in maps]
         bent = [k for k, t in enumerate(maps) if t != plain[k]]
         transforms = plain + [maps[k] for k in bent]
-        columns = [values[k] for k in [*range(len(values)), *bent]]
+        wanted = [*range(len(values)), *bent]
+        columns = [values[k] for k in wanted]
+        log_slopes = torch.stack([t.log_slope(v) for t, v in zip(transforms, columns, strict=True)], 1)
+        # A search that has just met a narrow peak must not take it for an outlier.
+        is_objective = torch.tensor([k == 0 for k in wanted], device=X.device)
         candidates = surrogate.fit(
             X,
             torch.stack([t.forward(v) for t, v in zip(transforms, columns, strict=True)], 1),
+            # To first order a value's deviation is multiplied by the slope.
+            None if Yvar is None else (Yvar[:, wanted] * (2 * log_slopes).exp()).clamp_max(_LARGEST_VARIANCE),
+            None if counts is None else counts[:, wanted],
             categorical=categorical,
             warm=warm.get("outputs") if warm.get("bent") == bent else None,
+            trusted=unconfirmed_best(X, Y[:, 0])[:, None] & is_objective,
         )
         # Densities of transformed values, brought to the units of the values themselves.
-        slopes = torch.stack([t.log_slope(v).mean() for t, v in zip(transforms, columns, strict=True)])
-        evidence = (candidates.log_evidence + slopes).tolist()
+        evidence = (candidates.log_evidence + log_slopes.mean(0)).tolist()
         chosen = list(range(len(values)))
         for j, k in enumerate(bent, start=len(values)):
             if evidence[j] > evidence[k] or math.isnan(evidence[k]):
@@ -120,21 +162,40 @@ class Belief:
         scales = tuple(Scale.of(transforms[j], v) for j, v in zip(chosen, values, strict=True))
         outputs = candidates.subset_output(chosen)
         success = None
-        if len(X_failed):
+        if len(X_failed) >= _FEWEST_FAILED:
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
             points = torch.cat([X, X_failed])
             success = of_failure.fit(points, labels, categorical=categorical, warm=warm.get("success"))
         feasible = (G <= 0).all(1)
-        best_f = outputs.mean_sd(X[feasible])[0][:, 0].max() if bool(feasible.any()) else None
+        means, sds = _at_observations(outputs, X)
+        spread = means.std(0, correction=0).clamp_min(1e-300)
+        mean, sd = means[:, 0], sds[:, 0]
+        best_f = mean[feasible].max() if bool(feasible.any()) else None
+        rivals = X[feasible][_rivals(mean[feasible], sd[feasible], spread[0])]
         models = {"outputs": candidates, "success": success}
         settled = {name: model.hyperparameters for name, model in models.items() if model is not None}
-        return Belief(outputs, success, scales, best_f, settled | {"bent": bent})
+        return Belief(outputs, success, scales, best_f, rivals, spread, settled | {"bent": bent})
 
     @property
     def rung(self) -> str:
         """The worst rung of the ladder among the fits, "map" when all went as they should."""
         rungs = [self.outputs.rung] + ([] if self.success is None else [self.success.rung])
         return next((rung for rung in rungs if rung != "map"), "map")
+
+    @cached_property
+    def objective(self) -> Fitted:
+        """The model of the transformed objective."""
+        return self.outputs if self.outputs.num_outputs == 1 else self.outputs.subset_output([0])
+
+    @cached_property
+    def _constraints(self) -> Fitted | None:
+        m = self.outputs.num_outputs
+        return None if m == 1 else self.outputs.subset_output(list(range(1, m)))
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a point may be infeasible or fail, as far as is known."""
+        return self.outputs.num_outputs > 1 or self.success is not None
 
     def believe(self, X: Tensor, part: Tensor | None = None) -> "Belief":
         """As if points `X`, `k x d`, had given what is expected of them: pending points keep others away.
@@ -144,18 +205,22 @@ class Belief:
         Args:
             part: what they have given already, utility and violations, `k x (1 + c)`; NaN where that is to come.
         """
-        believed, mean, is_feasible = self._told_the_mean(X, part)
+        believed, is_feasible, mean = self.told_the_mean(X, part)
         known = [] if self.best_f is None else [self.best_f[None]]
-        values = torch.cat([*known, mean[is_feasible, 0]])
+        values = torch.cat([*known, mean[is_feasible]])
         return replace(believed, best_f=values.max() if len(values) else None)
 
     def pass_over(self, X: Tensor) -> "Belief":
         """As `believe` for points that nobody will evaluate: others are kept away, and the incumbent stays."""
-        return self._told_the_mean(X)[0]
+        return self.told_the_mean(X)[0]
 
-    def _told_the_mean(self, X: Tensor, part: Tensor | None = None) -> tuple["Belief", Tensor, Tensor]:
-        """This belief conditioned on its own mean at X, but for the parts that are known; that mean, transformed, and
-        which points it takes for feasible."""
+    def told_the_mean(self, X: Tensor, part: Tensor | None = None) -> tuple["Belief", Tensor, Tensor]:
+        """This belief conditioned on its own mean at X, but for the parts that are known, as in `believe`.
+
+        Returns:
+            the belief, with the same incumbent; which points it takes for feasible, `k`; the objective there,
+            transformed, `k`.
+        """
         mean = self.outputs.mean_sd(X)[0].detach()
         if part is not None:
             known = torch.stack([s.transform.forward(v) for s, v in zip(self.scales, part.unbind(1), strict=True)], 1)
@@ -166,23 +231,26 @@ class Belief:
             label = success.mean_sd(X)[0].detach()
             is_feasible &= label[:, 0] <= 0
             success = success.condition_on(X, label)
-        return replace(self, outputs=self.outputs.condition_on(X, mean), success=success), mean, is_feasible
+        return replace(self, outputs=self.outputs.condition_on(X, mean), success=success), is_feasible, mean[:, 0]
 
     def judge(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of all that is judged at `X`, `b x d`, transformed, without noise.
 
         Both `b x (1 + c)`, or a column more where evaluations failed: the objective, then what is feasible when <= 0.
         """
-        mean, sd = self.outputs.mean_sd(X)
+        mean, sd = _mean_sd(self.outputs, X)
         if self.success is None:
             return mean, sd
-        label, label_sd = self.success.mean_sd(X)
+        label, label_sd = _mean_sd(self.success, X)
         return torch.cat([mean, label], 1), torch.cat([sd, label_sd], 1)
 
     def log_feasibility(self, X: Tensor) -> Tensor:
         """Log of the probability, `b`, that a point of `X`, `b x d`, is evaluated and satisfies every constraint."""
-        mean, sd = self.judge(X)
-        return log_probability_of_feasibility(mean[:, 1:], sd[:, 1:])
+        models = [model for model in (self._constraints, self.success) if model is not None]
+        if not models:
+            return X.new_zeros(len(X))
+        parts = [log_probability_of_feasibility(*_mean_sd(model, X)) for model in models]
+        return torch.stack(parts).sum(0)
 
     def worth(self, utility: Utility, X: Tensor) -> Tensor:
         """What evaluating each point of `X`, `b x d`, is worth, `b`, as a logarithm.
@@ -220,3 +288,34 @@ class Belief:
         if self.best_f is None or variance is None:
             return None
         return float(mean_sd_of(self.scales[0], self.best_f, variance[0].sqrt())[1])
+
+
+@runtime_checkable
+class Acquisition(Protocol):
+    """What is no utility of one mean and standard deviation, but judges by the whole belief."""
+
+    def judge(self, belief: Belief, pending: Tensor, part: Tensor | None, *, n_more: int, seed: int) -> Judge:
+        """By a belief and points that are pending, what they have given already, and how many will be chosen after."""
+        ...
+
+
+def _mean_sd(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:
+    """As the model's, with cheaper gradients where it is a Gaussian process."""
+    return Latent(model).mean_sd(X) if isinstance(model, FittedGP) else model.mean_sd(X)
+
+
+def _at_observations(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation at the points `X`, `n x d`, that the model was fitted to; both `n x m`."""
+    return Latent(model).at_observations() if isinstance(model, FittedGP) else model.mean_sd(X)
+
+
+def _rivals(mean: Tensor, sd: Tensor, spread: Tensor) -> Tensor:
+    """Indices of the feasible points of which noise leaves open whether they are the best, the likeliest first."""
+    if not len(mean):
+        return torch.empty(0, dtype=torch.long, device=mean.device)
+    top = mean.argmax()
+    if bool(sd[top] <= _NEGLIGIBLE * spread):
+        return torch.empty(0, dtype=torch.long, device=mean.device)
+    gap = (mean[top] - mean) / (sd.square() + sd[top].square()).sqrt()
+    order = gap.argsort(stable=True)[:_MOST_RIVALS]
+    return order[gap[order] <= _RIVALRY]

@@ -6,7 +6,7 @@ levels counts among the others and is snapped by formula.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,7 @@ _MOST_MOVES = 64
 
 @dataclass(frozen=True)
 class Domain:
-    """Where candidates may lie. `Domain.compile` makes one.
+    """Where candidates may lie. `Domain.compile` makes one, `within` a part of one.
 
     Args:
         dim: number of columns, d.
@@ -33,6 +33,7 @@ class Domain:
         n_levels, is_ordered: of the discrete columns, `k`.
         fixed, positions: columns that are given, and where.
         fine: free columns that are grids, as (column, levels, logarithms of its edges if logarithmic).
+        lower, upper: the box of the free columns, `d`; 0 and 1 in the others.
     """
 
     dim: int
@@ -44,6 +45,8 @@ class Domain:
     fixed: Tensor
     positions: Tensor
     fine: tuple[tuple[int, int, tuple[float, float] | None], ...]
+    lower: Tensor
+    upper: Tensor
 
     @staticmethod
     def compile(space: Space, device: torch.device | str = "cpu") -> "Domain":
@@ -78,7 +81,34 @@ class Domain:
             fixed=column(fixed, torch.long),
             positions=column(given[fixed], torch.float64),
             fine=tuple(fine),
+            lower=column(np.zeros(space.dim), torch.float64),
+            upper=column(np.ones(space.dim), torch.float64),
         )
+
+    def within(self, lower: Tensor, upper: Tensor) -> "Domain":
+        """The same domain with the free columns restricted to a box; the other columns stay as they are.
+
+        Args:
+            lower, upper: positions, `d`, with lower <= upper; what lies outside the box of this domain is cut off. Of a
+                fine grid without a level inside, the level nearest to the middle stays.
+        Raises:
+            ValueError: the shapes are not `d`, or the box and that of this domain have no point in common.
+        """
+        if lower.shape != self.lower.shape or upper.shape != self.upper.shape:
+            raise ValueError(
+                f"lower and upper must have one position for each of the {self.dim} columns: got shapes "
+                f"{tuple(lower.shape)} and {tuple(upper.shape)}."
+            )
+        low, high = self.lower.clone(), self.upper.clone()
+        low[self.free] = lower[self.free].maximum(self.lower[self.free])
+        high[self.free] = upper[self.free].minimum(self.upper[self.free])
+        if bool((low > high).any()):
+            j = int((low - high).argmax())
+            raise ValueError(
+                f"The box is empty in column {j}: it goes from {lower[j].item()!r} to {upper[j].item()!r}, the domain "
+                f"from {self.lower[j].item()!r} to {self.upper[j].item()!r}."
+            )
+        return replace(self, lower=low, upper=high)
 
     @cached_property
     def n_points(self) -> int | None:
@@ -105,18 +135,21 @@ class Domain:
         return X.index_copy(-1, self.discrete, centres)
 
     def snap(self, X: Tensor) -> Tensor:
-        """The nearest points of the domain, `... x d`: inside the cube, on the grids, fixed columns as given."""
-        X = self.placed(X.clamp(0.0, 1.0), self.levels(X))
+        """The nearest points of the domain, `... x d`: inside the box, on the grids, fixed columns as given."""
+        X = self.placed(X.clamp(self.lower, self.upper), self.levels(X))
         X = X.index_copy(-1, self.fixed, self.positions.expand(*X.shape[:-1], -1))
         for j, n, edges in self.fine:
-            X = X.index_copy(-1, torch.tensor([j], device=X.device), _nearest_cell(X[..., [j]], n, edges))
+            column = torch.tensor([j], device=X.device)
+            cells = _nearest_cell(X[..., [j]], n, edges, self.lower[j], self.upper[j])
+            X = X.index_copy(-1, column, cells)
         return X
 
     def sample(self, n: int, seed: int) -> Tensor:
         """`n` points of a scrambled Sobol sequence, snapped, `n x d`."""
         engine = qmc.Sobol(self.dim, scramble=True, rng=np.random.default_rng(seed))
         U = engine.random_base2(max(0, (n - 1).bit_length()))[:n]
-        return self.snap(torch.tensor(U, dtype=torch.float64, device=self.centres.device))
+        positions = torch.tensor(U, dtype=torch.float64, device=self.centres.device)
+        return self.snap(self.lower + (self.upper - self.lower) * positions)
 
     @cached_property
     def _moves(self) -> tuple[Tensor, Tensor]:
@@ -158,11 +191,30 @@ class Domain:
         return self.snap(self.placed(X, levels))
 
 
-def _nearest_cell(u: Tensor, n: int, edges: tuple[float, float] | None) -> Tensor:
-    """Where `u` of a fine grid lies once rounded: one of `n` equal cells, or of whole numbers on a logarithmic axis."""
+def _nearest_cell(u: Tensor, n: int, edges: tuple[float, float] | None, lower: Tensor, upper: Tensor) -> Tensor:
+    """Where `u` of a fine grid lies once rounded: one of `n` equal cells, or of whole numbers on a logarithmic axis.
+
+    Only cells with their centre between `lower` and `upper` are taken, or else the one at the middle of them.
+    """
     if edges is None:
-        return ((u * n).floor().clamp(0, n - 1) + 0.5) / n
-    low, high = edges
-    value = (low + u * (high - low)).exp().round()
-    first, last = round(math.exp(low) + 0.5), round(math.exp(high) - 0.5)
-    return (value.clamp(first, last).log() - low) / (high - low)
+
+        def cell(v: Tensor) -> Tensor:
+            return (v * n).floor().clamp(0, n - 1)
+
+        def centre(k: Tensor) -> Tensor:
+            return (k + 0.5) / n
+    else:
+        low, high = edges
+        smallest, largest = round(math.exp(low) + 0.5), round(math.exp(high) - 0.5)
+
+        def cell(v: Tensor) -> Tensor:
+            return (low + v * (high - low)).exp().round().clamp(smallest, largest)
+
+        def centre(k: Tensor) -> Tensor:
+            return (k.log() - low) / (high - low)
+
+    first, last, middle = cell(lower), cell(upper), cell((lower + upper) / 2)
+    first = torch.where(centre(first) < lower, first + 1, first)
+    last = torch.where(centre(last) > upper, last - 1, last)
+    is_empty = first > last
+    return centre(cell(u).clamp(torch.where(is_empty, middle, first), torch.where(is_empty, middle, last)))

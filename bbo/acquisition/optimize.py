@@ -22,7 +22,7 @@ from bbo.surrogates.lbfgs import ValueAndGrad, maximize
 
 Acquisition = Callable[[Tensor], Tensor]
 
-# Standard deviations of the changes of anchors, in widths of the cube, each for a quarter of them.
+# Standard deviations of the changes of anchors, in widths of the domain's box, each for a quarter of them.
 _SCALES = (0.2, 0.05, 0.01, 0.002)
 # An ordered column with more levels than this is climbed as if it were a continuum, then rounded.
 _RELAXED = 8
@@ -92,10 +92,10 @@ def maximize_acquisition(
         is_fine = domain.is_ordered & (domain.n_levels > _RELAXED)
         relaxed = torch.cat([domain.free, domain.discrete[is_fine]])
         if not len(domain.discrete):
-            X = _climb(acquisition, X, domain.free, options.max_evaluations)
+            X = _climb(acquisition, domain, X, domain.free, options.max_evaluations)
         else:
             for columns in [relaxed] + [domain.free] * (options.rounds - 1):
-                X = domain.snap(_climb(acquisition, X, columns, options.max_evaluations // options.rounds))
+                X = domain.snap(_climb(acquisition, domain, X, columns, options.max_evaluations // options.rounds))
                 for _ in range(options.n_sweeps):
                     X = _best_move(acquisition, domain, X)
         best_raw = raw[value.argsort(descending=True, stable=True)[: options.n_ranked]]
@@ -113,16 +113,16 @@ def _raw_candidates(domain: Domain, q: int, seed: int, anchors: Tensor | None, o
     spread = domain.sample(options.n_raw * q, seed).reshape(options.n_raw, q, domain.dim)
     if anchors is None or not len(anchors):
         return spread
-    n, k, d = options.n_local * q, len(domain.discrete), domain.dim
+    n, d = options.n_local * q, domain.dim
     generator = torch.Generator("cpu").manual_seed(seed % 2**63)
 
     def draw(kind: Callable[..., Tensor], *shape: int) -> Tensor:
         return kind(*shape, dtype=torch.float64, device="cpu", generator=generator).to(spread.device)
 
     index = torch.arange(n, device=spread.device)
-    scale = spread.new_tensor(_SCALES)[index * len(_SCALES) // n][:, None].expand(-1, d)
+    scale = spread.new_tensor(_SCALES)[index * len(_SCALES) // n][:, None] * (domain.upper - domain.lower)
     # A change of an ordered column reaches the next level at least; one of an unordered column, any other.
-    reach = scale.index_copy(1, domain.discrete, scale[:, :k].maximum(1.0 / domain.n_levels.to(scale)))
+    reach = scale.index_copy(1, domain.discrete, scale[:, domain.discrete].maximum(1.0 / domain.n_levels.to(scale)))
     centre = anchors[index % len(anchors)]
     moved = centre + reach * draw(torch.randn, n, d)
     unordered = domain.discrete[~domain.is_ordered]
@@ -146,7 +146,7 @@ def _restarts(raw: Tensor, value: Tensor, n: int) -> Tensor:
     return pool[torch.cat(taken)]
 
 
-def _climb(acquisition: Acquisition, X: Tensor, columns: Tensor, max_evaluations: int) -> Tensor:
+def _climb(acquisition: Acquisition, domain: Domain, X: Tensor, columns: Tensor, max_evaluations: int) -> Tensor:
     """Each candidate at a local maximum in these columns."""
     if not len(columns):
         return X
@@ -166,7 +166,7 @@ def _climb(acquisition: Acquisition, X: Tensor, columns: Tensor, max_evaluations
         return value_and_grad
 
     start = X[..., columns].reshape(b, -1)
-    box = start.new_zeros(start.shape[1]), start.new_ones(start.shape[1])
+    box = domain.lower[columns].repeat(q), domain.upper[columns].repeat(q)
     everyone = of(torch.arange(b, device=X.device))
     V, _ = maximize(everyone, start, *box, max_evaluations=max_evaluations, progress=1e-6, slope=1e-7, among=of)
     return X.index_copy(-1, columns, V.reshape(b, q, -1))

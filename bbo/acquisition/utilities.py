@@ -4,9 +4,11 @@ z = (mean - best_f) / sigma; phi and Phi are the standard Gaussian's density and
 """
 
 import math
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 _LOG_SQRT_HALF_PI = 0.5 * math.log(math.pi / 2)
@@ -34,8 +36,31 @@ def log_h(z: Tensor) -> Tensor:
     """log(phi(z) + z Phi(z)) of any shape.
 
     Three forms, each where it is exact: the definition; with erfcx, phi factored out; and far below the asymptotic
-    series h = phi(z) z^-2 (1 - 3 z^-2 + 15 z^-4 - 105 z^-6 + ...), from Abramowitz & Stegun 26.2.12.
+    series h = phi(z) z^-2 (1 - 3 z^-2 + 15 z^-4 - 105 z^-6 + ...), from Abramowitz & Stegun 26.2.12. Differentiated
+    once, in closed form: h' = Phi, so the derivative is Phi(z) / h(z).
     """
+    return cast(Tensor, _LogH.apply(z))  # type: ignore[no-untyped-call]
+
+
+class _LogH(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        value = _log_h(z)
+        ctx.save_for_backward(z, value)
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        z, value = ctx.saved_tensors
+        # Far below, where the difference loses its digits, the ratio of both series; Abramowitz & Stegun 26.2.12.
+        far = z.clamp_max(_FAR)
+        u = 1 / (far * far)
+        ratio = -far * (1 + u * (-1 + u * (3 + u * (-15 + u * 105)))) / (1 + _series(u))
+        return grad * torch.where(z > _FAR, (_log_ndtr(z) - value).exp(), ratio)
+
+
+def _log_h(z: Tensor) -> Tensor:
     near = z.clamp_min(-1.0)
     plain = ((-0.5 * near * near - _LOG_SQRT_2PI).exp() + near * torch.special.ndtr(near)).log()
 
@@ -46,9 +71,13 @@ def log_h(z: Tensor) -> Tensor:
 
     far = z.clamp_max(_FAR)
     u = 1 / (far * far)
-    series = u * (-3 + u * (15 + u * (-105 + u * 945)))
-    tail = -0.5 * far * far - _LOG_SQRT_2PI - 2 * (-far).log() + series.log1p()
+    tail = -0.5 * far * far - _LOG_SQRT_2PI - 2 * (-far).log() + _series(u).log1p()
     return torch.where(z > -1.0, plain, torch.where(z > _FAR, scaled, tail))
+
+
+def _series(u: Tensor) -> Tensor:
+    """h(z) z^2 / phi(z) - 1 with u = z^-2."""
+    return u * (-3 + u * (15 + u * (-105 + u * 945)))
 
 
 def log_pi(mean: Tensor, sigma: Tensor, best_f: Tensor | float) -> Tensor:

@@ -1,7 +1,7 @@
 """What `bbo run` does and says."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from bbo.cli.lists import make_problem, make_strategy
 from bbo.cli.logs import command, logged_strategy, n_ended, shown, status_counts, writable_storage
 from bbo.cli.options import DEFAULT_STORAGE
 from bbo.cli.terminal import console, joined, print_next, shell
+from bbo.errors import StrategyError
 from bbo.protocols import Problem
 from bbo.studies.study import Study
 from bbo.trial import Status
@@ -56,9 +57,12 @@ def optimize(order: Order) -> None:
         print_best(console(), study, problem)
         _say_counts(study)
         if order.plots is not None:
-            from bbo.cli.drawing import draw
+            from bbo.cli.drawing import draw, kinds_for, model_of
 
-            for path in draw(study, problem, order.plots):
+            model = None
+            with suppress(StrategyError):
+                model = model_of(study, None)
+            for path in draw(study, problem, order.plots, kinds_for(study, model), model):
                 typer.echo(f"Figure: {path}")
         _say_next(study, order)
         if not study.history.is_completed.any():

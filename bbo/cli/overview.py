@@ -9,8 +9,9 @@ from rich.console import Console
 from bbo.cli.designs import best_in_a_word, bound_in_words, print_best, problem_of
 from bbo.cli.logs import logged_strategy, status_counts
 from bbo.cli.spending import budget_in_words
-from bbo.cli.terminal import aim_in_words, bare_table, counted, goal, heading, indented, joined
+from bbo.cli.terminal import aim_in_words, bare_table, counted, goal, heading, indented, joined, wrapped
 from bbo.events import Event
+from bbo.studies.auditing import audit
 from bbo.studies.cells import header
 from bbo.studies.study_file import in_words
 from bbo.studies.view import StudyView
@@ -45,7 +46,7 @@ def _print_studies(screen: Console, studies: Sequence[StudyView]) -> None:
 def _print_details(screen: Console, study: StudyView) -> None:
     events = study.storage.events(study.name)
     n_opened = sum(e.kind == "opened" for e in events)
-    objectives = study.objectives
+    objectives, audited = study.objectives, audit(study.history)
     rows = {
         "finished": "" if study.finished is None else study.finished.message,
         "log": study.storage.url.removeprefix("sqlite:///"),
@@ -59,6 +60,7 @@ def _print_details(screen: Console, study: StudyView) -> None:
         "pending": _pending_in_words(study),
         "budget": budget_in_words(study) if study.budget.is_limited else "",
         "outlook": "" if study.outlook is None else str(study.outlook),
+        "model": str(audited),
         "created": local_time(events[0].at),
         "last event": local_time(events[-1].at),
         "opened": f"{n_opened} times, on differing versions or machines" if n_opened > 1 else "",
@@ -69,6 +71,9 @@ def _print_details(screen: Console, study: StudyView) -> None:
         if text:
             table.add_row(title, text)
     indented(screen, table)
+    for doubt in audited.doubts:
+        screen.print()
+        wrapped(screen, doubt, indent=2, style="yellow")
     failed = [t for t in study.trials if t.status is Status.FAILED]
     _print_latest(screen, "Failed", [(str(t.number), str(t.reason or ""), _last_line(t.message)) for t in failed])
     cancelled = [t for t in study.trials if t.status is Status.CANCELLED]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bbo.cli.faults import NO
+from bbo.cli.figures import FigureKind
 from bbo.cli.options import DEFAULT_STORAGE, Force, Name, NameOrAll, Storage
 
 
@@ -90,19 +91,36 @@ def plot(
     storage: Storage = DEFAULT_STORAGE,
     name: NameOrAll = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder for the files.")] = Path(),
+    only: Annotated[
+        list[FigureKind] | None, typer.Option("--only", metavar="KIND", help="This kind of figure; may be repeated.")
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Draw the model of this strategy instead of the study's own.")
+    ] = None,
 ) -> None:
     """Draw the studies of a log as PNG files.
 
-    Two figures a study: how it went, and the value against each parameter.
+    Of the results: progress (how it went) and parameters (the value against each). Of the model, where the strategy has
+    one: slices (along each parameter through the best point), dependence (averages over the space), pair (the same over
+    the two parameters that matter most), importance, and predicted (against observed).
     """
     from bbo.cli.designs import problem_of
-    from bbo.cli.drawing import draw
+    from bbo.cli.drawing import draw, kinds_for, model_of
     from bbo.cli.logs import existing_storage, look_at_all
+    from bbo.errors import StrategyError
 
     store = existing_storage(storage)
     try:
         for study in look_at_all(store, name):
-            for path in draw(study, problem_of(study), out):
+            kinds, model = only or [], None
+            if not only or any(kind.is_of_model for kind in only):
+                try:
+                    model = model_of(study, strategy)
+                except StrategyError as error:
+                    if only or strategy is not None:
+                        raise
+                    typer.echo(f"{study.name}: figures of results alone. {error}", err=True)
+            for path in draw(study, problem_of(study), out, kinds or kinds_for(study, model), model):
                 typer.echo(path)
     finally:
         store.close()

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbo.history import History
-from bbo.objective import Maximize, Minimize, Objective
+from bbo.objective import Maximize, Minimize, Objective, Objectives
 from bbo.trial import Status
 
 Numbers = NDArray[np.int64]
@@ -45,9 +45,9 @@ class Trials:
         return np.sort(np.concatenate([self.feasible, self.infeasible]))
 
 
-def metric_values(history: History, aim: Objective) -> Values:
-    """The values of an objective's metric, `n`, in the user's units; NaN where there is none."""
-    return history.V[:, history.objectives.metrics.index(aim.metric)]
+def metric_values(history: History, metric: str) -> Values:
+    """The values of a metric, `n`, in the user's units; NaN where there is none."""
+    return history.V[:, history.objectives.metrics.index(metric)]
 
 
 def best_so_far(history: History, aim: Objective) -> tuple[Numbers, Values]:
@@ -63,13 +63,13 @@ def best_so_far(history: History, aim: Objective) -> tuple[Numbers, Values]:
     numbers = np.arange(history.n_trials)
     holder = np.maximum.accumulate(np.where(worth > before, numbers, -1))
     since = numbers[holder >= 0]
-    return since, metric_values(history, aim)[holder[since]]
+    return since, metric_values(history, aim.metric)[holder[since]]
 
 
 def wants_log(history: History, aim: Objective) -> bool:
     """Whether a logarithmic axis shows better how the good trials differ: the values are positive and span
     decades, and the good ones crowd at the low end of a linear axis."""
-    values = metric_values(history, aim)
+    values = metric_values(history, aim.metric)
     told = values[history.is_completed]
     if len(told) < 2 or told.min() <= 0 or told.max() < _LOG_RATIO * told.min():
         return False
@@ -104,10 +104,36 @@ def reference_of(known: float | Mapping[str, float] | None, history: History, ai
 
 
 def axis_label(aim: Objective) -> str:
-    """The metric, and which way is up."""
+    """The metric, its unit, and which way is up."""
+    unit = f"{aim.unit}, " if aim.unit else ""
     match aim:
         case Minimize():
-            return f"{aim.metric} (lower is better)"
+            return f"{aim.metric} ({unit}lower is better)"
         case Maximize():
-            return f"{aim.metric} (higher is better)"
-    return f"{aim.metric} (target {aim.value:g})"
+            return f"{aim.metric} ({unit}higher is better)"
+    return f"{aim.metric} ({unit}target {aim.value:g})"
+
+
+def metric_label(objectives: Objectives, metric: str) -> str:
+    """The same for any metric that steers: of a constraint, its bounds."""
+    for aim in objectives.aims:
+        if aim.metric == metric:
+            return axis_label(aim)
+    con = next(con for con in objectives.constraints if con.metric == metric)
+    unit = f"{objectives.units[metric]}, " if metric in objectives.units else ""
+    match (con.lower, con.upper):
+        case (None, upper):
+            return f"{metric} ({unit}at most {upper:g})"
+        case (lower, None):
+            return f"{metric} ({unit}at least {lower:g})"
+    return f"{metric} ({unit}{con.lower:g} to {con.upper:g})"
+
+
+def bounds_of(objectives: Objectives, metric: str) -> tuple[float | None, float | None]:
+    """The lower and the upper bound that a constraint sets to a metric; None where there is none."""
+    return next(((con.lower, con.upper) for con in objectives.constraints if con.metric == metric), (None, None))
+
+
+def log_scale(history: History, metric: str) -> bool:
+    """Whether a logarithmic axis shows a metric better; see `wants_log`. Those of constraints are linear."""
+    return any(wants_log(history, aim) for aim in history.objectives.aims if aim.metric == metric)

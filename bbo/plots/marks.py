@@ -71,4 +71,4 @@ def summary(history: History, trials: Trials) -> str:
     if len(aims) > 1:
         return f"{len(trials.best)} on the Pareto front; {counts}"
     number = int(trials.best[0])
-    return f"best {aims[0].metric} {metric_values(history, aims[0])[number]:.6g} in trial {number}; {counts}"
+    return f"best {aims[0].metric} {metric_values(history, aims[0].metric)[number]:.6g} in trial {number}; {counts}"

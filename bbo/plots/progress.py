@@ -37,7 +37,7 @@ def progress_figure(
     for axes, aim in zip(rows, aims, strict=True):
         log = wants_log(history, aim)
         known = reference_of(best_known, history, aim)
-        if known is not None and not has_room(known, metric_values(history, aim)[trials.completed], log=log):
+        if known is not None and not has_room(known, metric_values(history, aim.metric)[trials.completed], log=log):
             said.append(f"best known {known:.6g} is off the axis")
             known = None
         if known is not None:
@@ -54,7 +54,7 @@ def _draw(axes: Axes, history: History, aim: Objective, trials: Trials, known: f
     axes.set_ylabel(axis_label(aim), size=look.TEXT_PT, color=look.INK, parse_math=False)
     axes.set_xlim(look.padded(-0.7, max(history.n_trials, 1) - 0.3, log=False, share=0.01))
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
-    values = metric_values(history, aim)
+    values = metric_values(history, aim.metric)
     look.value_axis(axes, np.append(values[trials.completed], [] if known is None else [known]), log=log, n_ticks=6)
 
     if isinstance(aim, Target):

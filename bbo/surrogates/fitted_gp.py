@@ -15,12 +15,16 @@ from bbo.surrogates.conditioned import NUGGET, Conditioned
 from bbo.surrogates.hyperparameters import Hyperparameters
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
 
+# What a known variance counts for at least, standardized: rows may repeat.
+_LEAST_NOISE = 1e-6
+
 
 class FittedGP(Model):
     """Independent Gaussian processes for m outputs over the unit cube. What `ExactGP.fit` gives; it never changes.
 
     Attributes:
         X, Y: the observations, `n x d` and `n x m`, in the units given.
+        outliers: values that are hardly believed, `n x m`.
         log_evidence: how well each output is explained, `m`: log density of its values, and but for a constant of its
             hyperparameters, per observation of the fit and in the units of `Y`.
         rung: the rung of the ladder that gave it: "map", "jitter" or "prior".
@@ -30,6 +34,7 @@ class FittedGP(Model):
         self,
         X: Tensor,
         Y: Tensor,
+        outliers: Tensor,
         columns: Columns,
         location: Tensor,
         scale: Tensor,
@@ -39,7 +44,7 @@ class FittedGP(Model):
         rung: str,
     ) -> None:
         super().__init__()
-        self.X, self.Y, self.rung = X, Y, rung
+        self.X, self.Y, self.outliers, self.rung = X, Y, outliers, rung
         self.log_evidence = log_evidence
         self._columns = columns
         self._location, self._scale = location, scale
@@ -60,8 +65,11 @@ class FittedGP(Model):
 
     @property
     def length_scales(self) -> Tensor:
-        """By output and column, `m x d`, in units of the warped cube; of a categorical column, of its Hamming 1."""
-        return self._settled.length_scales
+        """By output and column, `m x d`, in units of the warped cube.
+
+        Of a categorical column such that levels which differ are 1 apart in its units, in the mean square.
+        """
+        return self._settled.mean_length_scales(self._columns)
 
     @property
     def warping(self) -> tuple[Tensor, Tensor]:
@@ -69,8 +77,20 @@ class FittedGP(Model):
         return self._settled.warping_a, self._settled.warping_b
 
     @property
+    def positions(self) -> dict[int, Tensor]:
+        """Where the levels of categorical columns of three or more are, each `m x n_levels x 2`; see `kernel`.
+
+        0 for an output of which nothing was learnt.
+        """
+        placed = self._columns.placed_columns
+        return dict(zip(placed, self._columns.positions(self._settled.positions), strict=True)) if placed else {}
+
+    @property
     def noise_variance(self) -> Tensor:
-        """Inferred, by output, `m`, in the units of `Y` squared; where `Yvar` was given, what was added to it."""
+        """Of a further measurement, by output, `m`, in the units of `Y` squared.
+
+        Inferred from the values of which it is not known; where it is known of all, the mean.
+        """
         return self._settled.noise * self._scale**2
 
     @property
@@ -131,17 +151,20 @@ class FittedGP(Model):
         """A new model with further observations; hyperparameters, constant mean and units stay.
 
         Args:
-            X, Y, Yvar: `k x d`, `k x m` and `k x m`, in the units of `fit`; the inferred noise alone when None.
+            X, Y: `k x d` and `k x m`, in the units of `fit`.
+            Yvar: noise variance of each value, `k x m`; `noise_variance` where it is NaN, everywhere when None.
         """
         noise = self._settled.noise[:, None].expand(-1, len(X))
         if Yvar is not None:
-            noise = noise + (Yvar / self._scale**2).mT
+            known = (Yvar / self._scale**2).clamp_min(_LEAST_NOISE).mT
+            noise = torch.where(known.isnan(), noise, known)
         conditioned = self._conditioned.extended(
             self._scaled_features(X), ((Y - self._location) / self._scale).mT, noise, self._settled.outputscale
         )
         return FittedGP(
             torch.cat([self.X, X]),
             torch.cat([self.Y, Y]),
+            torch.cat([self.outliers, torch.zeros_like(Y, dtype=torch.bool)]),
             self._columns,
             self._location,
             self._scale,
@@ -157,6 +180,7 @@ class FittedGP(Model):
         return FittedGP(
             self.X,
             self.Y[:, k],
+            self.outliers[:, k],
             self._columns,
             self._location[k],
             self._scale[k],

@@ -1,7 +1,7 @@
 """What a Gaussian process is fitted by: by name, as JSON keeps it, and as the vector theta that is climbed.
 
-theta is the logarithm of length scales, of a and b of the input warping, of noise variance and outputscale: `3 d + 2`
-numbers for each of the m outputs.
+theta is the logarithm of length scales, of a and b of the input warping, of noise variance and outputscale, `3 d + 2`
+numbers for each of the m outputs, then the coordinates of the positions of levels: p numbers in all.
 """
 
 from collections.abc import Mapping
@@ -19,42 +19,55 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Of m outputs, in standardized units: length scales and warping `m x d`; noise variance and outputscale, `m`."""
+    """Of m outputs, in standardized units: length scales and warping `m x d`; noise variance and outputscale, `m`;
+    coordinates of the positions of levels, `m x n_positions`."""
 
     length_scales: Tensor
     warping_a: Tensor
     warping_b: Tensor
     noise: Tensor
     outputscale: Tensor
+    positions: Tensor
 
     @staticmethod
-    def from_theta(theta: Tensor) -> "Hyperparameters":
-        """From `m x (3 d + 2)`."""
-        d = (theta.shape[1] - 2) // 3
-        length_scales, a, b = torch.split(theta[:, :-2].exp(), d, 1)
-        return Hyperparameters(length_scales, a, b, theta[:, -2].exp(), theta[:, -1].exp())
+    def from_theta(theta: Tensor, d: int) -> "Hyperparameters":
+        """From `m x p`, for d columns."""
+        positive, positions = theta[:, : 3 * d + 2].exp(), theta[:, 3 * d + 2 :]
+        length_scales, a, b, ends = torch.split(positive, [d, d, d, 2], 1)
+        return Hyperparameters(length_scales, a, b, ends[:, 0], ends[:, 1], positions)
 
     @property
     def theta(self) -> Tensor:
-        """`m x (3 d + 2)`."""
+        """`m x p`."""
         ends = self.noise[:, None], self.outputscale[:, None]
-        return torch.cat([self.length_scales, self.warping_a, self.warping_b, *ends], 1).log()
+        positive = torch.cat([self.length_scales, self.warping_a, self.warping_b, *ends], 1)
+        return torch.cat([positive.log(), self.positions], 1)
 
     def scaled(self, columns: Columns, features: Tensor) -> Tensor:
-        """Features `b x p`, the numeric ones warped, over the length scales, `m x b x p`."""
+        """Features `b x p`, the numeric ones warped, over the length scales, and positions of levels: `m x b x p'`."""
         length = self.length_scales[:, None, columns.owner]
-        if not columns.is_warped:
-            return features / length
         numeric, indicators = columns.parted(features)
-        owner = columns.owner[: columns.n_numeric]
-        bent = warped(numeric, self.warping_a[:, None, owner], self.warping_b[:, None, owner])
-        return torch.cat([bent, indicators.expand(len(bent), -1, -1)], 2) / length
+        if columns.is_warped:
+            owner = columns.owner[: columns.n_numeric]
+            bent = warped(numeric, self.warping_a[:, None, owner], self.warping_b[:, None, owner])
+            F = torch.cat([bent, indicators.expand(len(bent), -1, -1)], 2) / length
+        else:
+            F = features / length
+        return torch.cat([F, columns.placed(indicators, self.positions)], 2) if columns.blocks else F
+
+    def mean_length_scales(self, columns: Columns) -> Tensor:
+        """Length scales, `m x d`; with positions, of equally distant levels whose squared distance is the mean one."""
+        if not columns.blocks:
+            return self.length_scales
+        lengths = self.length_scales.clone()
+        for j, z in zip(columns.placed_columns, columns.positions(self.positions), strict=True):
+            # The mean over pairs of |z - z'|^2 is twice the variance with n - 1 below.
+            lengths[:, j] = (lengths[:, j] ** -2 + 2 * z.var(1).sum(1)).rsqrt()
+        return lengths
 
     def subset(self, k: Tensor) -> "Hyperparameters":
         """Some of the outputs, by their indices."""
-        return Hyperparameters(
-            self.length_scales[k], self.warping_a[k], self.warping_b[k], self.noise[k], self.outputscale[k]
-        )
+        return Hyperparameters(*(getattr(self, name)[k] for name in self.__dataclass_fields__))
 
     def to_dict(self) -> dict[str, Any]:
         """Lists of floats with four significant digits, as JSON takes them."""
@@ -65,10 +78,14 @@ class Hyperparameters:
         return {name: rounded(getattr(self, name).tolist()) for name in self.__dataclass_fields__}
 
     @staticmethod
-    def from_dict(plain: Mapping[str, Any], like: Tensor) -> "Hyperparameters | None":
-        """What `to_dict` wrote, on the device and in the type of `like`, a theta; None where names or shapes differ."""
-        m, d = len(like), (like.shape[1] - 2) // 3
+    def from_dict(plain: Mapping[str, Any], like: Tensor, d: int) -> "Hyperparameters | None":
+        """What `to_dict` wrote, on the device and in the type of `like`, a theta of d columns.
+
+        None where names or shapes differ.
+        """
+        m, p = like.shape
         shapes = {"length_scales": [m, d], "warping_a": [m, d], "warping_b": [m, d], "noise": [m], "outputscale": [m]}
+        shapes["positions"] = [m, p - 3 * d - 2]
         if plain.keys() != shapes.keys():
             return None
         read = {name: torch.tensor(values, dtype=like.dtype, device=like.device) for name, values in plain.items()}
@@ -76,6 +93,8 @@ class Hyperparameters:
         return Hyperparameters(**read) if is_alike else None
 
 
-def by_parameter(d: int, *, length_scale: _T, warping: _T, noise: _T, outputscale: _T) -> list[_T]:
+def by_parameter(
+    d: int, n_positions: int, *, length_scale: _T, warping: _T, noise: _T, outputscale: _T, position: _T
+) -> list[_T]:
     """Something of each parameter, e.g. its range, in the order of theta, for `d` columns."""
-    return [length_scale] * d + [warping] * (2 * d) + [noise, outputscale]
+    return [length_scale] * d + [warping] * (2 * d) + [noise, outputscale] + [position] * n_positions

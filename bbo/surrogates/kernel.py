@@ -1,12 +1,17 @@
-"""The Matern-5/2 kernel over columns of the unit cube, categorical columns by Hamming distance.
+"""The Matern-5/2 kernel over columns of the unit cube, categorical columns by Hamming distance and learnt positions.
 
 | symbol | shape | means |
 |---|---|---|
 | F | n x p | features of X: numeric columns x_j first, maybe warped; a categorical one as indicators over sqrt(2) |
 | l | d | length scales; all indicators of a column share its own |
-| r2 | n x n' | sum over columns of (x_j - x'_j)^2 / l_j^2; of a categorical column 1 / l_j^2 where levels differ |
+| z | by level, q | positions of the levels of a column, which say how alike they are; 0 where nothing is learnt |
+| r2 | n x n' | sum of (x_j - x'_j)^2 / l_j^2, or 1 / l_j^2 + (z - z')^2 where levels differ |
+
+Positions: Zhang, Tao, Chen & Apley, "A latent variable approach to Gaussian process modeling with qualitative and
+quantitative factors", Technometrics 62 (2020), Eq. 4; there without the Hamming part.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +20,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+_POSITION_DIM = 2
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,14 @@ class Columns:
         categorical: number of levels by column; such a column holds (k + 1/2) / n_levels.
         device: where the observations are.
         is_warped: whether numeric columns are warped before they are compared.
+        has_positions: whether levels have positions, in columns of three or more; two are as alike as they are.
     """
 
     dim: int
     categorical: Mapping[int, int]
     device: torch.device
     is_warped: bool
+    has_positions: bool = False
 
     @property
     def n_numeric(self) -> int:
@@ -57,6 +66,45 @@ class Columns:
     def parted(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The positions and the indicators among features, `... x p`."""
         return features[..., : self.n_numeric], features[..., self.n_numeric :]
+
+    @property
+    def placed_columns(self) -> list[int]:
+        """The columns whose levels have positions."""
+        return [j for j, n_levels in sorted(self.categorical.items()) if n_levels > 2] if self.has_positions else []
+
+    @cached_property
+    def blocks(self) -> list[tuple[slice, int]]:
+        """Of each column whose levels have positions: which of the indicators are its own, and in how many dimensions.
+
+        Two suffice: more than these gained nothing in Zhang et al., section 4.
+        """
+        if not self.has_positions:
+            return []
+        counts = [n_levels for _, n_levels in sorted(self.categorical.items())]
+        ends = list(itertools.accumulate(counts))
+        return [(slice(end - k, end), _POSITION_DIM) for end, k in zip(ends, counts, strict=True) if k > 2]
+
+    @property
+    def n_positions(self) -> int:
+        """Coordinates of all positions, of a model of one output."""
+        return sum((levels.stop - levels.start) * q for levels, q in self.blocks)
+
+    def positions(self, z: Tensor) -> list[Tensor]:
+        """The coordinates `b x n_positions` by column, each `b x n_levels x q`."""
+        sizes = [(levels.stop - levels.start) * q for levels, q in self.blocks]
+        parts = torch.split(z, sizes, 1)
+        return [part.reshape(len(part), -1, q) for part, (_, q) in zip(parts, self.blocks, strict=True)]
+
+    def placed(self, indicators: Tensor, z: Tensor) -> Tensor:
+        """Where levels are, `b x n x sum of q`, given indicators `n x p` and all coordinates `b x n_positions`."""
+        columns = zip(self.blocks, self.positions(z), strict=True)
+        return torch.cat([indicators[:, levels] @ (2**0.5 * place) for (levels, _), place in columns], 2)
+
+    def by_position(self, indicators: Tensor, by_place: Tensor) -> Tensor:
+        """The gradient in the coordinates, `b x n_positions`, from that in what `placed` gives."""
+        parts = torch.split(by_place, [q for _, q in self.blocks], 2)
+        columns = zip(self.blocks, parts, strict=True)
+        return torch.cat([(2**0.5 * indicators[:, levels].mT @ part).flatten(1) for (levels, _), part in columns], 1)
 
     @property
     def _numeric(self) -> list[int]:

@@ -4,10 +4,11 @@ Many (output, start) pairs at once; the b below counts them.
 
 | symbol | shape | means |
 |---|---|---|
-| theta | b x (3 d + 2) | log of length scales, of a and b of the warping, of noise variance and outputscale |
-| s, v | b | outputscale, noise variance; V_i = known noise variance of observation i |
-| x, l, F | b x n x p | features, the numeric ones warped; the length scale of each; x / l |
-| k, K | b x n x n | correlations of F; K = s k + diag(v + V) |
+| theta | b x p | log of length scales, of a and b of the warping, of noise variance and outputscale; then z of levels |
+| s, v | b | outputscale, inferred noise variance |
+| W, V | b x n | noise of observation i has the variance v W_i + V_i |
+| x, l, F | b x n x p' | features, the numeric ones warped; the length scale of each; x / l, then where levels are |
+| k, K | b x n x n | correlations of F; K = s k + diag(v W + V) |
 | mu, r | b, b x n | constant mean mu = 1'K^-1 y / 1'K^-1 1, residuals y - mu |
 | a | b x n | K^-1 r |
 | A | b x n x n | a a' - K^-1 |
@@ -17,13 +18,14 @@ Many (output, start) pairs at once; the b below counts them.
 
 mu maximizes L for given theta, so its own change adds nothing to the gradient (envelope theorem). By parameter:
 
-- log v: dK = v I, hence v tr(A) / 2.
-- log s: dK = s k = K - diag(v + V), hence (a'r - n - sum_i A_ii (v + V_i)) / 2.
-- log l_j: dr2 = -2 (x_j - x'_j)^2 / l_j^2. With W = -s A o k'(r2) and w = W 1,
-  sum_ab W_ab (x_aj - x_bj)^2 / l_j^2 = 2 (sum_a w_a x_aj^2 - x_j'W x_j) / l_j^2,
-  which for all j is one product W F; no n x n x d tensor arises.
-- log a_j, log b_j of the warping: the same product gives dL/dF_aj = 2 (sum_b W_ab F_bj - w_a F_aj), hence dL/dx_aj, and
+- log v: dK = v diag(W), hence v sum_i A_ii W_i / 2.
+- log s: dK = s k = K - diag(v W + V), hence (a'r - n - sum_i A_ii (v W_i + V_i)) / 2.
+- log l_j: dr2 = -2 (x_j - x'_j)^2 / l_j^2. With C = -s A o k'(r2) and c = C 1,
+  sum_ab C_ab (x_aj - x_bj)^2 / l_j^2 = 2 (sum_a c_a x_aj^2 - x_j'C x_j) / l_j^2,
+  which for all j is one product C F; no n x n x d tensor arises.
+- log a_j, log b_j of the warping: the same product gives dL/dF_aj = 2 (sum_b C_ab F_bj - c_a F_aj), hence dL/dx_aj, and
   `warped_and_slopes` how x_aj depends on them.
+- z of a level: the sum of dL/dF_aj over the rows a that have the level.
 """
 
 import math
@@ -43,39 +45,44 @@ class LogPosterior:
 
     Args:
         columns: which column each feature belongs to, and whether positions are warped.
-        features: `n x p`.
+        features: `n x p'`.
         Y: standardized values of each pair's output, `b x n`.
-        V: known noise variance in the same units, `b x n`; zeros where none is known.
-        location, scale: of the normal prior of theta, `3 d + 2`.
+        V: the part of each value's noise variance that is given, in the same units, `b x n`.
+        W: how much of the inferred variance the noise of each value has, `b x n`.
+        location, scale: of the normal prior of theta, `p`.
     """
 
     columns: Columns
     features: Tensor
     Y: Tensor
     V: Tensor
+    W: Tensor
     location: Tensor
     scale: Tensor
 
     def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Values `b` and gradients `b x (3 d + 2)`; NaN where K is not positive definite."""
-        n = self.Y.shape[1]
-        h = Hyperparameters.from_theta(theta)
+        """Values `b` and gradients `b x p`; NaN where K is not positive definite."""
+        n, d = self.Y.shape[1], self.columns.dim
+        h = Hyperparameters.from_theta(theta, d)
         v, s = h.noise, h.outputscale
         owner = self.columns.owner
         length = h.length_scales[:, None, owner]
+        numeric, indicators = self.columns.parted(self.features)
         if self.columns.is_warped:
-            numeric, indicators = self.columns.parted(self.features)
             bent_owner = owner[: numeric.shape[1]]
             bent, by_a, by_b = warped_and_slopes(
                 numeric, h.warping_a[:, None, bent_owner], h.warping_b[:, None, bent_owner]
             )
-            F = torch.cat([bent, indicators.expand(len(theta), -1, -1)], 2) / length  # b x n x p
+            F = torch.cat([bent, indicators.expand(len(theta), -1, -1)], 2) / length  # b x n x p'
         else:
             F = self.features / length
+        if self.columns.blocks:
+            F = torch.cat([F, self.columns.placed(indicators, h.positions)], 2)
         r2 = squared_distances(F, F)
         r2.diagonal(dim1=1, dim2=2).zero_()
         k, slope = matern52_and_slope_(r2)
-        noise = v[:, None] + self.V
+        inferred = v[:, None] * self.W
+        noise = inferred + self.V
         K = k.mul_(s[:, None, None])
         K.diagonal(dim1=1, dim2=2).add_(noise)
         L, info = torch.linalg.cholesky_ex(K)
@@ -92,20 +99,23 @@ class LogPosterior:
         # Transposed, as it is symmetric and comes in columns.
         A = torch.cholesky_inverse(L).mT.baddbmm_(alpha, alpha.mT, beta=-1)
         diagonal = A.diagonal(dim1=1, dim2=2)
-        by_noise = 0.5 * v * diagonal.sum(1)
+        by_noise = 0.5 * (diagonal * inferred).sum(1)
         by_scale = 0.5 * (fit - n - (diagonal * noise).sum(1))
-        W = A.mul_(slope).mul_(-s[:, None, None])
-        by_F = 2 * (W @ F - W.sum(2, keepdim=True) * F)
-        by_column = torch.zeros_like(theta[:, :-2])
-        by_column.index_add_(1, owner, -(F * by_F).sum(1))
+        C = A.mul_(slope).mul_(-s[:, None, None])
+        by_F = 2 * (C @ F - C.sum(2, keepdim=True) * F)
+        by_column = theta.new_zeros(len(theta), 3 * d)
+        by_column.index_add_(1, owner, -(F * by_F)[..., : len(owner)].sum(1))
         if self.columns.is_warped:
-            by_bent = (by_F / length)[..., : bent.shape[2]]
-            by_column.index_copy_(1, bent_owner + self.columns.dim, (by_bent * by_a).sum(1))
-            by_column.index_copy_(1, bent_owner + 2 * self.columns.dim, (by_bent * by_b).sum(1))
+            by_bent = (by_F[..., : len(owner)] / length)[..., : bent.shape[2]]
+            by_column.index_copy_(1, bent_owner + d, (by_bent * by_a).sum(1))
+            by_column.index_copy_(1, bent_owner + 2 * d, (by_bent * by_b).sum(1))
+        parts = [by_column, by_noise[:, None], by_scale[:, None]]
+        if self.columns.blocks:
+            parts.append(self.columns.by_position(indicators, by_F[..., len(owner) :]))
 
         z = (theta - self.location) / self.scale
         value = torch.where(info == 0, value + self.log_prior(theta), torch.nan)
-        return value, torch.cat([by_column, by_noise[:, None], by_scale[:, None]], 1) - z / self.scale
+        return value, torch.cat(parts, 1) - z / self.scale
 
     def log_prior(self, theta: Tensor) -> Tensor:
         """Log density of theta but for a constant, `b`."""

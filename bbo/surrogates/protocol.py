@@ -60,17 +60,21 @@ class Surrogate(Protocol):
         X: Tensor,
         Y: Tensor,
         Yvar: Tensor | None = None,
+        counts: Tensor | None = None,
         *,
         categorical: Mapping[int, int] | None = None,
         warm: Mapping[str, Any] | None = None,
+        trusted: Tensor | None = None,
     ) -> Fitted:
         """Condition on data.
 
         Args:
             X, Y: inputs in the unit cube, `n x d`, and outputs, `n x m`.
-            Yvar: known noise variance, `n x m`; inferred when None.
+            Yvar: noise variance of each value, `n x m`; NaN where it is to be inferred, everywhere when None.
+            counts: of how many measurements each value is the mean, `n x m`; 1 when None.
             categorical: number of levels by column, for columns whose levels have no order.
             warm: `hyperparameters` of an earlier fit; may shorten the work, not needed.
+            trusted: values, `n x m`, that are to be believed however strange; for a surrogate that doubts some.
         Raises:
             ValueError: if the shapes disagree or a value is not finite.
             FitError: if no rung of the ladder gave a posterior.

@@ -223,6 +223,15 @@ def test_failed_points_lower_feasibility_near_them_and_not_far_away(seed):
     assert (after.log_feasibility(far).exp() > 0.95).all()
 
 
+def test_one_failure_alone_says_nothing_of_where_others_fail():
+    X = uniform(30, 2)
+    one, two = (believed(X, waves(X), X_failed=0.1 * uniform(k, 2, seed=5)) for k in (1, 2))
+    assert not one.is_doubtful
+    assert (one.log_feasibility(X) == 0).all()
+    assert two.is_doubtful
+    assert two.log_feasibility(0.1 * uniform(2, 2, seed=5)).max() < -0.5
+
+
 def evidence(X, values, transform):
     """Log density per observation in the units of the values, from a fit of this output alone."""
     t = transform.forward(values)

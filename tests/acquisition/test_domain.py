@@ -113,3 +113,62 @@ def test_grid_has_every_point_once():
     assert fixed.n_points == 1
     assert space.decode(fixed.grid().numpy()) == [{"a": 2, "b": "p", "c": 5}]
     assert Domain.compile(MIXED).n_points is None
+
+
+def box(domain, seed=0):
+    """Corners somewhere in the domain, at least 0.05 apart."""
+    a, b = uniform(2, domain.dim, seed=seed)
+    return a.minimum(b) * 0.9, a.maximum(b) * 0.9 + 0.05
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("seed", range(10))
+def test_within_a_box_all_is_members_of_the_space_inside_the_box(space, seed):
+    whole = Domain.compile(space)
+    lower, upper = box(whole, seed)
+    domain = whole.within(lower, upper)
+    X = torch.cat([domain.sample(40, seed), domain.snap(3 * uniform(40, space.dim, seed=seed) - 1)])
+    assert np.allclose(space.snap(X.numpy()), X.numpy(), atol=1e-9)
+    free = domain.free
+    is_coarse = torch.zeros(space.dim, dtype=torch.bool)
+    for j, *_ in domain.fine:
+        values = whole.snap(torch.linspace(0, 1, 400_001, dtype=D)[:, None].expand(-1, space.dim))[:, j]
+        is_coarse[j] = not ((values >= lower[j]) & (values <= upper[j])).any()
+    free = free[~is_coarse[free]]
+    assert (X[:, free] >= lower[free] - 1e-12).all()
+    assert (X[:, free] <= upper[free] + 1e-12).all()
+    others = torch.ones(space.dim, dtype=torch.bool)
+    others[whole.free] = False
+    assert torch.equal(domain.snap(X)[:, others], whole.snap(X)[:, others])
+
+
+def test_a_fine_grid_without_a_level_in_the_box_keeps_the_one_at_its_middle():
+    whole = Domain.compile(Space((Int("h", 0, 50_000), Int("i", 1, 20_000, log=True))))
+    middle = torch.tensor([0.4, 0.05], dtype=D)
+    domain = whole.within(middle - 1e-7, middle + 1e-7)
+    X = domain.snap(uniform(20, 2))
+    assert torch.equal(X, whole.snap(middle[None]).expand(20, -1))
+
+
+def test_samples_fill_the_box():
+    whole = Domain.compile(SPACES[2])
+    lower, upper = torch.tensor([0.2, 0.7], dtype=D), torch.tensor([0.3, 0.9], dtype=D)
+    X = whole.within(lower, upper).sample(64, seed=0)
+    assert torch.allclose(X.amin(0), lower, atol=0.01)
+    assert torch.allclose(X.amax(0), upper, atol=0.01)
+
+
+def test_a_box_in_a_box_is_their_common_part_and_the_first_stays():
+    whole = Domain.compile(SPACES[2])
+    first = whole.within(torch.tensor([0.1, 0.1], dtype=D), torch.tensor([0.6, 0.6], dtype=D))
+    second = first.within(torch.tensor([0.3, -1.0], dtype=D), torch.tensor([0.9, 0.4], dtype=D))
+    assert (second.lower.tolist(), second.upper.tolist()) == ([0.3, 0.1], [0.6, 0.4])
+    assert (first.lower.tolist(), whole.lower.tolist()) == ([0.1, 0.1], [0.0, 0.0])
+
+
+def test_an_empty_box_is_refused():
+    whole = Domain.compile(SPACES[2])
+    with pytest.raises(ValueError, match="column 1: it goes from 1.2"):
+        whole.within(torch.tensor([0.1, 1.2], dtype=D), torch.tensor([0.6, 1.3], dtype=D))
+    with pytest.raises(ValueError, match="2 columns"):
+        whole.within(torch.zeros(3, dtype=D), torch.ones(3, dtype=D))

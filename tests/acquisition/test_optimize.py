@@ -156,6 +156,27 @@ def test_results_are_distinct_members_ranked_and_the_same_twice(space, q):
     assert len(rows) == len(first.ranked)
 
 
+@pytest.mark.parametrize("q", [1, 2])
+def test_in_a_box_candidates_climbing_and_moves_stay_inside_and_find_its_best_corner(q):
+    lower = torch.tensor([0.3, 0.0, 0.0, 0.0, 0.2, 0.5], dtype=D)
+    upper = torch.tensor([0.4, 1.0, 1.0, 1.0, 0.7, 0.5], dtype=D)
+    domain = Domain.compile(MIXED).within(lower, upper)
+    seen = []
+
+    def acquisition(X):
+        seen.append(X.detach())
+        return X.sum((1, 2))
+
+    anchors = Domain.compile(MIXED).sample(3, seed=0)
+    best = maximize_acquisition(acquisition, domain, q=q, seed=0, anchors=anchors)
+    visited = torch.cat([X.reshape(-1, 6) for X in seen])
+    assert (visited[:, domain.free] >= lower[domain.free] - 1e-12).all()
+    assert (visited[:, domain.free] <= upper[domain.free] + 1e-12).all()
+    assert torch.allclose(best.X[:, [0, 5]], upper[[0, 5]].expand(q, -1), atol=1e-6)
+    assert (best.X[:, 4] > 0.699).all()
+    assert (best.X[:, 1:4] > torch.tensor([0.98, 0.89, 0.83], dtype=D)).all()
+
+
 def test_values_that_are_not_finite_are_avoided():
     def half(X):
         return torch.where(X[:, 0, 0] < 0.5, X[:, 0].sum(-1), torch.nan)

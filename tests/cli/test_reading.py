@@ -9,9 +9,9 @@ import pytest
 
 from bbo.objective import Maximize, Minimize, OutcomeConstraint, Tracked
 from bbo.space import Categorical, Float, Space
-from bbo.strategies import RandomSearch
+from bbo.strategies import GP, RandomSearch
 from bbo.studies.study import Study
-from bbo.trial import FailureReason
+from bbo.trial import FailureReason, Suggestion
 
 SPACE = Space((Float("x", 0.0, 1.0, unit="m/s"), Categorical("[bold]kind[/]", ("a", None))))
 READING = [["status"], ["best"], ["export", "--csv", "-"], ["plot"], ["verify"]]
@@ -177,12 +177,95 @@ def test_a_csv_that_cannot_be_written_is_an_error(bbo, beam_log):
     assert "no/such/folder/out.csv" in result.stderr
 
 
-def test_plot_writes_two_figures_a_study_and_names_them(bbo, beam_log, tmp_path):
+def test_plot_of_results_writes_two_figures_a_study_and_says_why_there_are_no_more(bbo, beam_log, tmp_path):
     with study("a/b: [c]", Minimize("y")) as odd:
         odd.run(lambda t: t["x"], 3)
-    said = bbo("plot", "-o", "figures").stdout.split()
+    result = bbo("plot", "-o", "figures")
+    said = result.stdout.split()
     assert said == [
         f"figures/{stem}-{kind}.png" for stem in ("welded-beam", "a-b-c") for kind in ("progress", "parameters")
     ]
     assert all((tmp_path / path).read_bytes().startswith(b"\x89PNG") for path in said)
+    assert result.stderr.splitlines()[0] == (
+        "welded-beam: figures of results alone. SobolSearch has no model to draw: --strategy GP reads the same trials."
+    )
     assert len(bbo("plot", "--name", "welded-beam").stdout.split()) == 2
+
+
+def test_plot_draws_the_model_of_a_study_that_has_one(bbo, tmp_path):
+    with Study([Float("x", 0.0, 1.0)], Minimize("y"), strategy=GP(), storage="bbo.db", name="line", seed=1) as line:
+        line.run(lambda t: (t["x"] - 0.3) ** 2, 4)
+    result = bbo("plot")
+    kinds = ["progress", "parameters", "slices", "dependence", "importance"]
+    kinds += ["predicted"] if hasattr(GP, "leave_one_out") else []
+    assert result.stdout.split() == [f"line-{kind}.png" for kind in kinds]
+    assert result.stderr == ""
+    refused = bbo("plot", "--only", "pair")
+    assert refused.exit_code == 2
+    assert "error: A map needs two parameters" in refused.stderr
+
+
+def test_plot_draws_the_kinds_that_are_asked_for_with_another_strategys_model(bbo):
+    study("line", Minimize("y")).run(lambda t: t["x"], 4)
+    said = bbo("plot", "--only", "importance", "--only", "progress", "--strategy", "GP").stdout.split()
+    assert said == ["line-importance.png", "line-progress.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--only", "slices"], "RandomSearch has no model to draw: --strategy GP"),
+        (["--only", "slices", "--strategy", "gpp"], "There is no strategy named 'gpp'. Did you mean GP?"),
+        (["--strategy", "LatinHypercube"], "LatinHypercube has no model to draw"),
+        (["--only", "pie"], "'pie' is not one of"),
+    ],
+)
+def test_a_figure_that_cannot_be_drawn_is_an_error_and_no_file(bbo, tmp_path, options, said):
+    study("few", Minimize("y")).run(lambda t: t["x"], 3)
+    result = bbo("plot", *options)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.replace("\u2502", " ").split())
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_too_few_trials_for_a_model_are_said(bbo):
+    study("few", Minimize("y")).run(lambda t: t["x"], 3)
+    assert "is drawn from 4 completed trials on: few has 3" in bbo("plot", "--strategy", "GP").stderr
+
+
+def foretold(values, loo_r2):
+    """A study whose results lie where they do of what was foretold: 0, give or take 1."""
+
+    class Foretelling(RandomSearch):
+        def suggest(self, history, n, *, seed):
+            notes = {"mean": {"y": 0.0}, "sd": {"y": 1.0}, "noise": 0.0, "warm": {}, "loo_r2": loo_r2}
+            return [Suggestion(s.params, notes=notes) for s in super().suggest(history, n, seed=seed)]
+
+    with Study(SPACE, Minimize("y"), strategy=Foretelling(), seed=3, storage="bbo.db", name="said") as s:
+        for value in values:
+            s.tell(s.ask(), value)
+
+
+def test_status_says_how_the_model_stands_and_warns_in_words_where_it_is_overconfident(bbo):
+    foretold([0.0] * 11 + [9.0] * 9, 0.75)
+    said = " ".join(bbo("status").stdout.split())
+    assert "model 11 of the last 20 results within its 90 % intervals, leave-one-out R2 0.75 (at trial 19)" in said
+    assert "The model is overconfident: 9 of the last 20 results lay outside its 90 % intervals (2 expected)." in said
+    assert "explains nothing" not in said
+
+
+def test_status_warns_where_the_model_explains_nothing(bbo):
+    foretold([0.0] * 12, -0.5)
+    said = " ".join(bbo("status").stdout.split())
+    assert "The model explains nothing" in said
+    assert "overconfident" not in said
+
+
+def test_status_has_no_doubts_about_a_model_that_does_well(bbo):
+    foretold([0.0] * 12, 0.9)
+    said = bbo("status").stdout
+    assert "The model" not in said
+
+
+def test_status_says_nothing_of_a_model_where_there_is_none(bbo, beam_log):
+    assert "\n  model" not in bbo("status").stdout

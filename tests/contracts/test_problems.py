@@ -10,7 +10,8 @@ import pytest
 
 from bbo.errors import SpaceError
 from bbo.objective import Minimize, Objectives
-from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Noisy, PressureVessel
+from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Levy, Noisy, PressureVessel
+from bbo.problems.wrappers import Categorized, Moved
 from bbo.space import Float, Int, Space
 
 
@@ -22,12 +23,18 @@ WRAPPED = {
     "noisy": lambda: Noisy(PressureVessel(), sd={"cost": 100.0, "volume": 1e4}),
     "failing": lambda: Failing(Branin(), where=_is_in_a_corner),
     "delayed": lambda: Delayed(Branin(), seconds=0.0),
+    "moved": lambda: Moved(Levy(4), seed=3),
+    "categorized": lambda: Categorized(Moved(Levy(4), seed=3), {"x1": 3, "x3": 5}, seed=4),
 }
 EVERY = {**PROBLEMS, **WRAPPED}
 # The noise moves the value at the optimum.
 KNOWN = {name: make for name, make in EVERY.items() if getattr(make(), "best_value", None) is not None}
 KNOWN.pop("noisy")
-SMOOTH = {name: make for name, make in KNOWN.items() if len(make().objectives) == 1}
+SMOOTH = {
+    name: make
+    for name, make in KNOWN.items()
+    if len(make().objectives) == 1 and all(isinstance(p, Float) for p in make().space.parameters)
+}
 
 
 def _each(cases):

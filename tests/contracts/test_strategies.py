@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from bbo.acquisition.optimism import UCB, Thompson
 from bbo.objective import Maximize, Minimize, OutcomeConstraint
 from bbo.space import Categorical, Float, Int, Ordinal, Space
 from bbo.storage import MemoryStorage
@@ -20,10 +21,19 @@ STRATEGIES = [
     LatinHypercube(size=6),
     GP(n_first=6),
     ModelBased(n_first=5, first=LatinHypercube(size=5)),
+    GP(n_first=6, acquisition=UCB()),
+    GP(n_first=6, acquisition=Thompson()),
 ]
 ADAPTIVE = [s for s in STRATEGIES if isinstance(s, ModelBased)]
-each = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: type(s).__name__)
-adaptive = pytest.mark.parametrize("strategy", ADAPTIVE, ids=lambda s: type(s).__name__)
+
+
+def _name(strategy):
+    own = type(getattr(strategy, "acquisition", None)).__name__
+    return type(strategy).__name__ + (f"-{own}" if own in ("UCB", "Thompson") else "")
+
+
+each = pytest.mark.parametrize("strategy", STRATEGIES, ids=_name)
+adaptive = pytest.mark.parametrize("strategy", ADAPTIVE, ids=_name)
 
 MIXED = Space(
     [

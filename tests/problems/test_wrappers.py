@@ -1,3 +1,4 @@
+import math
 import time
 
 import numpy as np
@@ -5,15 +6,21 @@ import pytest
 
 from bbo.errors import SpaceError
 from bbo.problems import (
+    Ackley,
     Branin,
     Delayed,
     EvaluationError,
     Failing,
     GradientBoostingDiabetes,
+    Griewank,
     Hartmann6,
+    Levy,
     Noisy,
+    Rosenbrock,
+    SVMDigits,
     WeldedBeam,
 )
+from bbo.problems.wrappers import Categorized, Moved
 
 POINT = {"x1": 1.0, "x2": 2.0}
 BEAM = dict(zip(WeldedBeam.space.names, WeldedBeam.optima[0], strict=True))
@@ -123,3 +130,104 @@ def test_delay_is_a_number_or_a_function_of_params_and_seed():
 def test_a_negative_delay_is_refused():
     with pytest.raises(ValueError, match="at least 0, got -1"):
         Delayed(Branin(), seconds=-1)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 7, 30])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_moved_function_is_turned_by_a_rotation(dim, seed):
+    R = Moved(Levy(dim), seed).rotation
+    assert np.allclose(R @ R.T, np.eye(dim), atol=1e-12)
+    assert np.linalg.det(R) == pytest.approx(1.0)
+
+
+def test_rotations_favour_no_direction():
+    # The entries of a uniform rotation have mean 0 and variance 1 / dim, whichever row and column.
+    R = np.array([Moved(Levy(3), seed).rotation for seed in range(600)])
+    assert np.abs(R.mean(axis=0)).max() < 5 * math.sqrt(1 / 3 / 600)
+    # The square of an entry has variance 4 / 45 on the sphere in 3 dimensions.
+    assert np.abs((R**2).mean(axis=0) - 1 / 3).max() < 5 * math.sqrt(4 / 45 / 600)
+
+
+def test_the_optimum_of_a_moved_function_lies_anywhere_within_and_is_known():
+    centres = np.array(
+        [p.space.encode([dict(zip(p.space.names, p.optima[0], strict=True))])[0] for p in map(_moved, range(400))]
+    )
+    assert centres.min() >= 0.15 - 1e-12
+    assert centres.max() <= 0.85 + 1e-12
+    assert centres.mean(axis=0) == pytest.approx(0.5, abs=5 * 0.7 / math.sqrt(12 * 400))
+    for problem in map(_moved, range(5)):
+        assert problem.best_value == Ackley(4).best_value
+        at = dict(zip(problem.space.names, problem.optima[0], strict=True))
+        assert problem.evaluate(at)["value"] == pytest.approx(0.0, abs=1e-12)
+
+
+def _moved(seed):
+    return Moved(Ackley(4), seed)
+
+
+def test_a_moved_function_keeps_distances_from_the_optimum():
+    # Griewank's bowl |x|^2 / 4000 is the same all around, its grain within 0 and 2.
+    problem = Moved(Griewank(6), seed=2)
+    optimum = np.array(problem.optima[0])
+    for x in problem.space.sample(50, np.random.default_rng(1)):
+        bowl = np.sum((np.array(list(x.values())) - optimum) ** 2) / 4000
+        assert bowl <= problem.evaluate(x)["value"] <= bowl + 2
+
+
+def test_a_moved_function_is_the_function_at_the_point_that_the_rotation_says():
+    problem, base = Moved(Rosenbrock(3), seed=5), Rosenbrock(3)
+    low, width = -5.0, 15.0
+    (x,) = problem.space.sample(1, np.random.default_rng(0))
+    moved = np.array(list(x.values())) - np.array(problem.optima[0])
+    at = np.ones(3) + sum(problem.rotation[:, j] * moved[j] for j in range(3))
+    a, b, c = at.tolist()
+    expected = 100 * (b - a**2) ** 2 + (1 - a) ** 2 + 100 * (c - b**2) ** 2 + (1 - b) ** 2
+    assert problem.evaluate(x)["value"] == pytest.approx(expected, rel=1e-12)
+    assert (base.space.parameters[0].low, base.space.parameters[0].high - low) == (low, width)
+
+
+def test_other_seeds_move_otherwise_and_the_same_alike():
+    assert Moved(Levy(4), 1).optima == Moved(Levy(4), 1).optima != Moved(Levy(4), 2).optima
+    assert np.array_equal(Moved(Levy(4), 1).rotation, Moved(Levy(4), 1).rotation)
+
+
+def test_only_numbers_on_a_linear_scale_are_moved():
+    with pytest.raises(ValueError, match=r"SVMDigits has \['C', 'gamma', 'kernel', 'degree'\]"):
+        Moved(SVMDigits(), seed=0)
+
+
+def test_letters_stand_for_levels_in_an_order_of_the_seed_and_one_is_the_optimum():
+    base = Moved(Levy(4), seed=3)
+    problem = Categorized(base, {"x2": 5, "x4": 3}, seed=1)
+    assert [p.kind for p in problem.space.parameters] == ["float", "categorical", "float", "categorical"]
+    levels = problem.levels["x2"]
+    assert sorted(levels) == list("abcde")
+    even = np.linspace(-8, 8, 5)
+    apart = np.abs(np.sort(list(levels.values())) - even)
+    assert (apart > 1e-9).sum() <= 1
+    assert apart.max() <= 2
+    assert levels[problem.optima[0][1]] == base.optima[0][1]
+    assert Categorized(base, {"x2": 5, "x4": 3}, seed=1).levels == problem.levels
+    orders = {tuple(Categorized(base, {"x2": 5}, seed).levels["x2"].values()) for seed in range(20)}
+    assert len(orders) > 10
+
+
+def test_categories_have_the_values_of_their_levels():
+    base = Branin()
+    problem = Categorized(base, {"x1": 4}, seed=0)
+    for letter, x1 in problem.levels["x1"].items():
+        assert problem.evaluate({"x1": letter, "x2": 3.0}) == base.evaluate({"x1": x1, "x2": 3.0})
+
+
+def test_categories_of_a_problem_without_a_known_optimum_lie_evenly():
+    problem = Categorized(GradientBoostingDiabetes(), {"subsample": 2}, seed=0)
+    assert sorted(problem.levels["subsample"].values()) == pytest.approx([0.475, 0.825])
+    assert (problem.best_value, problem.optima) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("n_levels", "message"), [({"loss": 2}, r"n_levels for \['loss'\]"), ({"subsample": 1}, r"lie in \[2, 26\]")]
+)
+def test_impossible_levels_are_refused(n_levels, message):
+    with pytest.raises(ValueError, match=message):
+        Categorized(GradientBoostingDiabetes(), n_levels, seed=0)

@@ -2,13 +2,17 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import norm
 
+from bbo.acquisition.optimism import UCB, Thompson
+from bbo.acquisition.utilities import log_pi
 from bbo.budget import Budget, RegretBelow
 from bbo.errors import StrategyError
 from bbo.objective import Maximize, Minimize, OutcomeConstraint, Target
 from bbo.seeding import generator
 from bbo.space import Categorical, Float, Int
+from bbo.storage import MemoryStorage
 from bbo.strategies import GP, RandomSearch
 from bbo.strategies.model_based import ModelBased
 from bbo.studies.study import Study
@@ -127,7 +131,7 @@ class Exploring:
     """An acquisition that goes where the model knows least, and keeps the incumbent that it was called with."""
 
     def __call__(self, mean, sd, best_f):
-        self.best_f = float(best_f)
+        self.best_f = float(best_f.mean())
         return sd.log()
 
 
@@ -204,3 +208,90 @@ def test_predictions_of_no_points_are_empty():
     s = told((Maximize("y"), OutcomeConstraint("g", upper=1.0)), lambda t: {"y": wave(t), "g": t["x"]}, space=space)
     prediction = s.strategy.predict(s.history, [])
     assert [len(v) for v in (*prediction.mean.values(), *prediction.sd.values(), prediction.feasibility)] == [0] * 5
+
+
+ACQUISITIONS = [log_pi, UCB(beta=2.0), Thompson(n_features=256)]
+each_acquisition = pytest.mark.parametrize("acquisition", ACQUISITIONS, ids=["log_pi", "UCB", "Thompson"])
+SQUARE = [Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)]
+
+
+def bowl(trial):
+    return (trial["x"] - 0.31) ** 2 + (trial["z"] - 0.77) ** 2
+
+
+@each_acquisition
+def test_another_acquisition_searches_better_than_random_and_is_rebuilt_from_the_log(acquisition):
+    storage = MemoryStorage()
+    ours, theirs = [], []
+    for seed in range(3):
+        for strategy, found in ((GP(acquisition=acquisition), ours), (RandomSearch(), theirs)):
+            s = Study(SQUARE, Minimize("y"), strategy=strategy, seed=seed, storage=storage, name=f"{seed} {strategy}")
+            s.run(bowl, 16)
+            found.append(s.best.values["y"])
+    assert np.median(ours) < np.median(theirs) / 3
+    loaded = Study.load(storage, f"0 {GP(acquisition=acquisition)}")
+    assert loaded.strategy == GP(acquisition=acquisition)
+    assert loaded.verify().agrees
+
+
+@each_acquisition
+def test_another_acquisition_respects_constraints_failures_and_pending_points(acquisition):
+    """The optimum of the bowl is infeasible, the best feasible x is 0.5; where z < 0.3 evaluations fail."""
+    wanted = (Minimize("y"), OutcomeConstraint("side", lower=0.5))
+    s = Study(SQUARE, wanted, strategy=GP(n_first=8, acquisition=acquisition), seed=1)
+    for _ in range(6):
+        batch = s.ask(4)
+        X = torch.tensor([list(t.params.values()) for t in batch])
+        gaps = torch.cdist(X, X) + torch.eye(len(batch))
+        assert gaps.min() > 1e-6
+        for trial in batch:
+            if trial["z"] < 0.3:
+                s.fail(trial, "leaked")
+            else:
+                s.tell(trial, {"y": bowl(trial), "side": trial["x"]})
+    late = s.trials[12:]
+    assert sum(t["z"] < 0.3 for t in late) <= 3
+    assert s.best.values["y"] < 0.19**2 + 0.02
+    assert s.best.values["side"] >= 0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_under_noise_a_batch_is_spread_and_the_recommended_point_is_good(seed):
+    def noisy(trial):
+        return bowl(trial) + 0.1 * generator(trial.seed).normal()
+
+    s = Study(SQUARE, Minimize("y"), strategy=GP(), seed=seed)
+    for _ in range(10):
+        batch = s.ask(4)
+        assert len({(t["x"], t["z"]) for t in batch}) == 4
+        for trial in batch:
+            s.tell(trial, noisy(trial))
+    assert bowl(s.recommend()) < 0.05
+
+
+def test_one_failed_point_alone_is_kept_away_from_and_two_teach_where_others_fail():
+    s = Study(LINE, Maximize("y"), strategy=RandomSearch(), seed=1)
+    for x in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
+        s.enqueue({"x": x})
+        s.tell(s.ask(), x)
+    strategy = ModelBased(acquisition=Exploring(), n_first=1)
+    (first,) = strategy.suggest(s.history, 1, seed=1)
+    s.enqueue(first.params)
+    s.fail(s.ask(), "leaked")
+    (second,) = strategy.suggest(s.history, 1, seed=1)
+    assert abs(second.params["x"] - first.params["x"]) > 0.01
+    assert "feasibility" not in second.notes
+    s.enqueue(second.params)
+    s.fail(s.ask(), "leaked")
+    (third,) = strategy.suggest(s.history, 1, seed=1)
+    assert third.notes["feasibility"] < 1.0
+
+
+def test_notes_say_what_was_predicted_whatever_is_pending():
+    s = told(Maximize("y"), wave, n=7)
+    alone = s.ask()
+    mean, sd = (alone.notes[key]["y"] for key in ("mean", "sd"))
+    s.ask(3)
+    said = s.at(7).predict(s.frame())
+    assert mean == pytest.approx(said["y mean"][7], rel=1e-5)
+    assert sd == pytest.approx(said["y sd"][7], rel=1e-5)

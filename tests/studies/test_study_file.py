@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bbo.acquisition.optimism import UCB, Thompson
+from bbo.acquisition.utilities import log_pi
 from bbo.budget import Budget, GainBelow, GainBelowNoise
 from bbo.errors import StudyExistsError, StudyFileError
 from bbo.objective import Maximize, OutcomeConstraint, Target, Tracked
@@ -140,6 +142,18 @@ def test_what_a_file_leaves_open_is_left_open_and_the_name_is_the_files(file):
     found = read_study_file(file(SMALL.partition("[strategy]")[0], "first try.toml"))
     assert found.name == "first try"
     assert (found.strategy, found.budget, found.seed, found.storage) == (None, None, None, None)
+
+
+def test_an_acquisition_is_given_by_its_name_with_its_options(file):
+    bare = EVERYTHING.replace(
+        'surrogate = {name = "ExactGP", subset = 300}', 'acquisition = {name = "UCB", beta = 2.0}'
+    )
+    assert read_study_file(file(bare)).strategy.acquisition == UCB(beta=2.0)
+    for name, meant in (("log_pi", log_pi), ("Thompson", Thompson())):
+        named = bare.replace('{name = "UCB", beta = 2.0}', f'{{name = "{name}"}}')
+        assert read_study_file(file(named)).strategy.acquisition == meant
+    with pytest.raises(StudyFileError, match="acquisition"):
+        read_study_file(file(bare.replace("UCB", "ExactGP")))
 
 
 @pytest.mark.parametrize(("word", "seconds"), [("seconds = 90", 90.0), ("hours = 0.5", 1800.0), ("days = 2", 172800.0)])

@@ -20,23 +20,37 @@ def data(n=12, d=3, b=2, seed=0):
     return X, Y, V, theta
 
 
-def standard(d=3):
+def standard(d=3, n_positions=0):
     """Location and scale of the prior of theta."""
-    return torch.linspace(-1.0, 1.0, 3 * d + 2, dtype=D), torch.linspace(0.5, 2.0, 3 * d + 2, dtype=D)
+    p = 3 * d + 2 + n_positions
+    return torch.linspace(-1.0, 1.0, p, dtype=D), torch.linspace(0.5, 2.0, p, dtype=D)
 
 
-def naive(X, y, V, theta, distance):
-    """The same density from the dense definition, differentiable by autograd."""
+def shares(V, seed=3):
+    """How much of the inferred noise each value has: of some none, of others a half or a third."""
+    return torch.tensor([0.0, 1.0, 1 / 2, 1 / 3], dtype=D)[
+        torch.randint(4, V.shape, generator=torch.Generator().manual_seed(seed))
+    ]
+
+
+def naive(X, y, V, W, theta, distance, places=None):
+    """The same density from the dense definition, differentiable by autograd.
+
+    `places(X, z)` is what positions of levels add to the squared distance.
+    """
     d = X.shape[1]
-    lengths, a, b = theta[:-2].exp().reshape(3, d)
-    v, s = theta[-2:].exp()
+    lengths, a, b = theta[: 3 * d].exp().reshape(3, d)
+    v, s = theta[3 * d : 3 * d + 2].exp()
     warped = 1 - (1 - (1e-4 + 0.9998 * X) ** a) ** b
-    r = (5 * sum((distance(X, warped, j) / lengths[j]) ** 2 for j in range(d)) + 1e-300).sqrt()
-    K = s * (1 + r + r * r / 3) * (-r).exp() + torch.diag(v + V)
+    r2 = sum((distance(X, warped, j) / lengths[j]) ** 2 for j in range(d))
+    if places is not None:
+        r2 = r2 + places(X, theta[3 * d + 2 :])
+    r = (5 * r2 + 1e-300).sqrt()
+    K = s * (1 + r + r * r / 3) * (-r).exp() + torch.diag(v * W + V)
     one = torch.ones_like(y)
     mu = (one @ K.inverse() @ y) / (one @ K.inverse() @ one)
     normal = torch.distributions.MultivariateNormal(mu * one, K)
-    location, scale = standard(d)
+    location, scale = standard(d, len(theta) - 3 * d - 2)
     return normal.log_prob(y) - 0.5 * (((theta - location) / scale) ** 2).sum()
 
 
@@ -48,20 +62,21 @@ def plain(X, warped, j):
     return X[:, None, j] - X[None, :, j]
 
 
-def columns(d=3, categorical=None, is_warped=True):
-    return Columns(d, categorical or {}, torch.device("cpu"), is_warped=is_warped)
+def columns(d=3, categorical=None, is_warped=True, has_positions=False):
+    return Columns(d, categorical or {}, torch.device("cpu"), is_warped=is_warped, has_positions=has_positions)
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("distance", [numeric, plain])
 def test_value_and_gradient_equal_autograd_of_the_dense_formula(seed, distance):
     X, Y, V, theta = data(seed=seed)
-    value, grad = LogPosterior(columns(is_warped=distance is numeric), X, Y, V, *standard())(theta)
+    W = shares(V)
+    value, grad = LogPosterior(columns(is_warped=distance is numeric), X, Y, V, W, *standard())(theta)
     assert value.shape == (2,)
     assert grad.shape == (2, 11)
     for k in range(2):
         t = theta[k].clone().requires_grad_()
-        reference = naive(X, Y[k], V[k], t, distance)
+        reference = naive(X, Y[k], V[k], W[k], t, distance)
         assert value[k].item() == pytest.approx(reference.item(), rel=1e-10)
         assert torch.allclose(grad[k], torch.autograd.grad(reference, t)[0], rtol=1e-8, atol=1e-9)
 
@@ -71,7 +86,8 @@ def test_gradient_equals_finite_differences_also_with_a_categorical_column(is_wa
     X, Y, V, theta = data(n=15, d=3, b=1, seed=5)
     X[:, 1] = ((X[:, 1] * 4).floor() + 0.5) / 4
     kinds = columns(3, {1: 4}, is_warped)
-    density = LogPosterior(kinds, kinds.features(X), Y, V, *standard())
+    W = shares(V)
+    density = LogPosterior(kinds, kinds.features(X), Y, V, W, *standard())
     value, grad = density(theta)
     eye = 1e-5 * torch.eye(11, dtype=D)
     for j in range(11):
@@ -81,8 +97,58 @@ def test_gradient_equals_finite_differences_also_with_a_categorical_column(is_wa
     def distance(X, warped, j):
         return (plain(X, warped, j) != 0).to(D) if j == 1 else (numeric if is_warped else plain)(X, warped, j)
 
-    reference = naive(X, Y[0], V[0], theta[0], distance)
+    reference = naive(X, Y[0], V[0], W[0], theta[0], distance)
     assert value.item() == pytest.approx(reference.item(), rel=1e-10)
+
+
+@pytest.mark.parametrize("is_warped", [True, False])
+def test_gradient_equals_autograd_and_finite_differences_also_in_positions_of_levels(is_warped):
+    X, Y, V, theta = data(n=15, d=3, b=2, seed=6)
+    X[:, 0] = ((X[:, 0] * 2).floor() + 0.5) / 2
+    X[:, 1] = ((X[:, 1] * 4).floor() + 0.5) / 4
+    kinds = columns(3, {0: 2, 1: 4}, is_warped, has_positions=True)
+    assert kinds.n_positions == 8
+    theta = torch.cat([theta, torch.randn(2, 8, dtype=D, generator=torch.Generator().manual_seed(1))], 1)
+    W = shares(V)
+    density = LogPosterior(kinds, kinds.features(X), Y, V, W, *standard(3, 8))
+    value, grad = density(theta)
+
+    def distance(X, warped, j):
+        return (plain(X, warped, j) != 0).to(D) if j < 2 else (numeric if is_warped else plain)(X, warped, j)
+
+    def places(X, z):
+        place = z.reshape(4, 2)[(X[:, 1] * 4).long()]
+        return (place[:, None] - place[None]).square().sum(2)
+
+    for k in range(2):
+        t = theta[k].clone().requires_grad_()
+        reference = naive(X, Y[k], V[k], W[k], t, distance, places)
+        assert value[k].item() == pytest.approx(reference.item(), rel=1e-10)
+        assert torch.allclose(grad[k], torch.autograd.grad(reference, t)[0], rtol=1e-8, atol=1e-9)
+    eye = 1e-5 * torch.eye(19, dtype=D)
+    for j in range(19):
+        slope = (density(theta + eye[j])[0] - density(theta - eye[j])[0]) / 2e-5
+        assert torch.allclose(grad[:, j], slope, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_replicates_as_rows_are_as_likely_as_their_means_but_for_what_they_say_of_the_noise_alone(seed):
+    """The rest is the density of values about their mean: with m of them, (m - 1) degrees of freedom."""
+    X, Y, V, theta = data(b=1, seed=seed)
+    V.zero_()
+    counts = torch.randint(1, 5, (len(X),), generator=torch.Generator().manual_seed(seed))
+    rows = torch.arange(len(X)).repeat_interleave(counts)
+    singles = Y[0, rows] + 0.1 * torch.randn(len(rows), dtype=D, generator=torch.Generator().manual_seed(seed + 9))
+    means = torch.zeros(len(X), dtype=D).index_add_(0, rows, singles) / counts
+    flat = torch.zeros(11, dtype=D), torch.full((11,), 1e9, dtype=D)
+    zeros = torch.zeros(1, len(rows), dtype=D)
+    by_rows, _ = LogPosterior(columns(), X[rows], singles[None], zeros, zeros + 1, *flat)(theta)
+    by_means, _ = LogPosterior(columns(), X, means[None], V, 1 / counts[None].to(D), *flat)(theta)
+    v = theta[0, -2].exp()
+    within = -((singles - means[rows]) ** 2).sum() / (2 * v)
+    freedom = len(rows) - len(X)
+    constant = within - 0.5 * (freedom * (2 * torch.pi * v).log() + counts.to(D).log().sum())
+    assert by_rows.item() == pytest.approx(by_means.item() + constant.item(), rel=1e-9)
 
 
 def test_value_equals_gpytorch():
@@ -97,14 +163,14 @@ def test_value_equals_gpytorch():
     mean = (weights @ Y[0] / weights.sum()).expand(len(X))
     reference = gpytorch.distributions.MultivariateNormal(mean, K).log_prob(Y[0])
     flat = torch.zeros(11, dtype=D), torch.full((11,), 1e6, dtype=D)
-    value, _ = LogPosterior(columns(), X, Y, V, *flat)(theta)
+    value, _ = LogPosterior(columns(), X, Y, V, torch.ones_like(V), *flat)(theta)
     assert value.item() == pytest.approx(reference.item(), rel=1e-9)
 
 
 def test_repeated_rows_keep_the_gradient_finite():
     X, Y, V, theta = data(b=1)
     X[1] = X[0]
-    value, grad = LogPosterior(columns(), X, Y, V, *standard())(theta)
+    value, grad = LogPosterior(columns(), X, Y, V, torch.ones_like(V), *standard())(theta)
     assert math.isfinite(value.item())
     assert grad.isfinite().all()
 
@@ -116,7 +182,7 @@ def test_corners_of_the_cube_under_extreme_exponents_keep_value_and_gradient_fin
     X[:, 1] = ((X[:, 1] * 4).floor() + 0.5) / 4
     theta[:, 3:6], theta[:, 6:9] = (math.log(e) for e in exponents)
     kinds = columns(3, {1: 4})
-    value, grad = LogPosterior(kinds, kinds.features(X), Y, V, *standard())(theta)
+    value, grad = LogPosterior(kinds, kinds.features(X), Y, V, torch.ones_like(V), *standard())(theta)
     assert math.isfinite(value.item())
     assert grad.isfinite().all()
 
@@ -125,9 +191,9 @@ def test_singular_covariance_gives_nan_and_leaves_the_other_rows_as_they_are():
     X, Y, V, theta = data(b=2)
     X[1] = X[0]
     V.zero_()
-    alone, _ = LogPosterior(columns(), X, Y[1:], V[1:], *standard())(theta[1:])
+    alone, _ = LogPosterior(columns(), X, Y[1:], V[1:], torch.ones_like(V[1:]), *standard())(theta[1:])
     theta[0, -2:] = torch.tensor([-800.0, 0.0])
-    value, _ = LogPosterior(columns(), X, Y, V, *standard())(theta)
+    value, _ = LogPosterior(columns(), X, Y, V, torch.ones_like(V), *standard())(theta)
     assert value[0].isnan()
     assert value[1].item() == pytest.approx(alone.item(), rel=1e-12)
 

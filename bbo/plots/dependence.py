@@ -1,0 +1,241 @@
+"""What the model expects over the whole space: along each parameter, and over a pair, averaged over all the others.
+
+Partial dependence: Friedman, "Greedy function approximation: a gradient boosting machine", Ann. Statist. 29 (2001),
+section 8.2. Averages are over a Sobol sequence, so over levels and over the logarithm where one is searched.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from bbo.errors import StrategyError
+from bbo.history import History
+from bbo.plots import look
+from bbo.plots.columns import Trials, Values, bounds_of, log_scale
+from bbo.plots.curves import Curve, curve_keys, draw_bounds, draw_curve
+from bbo.plots.panels import columns_for, is_listed, panel_blocks, parameter_axis, places, spread_places
+from bbo.plots.posterior import expected, grid, scattered
+from bbo.plots.sensitivity import Importance, importance
+from bbo.plots.slices import FEASIBLE, WIDTH_IN, most_moving, row_label, rows_of, value_rows
+from bbo.protocols import Prediction, Strategy
+
+# Points along a parameter, and predictions in all that a figure is averaged from.
+_N_GRID, _N_GRID_OF_PAIR = 25, 21
+_BUDGET = 2**14
+_FEWEST, _MOST = 16, 256
+_MIDDLE = (0.1, 0.9)
+_MAP_IN = 3.4
+
+
+def dependence_figure(history: History, strategy: Strategy, *, name: str = "", seed: int = 0) -> Figure:
+    """Partial dependence of each metric on each parameter: the model's mean, averaged over all other parameters.
+
+    The band holds the middle 80 % of what the mean is at the points averaged over: where it is wide, much depends on
+    the others. Rows as in `slices_figure`.
+
+    Args:
+        name: of the study, for the title.
+        seed: of the points.
+    Raises:
+        StrategyError: the strategy has no model, or too few trials are completed for it.
+    """
+    space = history.space
+    grids = [grid(p, _N_GRID) for p in space.parameters]
+    base = _base(space.dim, sum(len(u) for u in grids), seed)
+    U = np.vstack([_placed(base, {j: v}) for j, u in enumerate(grids) for v in u])
+    prediction = expected(history, strategy, U)
+    ends = np.cumsum([len(u) for u in grids])[:-1]
+    curves = {}
+    for row in rows_of(history, prediction):
+        by_point = np.split(_of(prediction, row).reshape(-1, len(base)), ends)
+        curves[row] = [
+            Curve(u, values.mean(axis=1), *np.quantile(values, _MIDDLE, axis=1))
+            for u, values in zip(grids, by_point, strict=True)
+        ]
+    shown = most_moving(curves[history.objectives.aims[0].metric])
+    figure, blocks = panel_blocks([row_label(history, row) for row in curves], len(shown), least_width_in=WIDTH_IN)
+    for (row, along), block in zip(curves.items(), blocks, strict=True):
+        log = row != FEASIBLE and log_scale(history, row)
+        value_rows(block, [along[j] for j in shown], np.zeros(0), log=log, is_share=row == FEASIBLE)
+        for j, axes in zip(shown, block, strict=True):
+            draw_curve(axes, space.parameters[j], along[j])
+            if row != FEASIBLE:
+                draw_bounds(axes, *bounds_of(history.objectives, row))
+    said = f"model of {int(history.is_completed.sum())} trials, averaged over the other parameters"
+    n_left_out = space.dim - len(shown)
+    said += f"; {n_left_out} are left out, on which little depends" if n_left_out else ""
+    keys = curve_keys("average", "middle 80 % of the points averaged over")
+    look.head(figure, f"{name or 'Model'}: partial dependence", said, keys)
+    return figure
+
+
+def pair_figure(history: History, strategy: Strategy, *, name: str = "", seed: int = 0) -> Figure:
+    """Partial dependence of each metric on the two parameters that matter most to the objective, as maps.
+
+    These have the largest total indices, see `importance`. Trials are marked where they lie.
+
+    Args:
+        name: of the study, for the title.
+        seed: of the points.
+    Raises:
+        StrategyError: the strategy has no model, too few trials are completed for it, or the space has one parameter.
+    """
+    space = history.space
+    if space.dim < 2:
+        raise StrategyError("A map needs two parameters: the space has one. Its slice shows all there is.")
+    i, j = _most_important(importance(history, strategy, seed=seed), history)
+    u, v = grid(space.parameters[i], _N_GRID_OF_PAIR), grid(space.parameters[j], _N_GRID_OF_PAIR)
+    # With two parameters there is nothing to average over.
+    base = _base(space.dim, len(u) * len(v), seed)[: None if space.dim > 2 else 1]
+    U = np.vstack([_placed(base, {i: a, j: b}) for b in v for a in u])
+    prediction = expected(history, strategy, U)
+    rows = rows_of(history, prediction)
+    n_columns = columns_for(len(rows))
+    n_rows = math.ceil(len(rows) / n_columns)
+    figure = look.new_figure(max(4.6, (_MAP_IN + 0.9) * n_columns), (_MAP_IN - 0.3) * n_rows)
+    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axes in panels[len(rows) :]:
+        axes.remove()
+    for row, axes in zip(rows, panels, strict=False):
+        values = _of(prediction, row).reshape(len(v), len(u), len(base)).mean(axis=2)
+        _draw_map(axes, history, row, (i, u), (j, v), values)
+    rest = "" if space.dim == 2 else ", averaged over the other parameters"
+    title = f"{name or 'Model'}: {space.names[i]} and {space.names[j]}"
+    look.head(figure, title, f"the model's mean{rest}; its two most important parameters", _keys(history))
+    return figure
+
+
+def _base(dim: int, n_places: int, seed: int) -> Values:
+    """Points to average over, a power of 2 of them, so that all places together stay within the budget."""
+    n = 2 ** int(np.log2(max(_BUDGET // n_places, 1)))
+    return scattered(dim, min(max(n, _FEWEST), _MOST), seed)
+
+
+def _placed(base: Values, at: dict[int, float]) -> Values:
+    X = base.copy()
+    for j, u in at.items():
+        X[:, j] = u
+    return X
+
+
+def _of(prediction: Prediction, row: str) -> Values:
+    if row != FEASIBLE:
+        return prediction.mean[row]
+    assert prediction.feasibility is not None
+    return prediction.feasibility
+
+
+def _most_important(indices: Importance, history: History) -> tuple[int, int]:
+    """Columns of the two parameters with the largest total index, in their order."""
+    total = indices.total[history.objectives.aims[0].metric]
+    i, j = sorted(np.argsort(-total, kind="stable")[:2].tolist())
+    return i, j
+
+
+def _draw_map(
+    axes: Axes, history: History, row: str, across: tuple[int, Values], up: tuple[int, Values], values: Values
+) -> None:
+    """A map of `values`, `len(up) x len(across)`: contours, or a tile for each level."""
+    look.dress(axes)
+    axes.grid(visible=False)
+    (i, u), (j, v) = across, up
+    p: Any = history.space.parameters[i]
+    q: Any = history.space.parameters[j]
+    x, y = places(p, p.decode(u)), places(q, q.decode(v))
+    parameter_axis(axes, p)
+    parameter_axis(axes, q, vertical=True)
+    is_log = row != FEASIBLE and log_scale(history, row) and values.min() > 0
+    norm = LogNorm(values.min(), values.max()) if is_log and values.max() > values.min() else None
+    if len(u) == len(v) == _N_GRID_OF_PAIR and not (is_listed(p) or is_listed(q)) and np.ptp(values) > 0:
+        levels: Sequence[float]
+        if row == FEASIBLE:
+            levels = np.linspace(0.0, 1.0, 11).tolist()
+        elif norm is not None:
+            levels = np.geomspace(values.min(), values.max(), 15).tolist()
+        else:
+            levels = MaxNLocator(14, steps=[1, 2, 2.5, 5, 10]).tick_values(values.min(), values.max())
+        drawn: Any = axes.contourf(x, y, values, levels=levels, cmap="viridis", norm=norm, zorder=0.5)
+        lines = axes.contour(x, y, values, levels=drawn.levels, colors="white", linewidths=0.3, alpha=0.6, zorder=0.6)
+        lines.set_gid("contours")
+    else:
+        drawn = axes.pcolormesh(x, y, values, shading="nearest", cmap="viridis", norm=norm, zorder=0.5)
+    _draw_boundary(axes, history, row, x, y, values)
+    _draw_trials(axes, history, i, j)
+    bar = axes.figure.colorbar(drawn, ax=axes, pad=0.03, aspect=24)
+    bar.set_label(look.folded(row_label(history, row), 34), size=look.SMALL_PT, color=look.INK, parse_math=False)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(color=look.RULE, labelcolor=look.MUTED, labelsize=look.SMALL_PT, width=0.8, length=3.0)
+    bar.ax.yaxis.set_major_locator(
+        LogLocator(subs=(1.0, 2.0, 5.0)) if norm is not None else MaxNLocator(6, steps=[1, 2, 5, 10])
+    )
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: look.tick(value)))
+
+
+def _draw_boundary(axes: Axes, history: History, row: str, x: Values, y: Values, values: Values) -> None:
+    """Where a constraint begins to be broken, by the averages."""
+    bounds = () if row == FEASIBLE else bounds_of(history.objectives, row)
+    levels = sorted(b for b in bounds if b is not None and values.min() < b < values.max())
+    if levels and len(x) > 1 and len(y) > 1:
+        drawn = axes.contour(x, y, values, levels=levels, colors=look.INK, linewidths=1.4, zorder=1.0)
+        drawn.set_gid("bound")
+
+
+def _draw_trials(axes: Axes, history: History, i: int, j: int) -> None:
+    trials = Trials.of(history)
+    done = trials.completed
+    points = history.space.decode(history.X[done])
+    p: Any = history.space.parameters[i]
+    q: Any = history.space.parameters[j]
+    x = np.full(history.n_trials, np.nan)
+    y = np.full(history.n_trials, np.nan)
+    x[done] = spread_places(p, [point[p.name] for point in points], done)
+    y[done] = spread_places(q, [point[q.name] for point in points], done)
+    size = 0.7 * look.mark_size(len(done))
+    axes.scatter(
+        x[trials.infeasible],
+        y[trials.infeasible],
+        s=size,
+        facecolors="none",
+        edgecolors="white",
+        linewidths=0.9,
+        zorder=3.0,
+        gid="infeasible",
+    )
+    axes.scatter(
+        x[trials.feasible],
+        y[trials.feasible],
+        s=size,
+        facecolors="white",
+        edgecolors=look.INK,
+        linewidths=0.7,
+        zorder=3.5,
+        gid="feasible",
+    )
+    axes.scatter(
+        x[trials.best],
+        y[trials.best],
+        s=2.0 * size + 12,
+        facecolors=look.BEST,
+        edgecolors="white",
+        linewidths=0.9,
+        zorder=4.0,
+        gid="best",
+    )
+
+
+def _keys(history: History) -> list[Artist]:
+    keys: list[Artist] = [look.key_mark("best", look.BEST)]
+    keys.append(look.key_mark("feasible" if history.objectives.constraints else "trial", look.INK, filled=False))
+    if history.objectives.constraints:
+        keys.append(look.key_mark("breaks a constraint (ring)", look.INFEASIBLE, filled=False))
+        keys.append(Line2D([], [], color=look.INK, linewidth=1.4, label="bound"))
+    return keys

@@ -1,0 +1,167 @@
+"""Values that a Gaussian process had better not believe: further noise variance where the others say so.
+
+Ament, Santorella, Eriksson, Letham, Balandat & Bakshy, "Robust Gaussian processes via relevance pursuit", NeurIPS 2024,
+in a cheap form. With r_i the residual of value i given all others and s_i^2 its variance without what was added, the
+further variance that makes the data likeliest is r_i^2 - s_i^2, for z_i = r_i / s_i beyond 1; it gains
+
+    (z_i^2 - 1 - log z_i^2) / 2 nats
+
+under the same hyperparameters. Those were stretched by the outliers also: where the scale of the covariance is at its
+best before and after, as many values as are removed at once gain, by the fall of r'K^-1 r from n to n - sum z_i^2,
+
+    -n/2 log(1 - sum z_i^2 / n) - sum (1 + log z_i^2) / 2.
+
+Values whose gain beats the price of being outliers get the variance, hyperparameters are fitted again, and so on; a
+model that explains all values without outliers is then sought once more, and preferred unless it is clearly worse.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from bbo.surrogates.mode import ModeSearch, Settled
+
+# Nats for one more parameter, as AIC has it; and by how many the model without outliers must be worse.
+_PER_PARAMETER = 1.0
+_CLEARLY = 3.0
+_ROUNDS = 6
+# Of all values at most this share are taken for outliers.
+_MOST = 0.1
+# A z^2 of less than this share of the greatest waits for the next round: a strange value makes its neighbours strange.
+_BESIDE_THE_GREATEST = 0.5
+_LARGEST_FALL = 0.95  # of r'K^-1 r by several outliers; neighbours' z^2 do not add up to n
+# The rival without outliers also starts from length scales so much shorter: a narrow peak needs them.
+_SHORTER = 0.3
+# Of `unconfirmed_best`.
+_BEST = 0.1
+_NEAR = 0.5
+
+
+def price(share: float) -> float:
+    """What an outlier costs, nats: its log odds, where so large a share of values are outliers, and its variance."""
+    return math.log(1 / share - 1) + _PER_PARAMETER
+
+
+def pursue(search: ModeSearch, plain: Settled, smooth: Tensor, trusted: Tensor, share: float) -> Settled:
+    """The model with outliers where one without is clearly worse, output by output; `plain` where nothing is strange.
+
+    Args:
+        plain: fitted without outliers.
+        smooth: theta, `m x p`, of a smooth function seen through noise, under which outliers are seen best.
+        trusted: values that are none, `m x n`.
+        share: of values that are outliers, before any are seen.
+    """
+    is_strange = _strange(search, plain, trusted, price(share))[0].any(1)
+    if not bool(is_strange.any()):
+        return plain
+    k = is_strange.nonzero()[:, 0]
+    before = plain.subset(k)
+    seen = search.settle(before.observations, smooth[k]) or before
+    doubting = _doubting(search, seen, trusted[k], price(share))
+    rival, evidence = _rival(search, before, doubting)
+    cost = price(share) * doubting.observations.is_outlier.sum(1)
+    is_kept = (doubting.evidence - cost > evidence + _CLEARLY)[:, None]
+    extra = torch.where(is_kept, doubting.observations.extra, 0.0)
+    theta = torch.where(is_kept, doubting.theta, rival)
+    observations = plain.observations.doubting(plain.observations.extra.index_copy(0, k, extra))
+    return search.settle(observations, plain.theta.index_copy(0, k, theta)) or plain
+
+
+def left_out(search: ModeSearch, settled: Settled) -> tuple[Tensor, Tensor]:
+    """z^2 of each value, without what was added to its variance, and what would be best to add, as a standard deviation
+    in the units of Y: both `m x n`."""
+    observations, c = settled.observations, settled.conditioned
+    precision = (c.R * c.R).sum(1)
+    r2 = (c.a / precision).square()
+    s2 = (1 / precision - observations.extra_variance).clamp_min(search.least_noise)
+    return r2 / s2, (r2 - s2).clamp_min(0.0).sqrt() * observations.scale[:, None]
+
+
+def _strange(search: ModeSearch, settled: Settled, trusted: Tensor, price: float) -> tuple[Tensor, Tensor]:
+    """Values that are worth the price of outliers, `m x n`, and what would be best to add, as `left_out` gives it."""
+    z2, extra = left_out(search, settled)
+    z2 = torch.where(trusted, 1.0, z2.clamp_min(1.0))
+    is_outlier = settled.observations.is_outlier
+    is_still = is_outlier & (0.5 * (z2 - 1 - z2.log()) > price)
+    n = z2.shape[1]
+    n_more = int(_MOST * n)
+    if n_more == 0:
+        return is_still, extra
+    fresh = torch.where(is_outlier, 1.0, z2)
+    fresh = torch.where(fresh >= _BESIDE_THE_GREATEST * fresh.amax(1, keepdim=True), fresh, 1.0)
+    most, indices = fresh.topk(n_more, 1)
+    fall = (most.cumsum(1) / n).clamp_max(_LARGEST_FALL)
+    number = torch.arange(1, n_more + 1, dtype=z2.dtype, device=z2.device)
+    gain = -0.5 * n * (-fall).log1p() - 0.5 * (1 + most.log()).cumsum(1) - price * number
+    best, at = gain.max(1, keepdim=True)
+    is_taken = (number <= at + 1) & (best > 0) & (most > 1)
+    # The least strange go first where there are too many.
+    chosen = is_still | torch.zeros_like(is_still).scatter(1, indices, is_taken)
+    ranked = torch.where(chosen, z2, 0.0)
+    return chosen & (ranked >= ranked.topk(n_more, 1).values[:, -1:]), extra
+
+
+def _doubting(search: ModeSearch, settled: Settled, trusted: Tensor, price: float) -> Settled:
+    """With outliers, a few more in every round; those that later rounds explain are let go."""
+    for _ in range(_ROUNDS):
+        chosen, extra = _strange(search, settled, trusted, price)
+        if bool((chosen == settled.observations.is_outlier).all()):
+            break
+        observations = settled.observations.doubting(torch.where(chosen, extra, 0.0))
+        starts = torch.stack([_in_units(search, settled, observations.scale), search.mode(len(extra))])
+        theta, _ = search.climb(observations, starts, _is_placed(search, settled))
+        again = search.settle(observations, theta)
+        if again is None:
+            break
+        settled = again
+    return settled
+
+
+def _rival(search: ModeSearch, plain: Settled, doubting: Settled) -> tuple[Tensor, Tensor]:
+    """theta without outliers, `m x p`, and its evidence, `m`: the best from both models and short length scales."""
+    d = search.columns.dim
+    mode = search.mode(len(plain.theta))
+    shorter = mode.clone()
+    shorter[:, :d] += math.log(_SHORTER)
+    starts = torch.stack([plain.theta, _in_units(search, doubting, plain.observations.scale), mode, shorter])
+    theta, _ = search.climb(plain.observations, starts, _is_placed(search, plain))
+    again = search.settle(plain.observations, theta)
+    if again is None:
+        return plain.theta, plain.evidence
+    is_better = again.evidence > plain.evidence
+    return torch.where(is_better[:, None], again.theta, plain.theta), again.evidence.maximum(plain.evidence)
+
+
+def _in_units(search: ModeSearch, settled: Settled, scale: Tensor) -> Tensor:
+    """theta, `m x p`, such that noise and signal have the same variances where values are over other scales, `m`."""
+    k = 3 * search.columns.dim
+    theta = settled.theta.clone()
+    theta[:, k : k + 2] += 2 * (settled.observations.scale / scale).log()[:, None]
+    return theta
+
+
+def _is_placed(search: ModeSearch, settled: Settled) -> Tensor:
+    """Outputs that have learnt where levels are, `m`."""
+    return (settled.theta[:, 3 * search.columns.dim + 2 :] != 0).any(1)
+
+
+def unconfirmed_best(X: Tensor, y: Tensor) -> Tensor:
+    """The best values, a tenth of all, that have no neighbour as yet which could speak for or against them; `n`.
+
+    Where a search has just met a narrow peak, its value looks like an outlier. A neighbour is nearer than half of the
+    distance at which points that are spread evenly have their nearest one.
+
+    Args:
+        X: inputs in the unit cube, `n x d`.
+        y: values, the larger the better, `n`.
+    """
+    n, d = X.shape
+    best = y.topk(math.ceil(_BEST * n)).indices
+    log_ball = 0.5 * d * math.log(math.pi) - math.lgamma(0.5 * d + 1)
+    # The mean distance to the nearest of n points of a Poisson process of density n.
+    even = math.gamma(1 + 1 / d) * math.exp(-(math.log(n) + log_ball) / d)
+    apart = torch.cdist(X[best], X)
+    apart[torch.arange(len(best), device=X.device), best] = torch.inf
+    is_alone = apart.amin(1) > _NEAR * even
+    return torch.zeros_like(y, dtype=torch.bool).index_copy(0, best, is_alone)

@@ -1,0 +1,114 @@
+"""The conversation of a peer's program with `quality_runs.py`: lines of JSON, over stdin and stdout.
+
+The first line that comes is the task, and what goes back are the versions in use. Then each line that comes holds the
+trials that were evaluated since, and what goes back is the next point, and the seconds of CPU that it took. Nothing
+here imports bbo.
+"""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Protocol
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number in [low, high], whole or not, or one of some choices.
+
+    Args:
+        kind: "float", "int" or "categorical".
+        low, high: bounds of a number, both attainable.
+        log: whether the logarithm is searched.
+        choices: of a category, strings.
+    """
+
+    name: str
+    kind: str
+    low: float = math.nan
+    high: float = math.nan
+    log: bool = False
+    choices: tuple[str, ...] = ()
+
+    def position(self, value: Any) -> float:
+        """Of a number, in [0, 1]."""
+        low, high, v = (math.log(x) if self.log else x for x in (self.low, self.high, value))
+        return (v - low) / (high - low)
+
+    def value(self, position: float) -> float | int:
+        """The number at a position in [0, 1]; whole numbers are the nearest."""
+        low, high = (math.log(x) if self.log else x for x in (self.low, self.high))
+        v = low + min(max(position, 0.0), 1.0) * (high - low)
+        v = min(max(math.exp(v) if self.log else v, self.low), self.high)
+        return round(v) if self.kind == "int" else v
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be minimized.
+
+    Args:
+        n_violations: of the constraints' sides.
+        n_trials: the budget.
+    """
+
+    parameters: tuple[Parameter, ...]
+    n_violations: int
+    seed: int
+    n_trials: int
+
+    @classmethod
+    def read(cls, line: str) -> "Task":
+        said = json.loads(line)
+        names = Parameter.__dataclass_fields__
+        parameters = tuple(Parameter(**{k: v for k, v in p.items() if k in names}) for p in said["parameters"])
+        return cls(parameters, said["n_violations"], said["seed"], said["n_trials"])
+
+
+@dataclass(frozen=True)
+class Told:
+    """An evaluated point.
+
+    Args:
+        value: to be minimized.
+        violations: feasible when none is above 0.
+        penalized: `value`, or where the point is infeasible what methods without constraints take for it.
+    """
+
+    params: Params
+    value: float
+    violations: Sequence[float]
+    penalized: float
+
+
+class Optimizer(Protocol):
+    def suggest(self, told: Sequence[Told]) -> Mapping[str, Any]:
+        """The next point.
+
+        Args:
+            told: all that was evaluated since the last call; the first call may be given points that it did not ask
+                for.
+        """
+        ...
+
+
+def serve(make: Callable[[Task], Optimizer], *packages: str) -> None:
+    """Answers until stdin ends; what the packages print goes to stderr."""
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+
+    def answer(said: object) -> None:
+        out.write(json.dumps(said) + "\n")
+
+    optimizer = make(Task.read(sys.stdin.readline()))
+    answer({name: version(name) for name in packages})
+    for line in sys.stdin:
+        started = time.process_time()
+        point = optimizer.suggest([Told(**t) for t in json.loads(line)])
+        answer([point, time.process_time() - started])

@@ -1,0 +1,68 @@
+"""What speaks for a study's model and against it, in words: read from the log, so nothing is fitted for it."""
+
+from dataclasses import dataclass
+
+from bbo.events import number
+from bbo.history import History
+from bbo.strategies.coverage import LEVEL, Coverage, coverage
+
+# With intervals that are right, one look in a hundred raises an alarm.
+_SIGNIFICANCE = 0.01
+# From fewer completed trials than this, or than there are parameters, a model need not explain anything yet.
+_EARLY = 10
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How a model stood the test of the results.
+
+    Args:
+        coverage: of the latest results that were foretold.
+        loo_r2: share of the objective's variance that the model explained, by leaving out each value in turn, when it
+            was last asked; None where it does not say.
+        trial: the first that came of that ask; None where no model was asked.
+        is_early: so few trials are completed that a model need not explain anything yet.
+    """
+
+    coverage: Coverage
+    loo_r2: float | None
+    trial: int | None
+    is_early: bool
+
+    def __str__(self) -> str:
+        said = []
+        if self.coverage.of:
+            said.append(f"{self.coverage.inside} of the last {self.coverage.of} results within its 90 % intervals")
+        if self.loo_r2 is not None:
+            said.append(f"leave-one-out R2 {self.loo_r2:.2g} (at trial {self.trial})")
+        return ", ".join(said)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What one should know and do before one trusts the model; empty where nothing speaks against it."""
+        said = []
+        if self.coverage.p_value < _SIGNIFICANCE:
+            expected = round((1 - LEVEL) * self.coverage.of)
+            said.append(
+                f"The model is overconfident: {self.coverage.outside} of the last {self.coverage.of} results lay "
+                f"outside its 90 % intervals ({expected} expected). Do not stop on its word alone. Look for results "
+                "that are mistyped or were measured otherwise, repeat the best trial, and tell the sd of measurements "
+                "where you know it."
+            )
+        if self.loo_r2 is not None and self.loo_r2 < 0 and not self.is_early:
+            said.append(
+                f"The model explains nothing: each result is predicted worse by it from the others than by their mean "
+                f"(leave-one-out R2 {self.loo_r2:.2g}), so its suggestions are little better than random ones. Repeat "
+                "a trial to see how large the noise is; look for a cause that is not among the parameters, or for "
+                "ranges that are far too wide."
+            )
+        return tuple(said)
+
+
+def audit(history: History) -> Audit:
+    """Of the results so far; the coverage is as of now, the R2 as of the last ask."""
+    latest = history.latest_warm()
+    trial, notes = (None, {}) if latest is None else latest
+    r2 = number(notes["loo_r2"]) if "loo_r2" in notes else None
+    is_early = int(history.is_completed.sum()) < max(_EARLY, history.space.dim)
+    return Audit(coverage(history), r2, trial, is_early)

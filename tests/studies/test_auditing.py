@@ -1,0 +1,88 @@
+import subprocess
+import sys
+
+import pytest
+from scipy.stats import binomtest
+
+from bbo.objective import Maximize
+from bbo.space import Float
+from bbo.strategies import RandomSearch
+from bbo.strategies.coverage import Coverage
+from bbo.studies.auditing import Audit, audit
+from bbo.studies.study import Study
+from bbo.trial import Suggestion
+
+
+class Foretelling(RandomSearch):
+    """Random points with what a model would note."""
+
+    def __init__(self, loo_r2=0.8):
+        self.loo_r2 = loo_r2
+
+    def suggest(self, history, n, *, seed):
+        notes = {"mean": {"y": 0.0}, "sd": {"y": 1.0}, "noise": 0.0, "warm": {}, "loo_r2": self.loo_r2}
+        return [Suggestion(s.params, notes=notes) for s in super().suggest(history, n, seed=seed)]
+
+
+def audited(values, loo_r2=0.8, dim=1):
+    space = [Float(f"x{k}", 0.0, 1.0) for k in range(dim)]
+    s = Study(space, Maximize("y"), strategy=Foretelling(loo_r2), seed=1)
+    for value in values:
+        s.tell(s.ask(), value)
+    return audit(s.history)
+
+
+def doubts(inside, of):
+    return Audit(Coverage(inside, of), 0.5, 3, is_early=False).doubts
+
+
+@pytest.mark.parametrize("of", [3, 10, 20])
+def test_a_model_is_called_overconfident_where_a_binomial_test_rejects_nine_in_ten_at_one_percent(of):
+    for inside in range(of + 1):
+        rejects = binomtest(inside, of, 0.9, alternative="less").pvalue < 0.01
+        assert bool(doubts(inside, of)) == rejects, inside
+    assert doubts(0, 20)
+
+
+def test_overconfidence_is_told_with_what_was_found_and_what_was_expected():
+    found = audited([0.0] * 11 + [9.0] * 9)
+    (said,) = found.doubts
+    assert said.startswith(
+        "The model is overconfident: 9 of the last 20 results lay outside its 90 % intervals (2 expected)."
+    )
+    assert str(found) == "11 of the last 20 results within its 90 % intervals, leave-one-out R2 0.8 (at trial 19)"
+
+
+def test_a_model_that_predicts_worse_than_the_mean_explains_nothing():
+    found = audited([0.0] * 12, loo_r2=-0.25)
+    assert [d.partition(":")[0] for d in found.doubts] == ["The model explains nothing"]
+    assert "(leave-one-out R2 -0.25)" in found.doubts[0]
+    assert audited([0.0] * 12, loo_r2=0.01).doubts == ()
+
+
+def test_early_on_a_model_need_not_explain_anything():
+    assert audited([0.0] * 9, loo_r2=-0.25).doubts == ()
+    assert audited([0.0] * 12, loo_r2=-0.25, dim=13).doubts == ()
+    assert audited([0.0] * 13, loo_r2=-0.25, dim=13).doubts != ()
+
+
+def test_coverage_is_as_of_now_and_not_as_of_the_last_ask():
+    s = Study([Float("x", 0.0, 1.0)], Maximize("y"), strategy=Foretelling(), seed=1)
+    trials = s.ask(5)
+    assert str(audit(s.history)) == "leave-one-out R2 0.8 (at trial 4)"
+    for trial in trials:
+        s.tell(trial, 5.0)
+    assert audit(s.history).coverage == Coverage(0, 5)
+
+
+def test_of_a_strategy_without_a_model_nothing_is_said():
+    s = Study([Float("x", 0.0, 1.0)], Maximize("y"), strategy=RandomSearch(), seed=1)
+    for _ in range(12):
+        s.tell(s.ask(), 1.0)
+    found = audit(s.history)
+    assert (str(found), found.doubts) == ("", ())
+
+
+def test_an_audit_loads_no_torch():
+    code = "import bbo.studies.auditing, sys; print([m for m in ('torch', 'scipy') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
