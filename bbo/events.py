@@ -44,6 +44,7 @@ Notes of a suggestion that others read:
 | gain | expected improvement on the best, by this trial or a pending one, in the objective's units; first of an ask |
 | noise | standard deviation of the objective's noise as the model sees it, in its units |
 | coverage | of the latest results foretold, `of`, how many lay `inside` their 90 % intervals; first of an ask |
+| outliers | trials with a value that the model takes for an outlier, and so for little; first of an ask |
 | loo_r2 | share of the transformed objective's variance explained, each value left out in turn; first of an ask |
 | regret | bound on how far the best may be from the optimum, where a rule asks for it |
 | warm | hyperparameters that the next fit starts from |

@@ -318,7 +318,12 @@ def _audit(history: History, fitted: Belief) -> dict[str, Any]:
     """Notes on how far the model can be believed; see `bbo.events`."""
     r2, covered = loo_r2(fitted.outputs), coverage(history)
     notes: dict[str, Any] = {} if r2 is None else {"loo_r2": _short(r2)}
-    return notes | ({"coverage": covered.to_note()} if covered.of else {})
+    notes |= {"coverage": covered.to_note()} if covered.of else {}
+    flagged = getattr(fitted.outputs, "outliers", None)
+    if flagged is None or not bool(flagged.any()):
+        return notes
+    doubted = np.flatnonzero(history.is_completed)[flagged.any(1).cpu().numpy()]
+    return notes | {"outliers": doubted.tolist()}
 
 
 def _length_scales(space: Space, belief: Belief) -> dict[str, Any]:

@@ -12,17 +12,7 @@ from bbo.acquisition.moments import mean_sd_of
 from bbo.acquisition.utilities import log_ei
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.transforms import Bilog, YeoJohnson
-
-D = torch.float64
-NONE = torch.empty(0, 2, dtype=D)
-
-
-def uniform(*shape, seed=0):
-    return torch.rand(*shape, dtype=D, generator=torch.Generator().manual_seed(seed))
-
-
-def waves(X):
-    return (8 * X[:, :1]).sin() + (9 * X[:, 1:]).cos()
+from tests.acquisition.functions import NONE, D, uniform, waves
 
 
 def sine(X):

@@ -11,25 +11,11 @@ from bbo.acquisition.belief import Belief
 from bbo.acquisition.fantasies import Fantasies
 from bbo.acquisition.utilities import log_ei, log_pi, log_probability_of_feasibility
 from bbo.surrogates.exact_gp import ExactGP
-
-D = torch.float64
-NONE = torch.empty(0, 2, dtype=D)
-
-
-def uniform(*shape, seed=0):
-    return torch.rand(*shape, dtype=D, generator=torch.Generator().manual_seed(seed))
+from tests.acquisition.functions import NONE, D, flat, uniform, waves
 
 
 def normal(*shape, seed=0):
     return torch.randn(*shape, dtype=D, generator=torch.Generator().manual_seed(seed))
-
-
-def waves(X):
-    return (8 * X[:, :1]).sin() + (9 * X[:, 1:]).cos()
-
-
-def flat(X):
-    return X[:, :1] + 0.3 * (4 * X[:, 1:]).cos() - 0.6
 
 
 def belief(sd=0.0, n=40, constrained=False, X_failed=NONE, seed=0):

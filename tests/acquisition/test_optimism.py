@@ -7,21 +7,7 @@ from bbo.acquisition.optimism import UCB, Thompson
 from bbo.acquisition.pathwise import Paths
 from bbo.errors import StrategyError
 from bbo.surrogates.exact_gp import ExactGP
-
-D = torch.float64
-NONE = torch.empty(0, 2, dtype=D)
-
-
-def uniform(*shape, seed=0):
-    return torch.rand(*shape, dtype=D, generator=torch.Generator().manual_seed(seed))
-
-
-def waves(X):
-    return (8 * X[:, :1]).sin() + (9 * X[:, 1:]).cos()
-
-
-def flat(X):
-    return X[:, :1] + 0.3 * (4 * X[:, 1:]).cos() - 0.6
+from tests.acquisition.functions import NONE, flat, uniform, waves
 
 
 def belief(constrained=False, X_failed=NONE, shift=0.0):

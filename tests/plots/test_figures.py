@@ -17,6 +17,7 @@ from bbo.space import Categorical, Float, Int, Ordinal, Space
 from bbo.strategies import RandomSearch
 from bbo.studies.study import Study
 from bbo.trial import Status
+from tests.plots.artists import marks, part, parts, words
 
 MIXED = Space(
     (
@@ -51,23 +52,6 @@ def moody():
         return {"loss": (math.log10(trial["rate"]) + 3) ** 2 + 1 + trial["batch"] / 64, "heat": trial["temperature"]}
 
     return studied(MIXED, [Minimize("loss"), OutcomeConstraint("heat", upper=60.0)], objective, 40)
-
-
-def part(axes, name):
-    (found,) = axes.findobj(lambda artist: artist.get_gid() == name)
-    return found
-
-
-def parts(axes, name):
-    return axes.findobj(lambda artist: artist.get_gid() == name)
-
-
-def marks(axes, name):
-    return np.asarray(part(axes, name).get_offsets())
-
-
-def words(figure):
-    return " ".join(text.get_text() for text in figure.texts)
 
 
 def legend(figure):

@@ -21,6 +21,7 @@ from bbo.protocols import Prediction
 from bbo.space import Categorical, Float, Int, Ordinal, Space
 from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.study import Study
+from tests.plots.artists import marks, part, parts, words
 
 ALL = [slices_figure, dependence_figure, pair_figure, importance_figure, predicted_figure]
 MIXED = Space(
@@ -69,23 +70,6 @@ def told(space, wanted, function, n, seed=3):
 @pytest.fixture(scope="module")
 def mixed():
     return told(MIXED, BOTH, lambda p: {"loss": loss(p), "heat": p["temperature"]}, 24)
-
-
-def part(axes, name):
-    (found,) = axes.findobj(lambda artist: artist.get_gid() == name)
-    return found
-
-
-def parts(axes, name):
-    return axes.findobj(lambda artist: artist.get_gid() == name)
-
-
-def marks(axes, name):
-    return np.asarray(part(axes, name).get_offsets())
-
-
-def words(figure):
-    return " ".join(text.get_text() for text in figure.texts)
 
 
 def decoded(history):

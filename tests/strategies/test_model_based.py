@@ -13,7 +13,7 @@ from bbo.objective import Maximize, Minimize, OutcomeConstraint, Target
 from bbo.seeding import generator
 from bbo.space import Categorical, Float, Int
 from bbo.storage import MemoryStorage
-from bbo.strategies import GP, RandomSearch
+from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.strategies.model_based import ModelBased
 from bbo.studies.study import Study
 from bbo.trial import FailureReason
@@ -295,3 +295,14 @@ def test_notes_say_what_was_predicted_whatever_is_pending():
     said = s.at(7).predict(s.frame())
     assert mean == pytest.approx(said["y mean"][7], rel=1e-5)
     assert sd == pytest.approx(said["y sd"][7], rel=1e-5)
+
+
+def test_values_that_the_model_takes_for_outliers_are_named_in_the_notes():
+    s = Study(SQUARE, Minimize("y"), strategy=SobolSearch(), seed=1)
+    for trial in s.ask(30):
+        s.tell(trial, bowl(trial) + (10.0 if trial.number == 12 else 0.0))
+    (said,) = GP().suggest(s.history, 1, seed=1)
+    assert said.notes["outliers"] == [12]
+    s.amend(12, {"y": bowl(s.trials[12])}, why="typo")
+    (said,) = GP().suggest(s.history, 1, seed=1)
+    assert "outliers" not in said.notes
