@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -35,9 +36,18 @@ def deadly_first(trial):
     return bowl(trial)
 
 
+def _begun(trial):
+    """Leaves the number of this process in the folder of BBO_TEST_FOLDER; the file appears whole."""
+    name = f"{trial.number}-{trial.attempt}"
+    with tempfile.TemporaryDirectory() as elsewhere:
+        file = Path(elsewhere) / name
+        file.write_text(str(os.getpid()))
+        file.replace(Path(os.environ["BBO_TEST_FOLDER"]) / name)
+
+
 def slow(trial):
-    """Writes its process into the folder of BBO_TEST_FOLDER and takes BBO_TEST_SECONDS."""
-    (Path(os.environ["BBO_TEST_FOLDER"]) / f"{trial.number}-{trial.attempt}").write_text(str(os.getpid()))
+    """Says that it has begun and takes BBO_TEST_SECONDS."""
+    _begun(trial)
     time.sleep(float(os.environ["BBO_TEST_SECONDS"]))
     return bowl(trial)
 
@@ -50,7 +60,7 @@ def wordy_then_slow(trial):
 
 def program(trial):
     """A program that takes BBO_TEST_SECONDS and fails when it is ended."""
-    (Path(os.environ["BBO_TEST_FOLDER"]) / f"{trial.number}-{trial.attempt}").write_text(str(os.getpid()))
+    _begun(trial)
     subprocess.run(["sleep", os.environ["BBO_TEST_SECONDS"]], check=True)
     return bowl(trial)
 
