@@ -40,6 +40,8 @@ _OF_FAILURE = ExactGP(warping=None, outliers=None)
 _REACH = 10.0
 _LARGEST_VARIANCE = 1e300  # where a slope overflows
 _FEWEST_FAILED = 2
+# Hyperparameters are sought everywhere once there are so many times the trials of the last time.
+_GROWTH = 1.2
 # Observed points count as equals of the best while they are below it by at most so many standard deviations of the
 # difference, and as known exactly while that of the best is a smaller share of their spread.
 _RIVALRY = 3.0
@@ -129,52 +131,48 @@ class Belief:
             Yvar: variance of the noise of utility and violations, `n x (1 + c)`; NaN where it is to be inferred.
             counts: of how many measurements each of them is the mean, `n x (1 + c)`; 1 when None.
             categorical: number of levels by column, for columns whose levels have no order.
-            warm: the `warm` of an earlier belief, where the fits start.
+            warm: the `warm` of an earlier belief. Until there are a fifth more trials than when hyperparameters were
+                sought everywhere they are followed by a few steps, and the transforms stay those chosen then.
             of_failure: of the labels, +1 for failed and -1 for completed.
         """
-        warm = warm or {}
         values = [Y[:, 0], *G.unbind(1)]
         maps: list[YeoJohnson | Bilog] = [YeoJohnson.fit(Y[:, 0]), *(Bilog.fit(g) for g in G.unbind(1))]
-        plain = [t.identity for t in maps]
-        bent = [k for k, t in enumerate(maps) if t != plain[k]]
-        transforms = plain + [maps[k] for k in bent]
-        wanted = [*range(len(values)), *bent]
-        columns = [values[k] for k in wanted]
-        log_slopes = torch.stack([t.log_slope(v) for t, v in zip(transforms, columns, strict=True)], 1)
-        # A search that has just met a narrow peak must not take it for an outlier.
-        is_objective = torch.tensor([k == 0 for k in wanted], device=X.device)
-        candidates = surrogate.fit(
+        n_told = len(X) + len(X_failed)
+        before = warm or {}
+        is_brief = before.get("searched", 0) <= n_told < _GROWTH * before.get("searched", 0)
+        if is_brief:
+            maps = [t if k in before["bent"] else t.identity for k, t in enumerate(maps)]
+        chosen, outputs = _compared(
+            surrogate,
             X,
-            torch.stack([t.forward(v) for t, v in zip(transforms, columns, strict=True)], 1),
-            # To first order a value's deviation is multiplied by the slope.
-            None if Yvar is None else (Yvar[:, wanted] * (2 * log_slopes).exp()).clamp_max(_LARGEST_VARIANCE),
-            None if counts is None else counts[:, wanted],
+            values,
+            maps,
+            Yvar,
+            counts,
             categorical=categorical,
-            warm=warm.get("outputs") if warm.get("bent") == bent else None,
-            trusted=unconfirmed_best(X, Y[:, 0])[:, None] & is_objective,
+            warm=before["outputs"] if is_brief else None,
+            trusted=unconfirmed_best(X, Y[:, 0]),
+            is_settled=is_brief,
         )
-        # Densities of transformed values, brought to the units of the values themselves.
-        evidence = (candidates.log_evidence + log_slopes.mean(0)).tolist()
-        chosen = list(range(len(values)))
-        for j, k in enumerate(bent, start=len(values)):
-            if evidence[j] > evidence[k] or math.isnan(evidence[k]):
-                chosen[k] = j
-        scales = tuple(Scale.of(transforms[j], v) for j, v in zip(chosen, values, strict=True))
-        outputs = candidates.subset_output(chosen)
+        scales = tuple(Scale.of(t, v) for t, v in zip(chosen, values, strict=True))
         success = None
         if len(X_failed) >= _FEWEST_FAILED:
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
             points = torch.cat([X, X_failed])
-            success = of_failure.fit(points, labels, categorical=categorical, warm=warm.get("success"))
+            success = of_failure.fit(
+                points, labels, categorical=categorical, warm=before.get("success") if is_brief else None
+            )
         feasible = (G <= 0).all(1)
         means, sds = _at_observations(outputs, X)
         spread = means.std(0, correction=0).clamp_min(1e-300)
         mean, sd = means[:, 0], sds[:, 0]
         best_f = mean[feasible].max() if bool(feasible.any()) else None
         rivals = X[feasible][_rivals(mean[feasible], sd[feasible], spread[0])]
-        models = {"outputs": candidates, "success": success}
-        settled = {name: model.hyperparameters for name, model in models.items() if model is not None}
-        return Belief(outputs, success, scales, best_f, rivals, spread, settled | {"bent": bent})
+        models = {"outputs": outputs, "success": success}
+        settled: dict[str, Any] = {name: model.hyperparameters for name, model in models.items() if model is not None}
+        settled["bent"] = [k for k, t in enumerate(maps) if t == chosen[k] and t != t.identity]
+        settled["searched"] = before["searched"] if is_brief else n_told
+        return Belief(outputs, success, scales, best_f, rivals, spread, settled)
 
     @property
     def rung(self) -> str:
@@ -297,6 +295,53 @@ class Acquisition(Protocol):
     def judge(self, belief: Belief, pending: Tensor, part: Tensor | None, *, n_more: int, seed: int) -> Judge:
         """By a belief and points that are pending, what they have given already, and how many will be chosen after."""
         ...
+
+
+def _compared(
+    surrogate: Surrogate,
+    X: Tensor,
+    values: list[Tensor],
+    maps: list[YeoJohnson | Bilog],
+    Yvar: Tensor | None,
+    counts: Tensor | None,
+    *,
+    categorical: Mapping[int, int],
+    warm: Mapping[str, Any] | None,
+    trusted: Tensor,
+    is_settled: bool,
+) -> tuple[list[YeoJohnson | Bilog], Fitted]:
+    """For each of the outputs its map or the identity, whichever the surrogate explains the values better with.
+
+    Args:
+        values: of the outputs, `n` each, the objective's first.
+        trusted: values of the objective that are no outliers, `n`.
+        is_settled: whether the maps are to be taken as they are.
+    """
+    plain = list(maps) if is_settled else [t.identity for t in maps]
+    bent = [k for k, t in enumerate(maps) if t != plain[k]]
+    transforms = plain + [maps[k] for k in bent]
+    wanted = [*range(len(values)), *bent]
+    columns = [values[k] for k in wanted]
+    log_slopes = torch.stack([t.log_slope(v) for t, v in zip(transforms, columns, strict=True)], 1)
+    # A search that has just met a narrow peak must not take it for an outlier.
+    is_objective = torch.tensor([k == 0 for k in wanted], device=X.device)
+    candidates = surrogate.fit(
+        X,
+        torch.stack([t.forward(v) for t, v in zip(transforms, columns, strict=True)], 1),
+        # To first order a value's deviation is multiplied by the slope.
+        None if Yvar is None else (Yvar[:, wanted] * (2 * log_slopes).exp()).clamp_max(_LARGEST_VARIANCE),
+        None if counts is None else counts[:, wanted],
+        categorical=categorical,
+        warm=warm,
+        trusted=trusted[:, None] & is_objective,
+    )
+    # Densities of transformed values, brought to the units of the values themselves.
+    evidence = (candidates.log_evidence + log_slopes.mean(0)).tolist()
+    chosen = list(range(len(values)))
+    for j, k in enumerate(bent, start=len(values)):
+        if evidence[j] > evidence[k] or math.isnan(evidence[k]):
+            chosen[k] = j
+    return [transforms[j] for j in chosen], candidates.subset_output(chosen) if bent else candidates
 
 
 def _mean_sd(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:

@@ -78,17 +78,17 @@ class Fantasies:
         believed, is_feasible = self.belief, torch.ones(len(X), dtype=torch.bool, device=X.device)
         if self.belief.is_doubtful:
             believed, is_feasible, _ = self.belief.told_the_mean(X, part)
-        model, Z = self.model, X if self.pinned is None else torch.cat([self.pinned.Z, X])
-        if part is not None:
-            known = ~part[:, 0].isnan()
-            if bool(known.any()):
-                told = self.belief.scales[0].transform.forward(part[known, 0])
-                model = model.condition_on(X[known], told[:, None])
+        model, pinned = self.model, self.pinned
+        known = torch.zeros_like(is_feasible) if part is None else ~part[:, 0].isnan()
+        if part is not None and bool(known.any()):
+            told = self.belief.scales[0].transform.forward(part[known, 0])
+            model = model.condition_on(X[known], told[:, None])
+            pinned = None if pinned is None else Pinned.at(model, pinned.Z)
         return replace(
             self,
             belief=believed,
             model=model,
-            pinned=Pinned.at(model, Z),
+            pinned=Pinned.at(model, X) if pinned is None else pinned.and_at(X),
             may_win=torch.cat([self.may_win, is_feasible]),
         )
 

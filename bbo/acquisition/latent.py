@@ -5,10 +5,11 @@
 | F, s | m x b x p, m | scaled features of new points, outputscales |
 | k, B | m x n x b | covariances with the n observations; B = R k, R the inverse of the Cholesky factor |
 | Z | k x d | points whose latent values, without noise, are given beside the data |
-| C, L | k x k | posterior covariance of f(Z) and its lower Cholesky factor |
+| L | k x k | lower Cholesky factor of the posterior covariance of f(Z) |
 | e | S x k | standard normal numbers; f(Z) = mean(Z) + L e are joint draws of the posterior |
 
-Given f(Z), the posterior at x has, with v(x) = L^-1 cov(x, f(Z)),
+f(Z) are further observations, without noise, so that R grows by k rows. Where these values are their means the data say
+what they said before; and with v(x) the last k rows of B, given f(Z) the posterior at x has
 
     mean(x) + e'v(x)   and   variance(x) - |v(x)|^2,
 
@@ -24,36 +25,37 @@ from torch.autograd.function import once_differentiable
 
 from bbo.surrogates.conditioned import NUGGET, Conditioned, inverse_of_lower
 from bbo.surrogates.fitted_gp import FittedGP
-from bbo.surrogates.kernel import matern52, matern52_and_slope_, squared_distances
+from bbo.surrogates.kernel import matern52_and_slope_, squared_distances
 
-# How many times the nugget may grow tenfold before covariances count as broken.
-_NUGGETS = 6
 # Rows of a triangular matrix that are multiplied at once; the zeros beside them are left out.
 _BLOCK = 256
 
 
 class _Moments(torch.autograd.Function):
-    """Mean and variance, `m x b`, and B at features F, with the gradient in F in closed form.
+    """Mean and variance, `m x b`, and B, at `X`, `b x d`, with the gradient in X in closed form.
 
-    With g the gradients that arrive, dL/dk = a g_mean + R'(g_B - 2 B g_variance), W = dL/dk dk/dr2 and
-    dL/dF_b = 2 (F_b sum_a W_ab - sum_a W_ab F_a): one product with R' more than the values cost.
+    With g the gradients that arrive, dL/dk = a g_mean + R'(g_B - 2 B g_variance), W = dL/dk dk/dr2,
+    dL/dF_b = 2 (F_b sum_a W_ab - sum_a W_ab F_a), and dL/dX by the slopes of the features: one product with R' more
+    than the values cost.
     """
 
     @staticmethod
-    def forward(ctx: Any, F: Tensor, c: Conditioned, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, X: Tensor, model: FittedGP, c: Conditioned) -> tuple[Tensor, Tensor, Tensor]:
+        F, slope_x = model.settled.scaled_and_slope(model.columns, model.columns.features(X))
+        s = model.settled.outputscale
         k, slope = matern52_and_slope_(squared_distances(c.F, F))
-        k, slope = k.mul_(s[:, None, None]), slope.mul_(s[:, None, None])
+        k.mul_(s[:, None, None])
         B = _lower_times(c.R, k)
-        ctx.save_for_backward(F, slope, B)
-        ctx.conditioned = c
+        ctx.save_for_backward(F, slope_x, slope, B)
+        ctx.model, ctx.conditioned = model, c
         ctx.set_materialize_grads(False)
         return c.constant[:, None] + (c.a[:, None] @ k)[:, 0], s[:, None] - (B * B).sum(1), B
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by_mean: Tensor | None, by_variance: Tensor | None, by_B: Tensor | None) -> Any:
-        F, slope, B = ctx.saved_tensors
-        c = ctx.conditioned
+        F, slope_x, slope, B = ctx.saved_tensors
+        model, c = ctx.model, ctx.conditioned
         inner = by_B
         if by_variance is not None:
             of_variance = B * (-2 * by_variance[:, None])
@@ -61,19 +63,25 @@ class _Moments(torch.autograd.Function):
         by_k = torch.zeros_like(B) if inner is None else _transposed_times(c.R, inner)
         if by_mean is not None:
             by_k = torch.baddbmm(by_k, c.a[..., None], by_mean[:, None])
-        W = by_k.mul_(slope)
-        return 2 * (F * W.sum(1)[..., None] - W.mT @ c.F), None, None
+        W = by_k.mul_(slope).mul_(2 * model.settled.outputscale[:, None, None])
+        numeric = slice(model.columns.n_numeric)
+        by_F = F[..., numeric] * W.sum(1)[..., None] - W.mT @ c.F[..., numeric]
+        return model.columns.by_position_in_cube((by_F * slope_x).sum(0)), None, None
 
 
 def _lower_times(R: Tensor, A: Tensor) -> Tensor:
     """R A for lower triangular R, `m x n x n` and `m x n x b`."""
     n = R.shape[1]
+    if n <= _BLOCK:
+        return R @ A
     return torch.cat([R[:, i : i + _BLOCK, : i + _BLOCK] @ A[:, : i + _BLOCK] for i in range(0, n, _BLOCK)], 1)
 
 
 def _transposed_times(R: Tensor, A: Tensor) -> Tensor:
     """R' A for lower triangular R, `m x n x n` and `m x n x b`."""
     n = R.shape[1]
+    if n <= _BLOCK:
+        return R.mT @ A
     return torch.cat([R[:, i:, i : i + _BLOCK].mT @ A[:, i:] for i in range(0, n, _BLOCK)], 1)
 
 
@@ -85,21 +93,8 @@ class Latent:
 
     def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """As the model's, both `b x m`; what is differentiated is cheaper."""
-        mean, variance, _ = self.moments(X)
-        return self._location + self._scale * mean.mT, self._scale * variance.sqrt().mT
-
-    def moments(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Standardized mean and variance, both `m x b`, and B."""
-        s = self.model._settled.outputscale
-        moments: tuple[Tensor, Tensor, Tensor] = _Moments.apply(  # type: ignore[no-untyped-call]
-            self.features(X), self.model._conditioned, s
-        )
-        mean, variance, B = moments
-        return mean, variance.clamp_min(0.0) + NUGGET * s[:, None], B
-
-    def features(self, X: Tensor) -> Tensor:
-        """Scaled features of `X`, `m x b x p`."""
-        return self.model._scaled_features(X)
+        mean, variance, _ = _moments(self.model, self.model.conditioned, X)
+        return self.model.location + self.model.scale * mean.mT, self.model.scale * variance.sqrt().mT
 
     def at_observations(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation at the observed points, both `n x m`, at n^2 operations.
@@ -107,18 +102,17 @@ class Latent:
         With D the noise variances and K the covariance of the noisy values, y - D K^-1 (y - mu) and the diagonal of
         D - D K^-1 D.
         """
-        c = self.model._conditioned
+        c, model = self.model.conditioned, self.model
         variance = c.noise - c.noise.square() * c.R.square().sum(1)
-        variance = variance.clamp_min(0.0) + NUGGET * self.model._settled.outputscale[:, None]
-        return self._location + self._scale * (c.y - c.noise * c.a).mT, self._scale * variance.sqrt().mT
+        variance = variance.clamp_min(0.0) + NUGGET * model.settled.outputscale[:, None]
+        return model.location + model.scale * (c.y - c.noise * c.a).mT, model.scale * variance.sqrt().mT
 
-    @property
-    def _location(self) -> Tensor:
-        return self.model._location
 
-    @property
-    def _scale(self) -> Tensor:
-        return self.model._scale
+def _moments(model: FittedGP, c: Conditioned, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Standardized mean and variance, both `m x b`, and B."""
+    moments: tuple[Tensor, Tensor, Tensor] = _Moments.apply(X, model, c)  # type: ignore[no-untyped-call]
+    mean, variance, B = moments
+    return mean, variance.clamp_min(0.0) + NUGGET * model.settled.outputscale[:, None], B
 
 
 @dataclass(frozen=True)
@@ -126,60 +120,40 @@ class Pinned:
     """A Gaussian process of one output, and joint draws of its values at some points. `Pinned.at` makes one.
 
     Args:
-        latent: of the model.
         Z: the points, `k x d`.
-        features: of them, scaled, `1 x k x p`.
-        B: `1 x n x k`.
-        mean: of f(Z), standardized, `k`.
-        L, L_inverse: `k x k`.
+        conditioned: observations, then the means at Z as further ones.
+        L: `k x k`.
     """
 
-    latent: Latent
+    model: FittedGP
     Z: Tensor
-    features: Tensor
-    B: Tensor
-    mean: Tensor
+    conditioned: Conditioned
     L: Tensor
-    L_inverse: Tensor
 
     @staticmethod
     def at(model: FittedGP, Z: Tensor) -> "Pinned":
         """At points `Z`, `k x d`; those that come first have the same draws whatever comes after them."""
-        latent = Latent(model)
+        none = Pinned(model, Z[:0], model.conditioned, Z.new_empty(0, 0))
+        return none.and_at(Z)
+
+    def and_at(self, Z: Tensor) -> "Pinned":
+        """At further points, `k x d`."""
         with torch.no_grad():
-            mean, _, B = latent.moments(Z)
-            F, s = latent.features(Z), model._settled.outputscale
-            r2 = squared_distances(F, F)
-            r2.diagonal(dim1=1, dim2=2).zero_()
-            C = s[:, None, None] * matern52(r2) - B.mT @ B
-            C.diagonal(dim1=1, dim2=2).add_(NUGGET * s[:, None])
-            L = _cholesky(C[0], NUGGET * s)
-        return Pinned(latent, Z, F, B, mean[0], L, inverse_of_lower(L))
+            settled, c = self.model.settled, self.model.conditioned
+            F, s = settled.scaled(self.model.columns, self.model.columns.features(Z)), settled.outputscale
+            mean, _, _ = c.at(F, s)
+            conditioned = self.conditioned.extended(F, mean, (NUGGET * s[:, None]).expand_as(mean), s)
+            n = c.y.shape[1]
+            L = inverse_of_lower(conditioned.R[0, n:, n:])
+        return Pinned(self.model, torch.cat([self.Z, Z]), conditioned, L)
 
     def values(self, e: Tensor) -> Tensor:
         """f(Z) by draw, `S x k`, in the model's units."""
-        standardized = self.mean + e @ self.L.mT
-        return self.latent.model._location + self.latent.model._scale * standardized
+        standardized = self.conditioned.y[0, -len(self.Z) :] + e @ self.L.mT
+        return self.model.location + self.model.scale * standardized
 
     def given(self, X: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
         """Mean by draw, `S x b`, and the standard deviation that all share, `b`, at `X`, `b x d`; differentiable."""
-        model = self.latent.model
-        s = model._settled.outputscale
-        mean, variance, B = self.latent.moments(X)
-        covariance = s[:, None, None] * matern52(squared_distances(self.features, self.latent.features(X)))
-        v = self.L_inverse @ (covariance - self.B.mT @ B)[0]
-        variance = (variance[0] - (v * v).sum(0)).clamp_min(NUGGET * s)
-        return model._location + model._scale * (mean + e @ v), model._scale * variance.sqrt()
-
-
-def _cholesky(C: Tensor, nugget: Tensor) -> Tensor:
-    """The lower factor, with as little added to the diagonal as rounding asks for."""
-    L: Tensor
-    for _ in range(_NUGGETS):
-        L, info = torch.linalg.cholesky_ex(C)
-        if not bool(info):
-            return L
-        nugget = 10 * nugget
-        C = C + torch.diag(nugget.expand(len(C)))
-    L = torch.linalg.cholesky(C)
-    return L
+        model = self.model
+        mean, variance, B = _moments(model, self.conditioned, X)
+        return model.location + model.scale * (mean + e @ B[0, -len(self.Z) :]), model.scale * variance[0].sqrt()

@@ -13,6 +13,8 @@ from torch import Tensor
 Map = Callable[[Tensor], Tensor]
 
 _N_NODES = 64
+_HERMITE = np.polynomial.hermite_e.hermegauss(_N_NODES)
+_LEGENDRE = np.polynomial.legendre.leggauss(_N_NODES)
 # In standard deviations: what lies farther out than this has a probability below 1e-18.
 _FAR = 9.0
 
@@ -26,7 +28,7 @@ def mean_sd_of(inverse: Map, mean: Tensor, sd: Tensor) -> tuple[Tensor, Tensor]:
         inverse: elementwise, any shape; finite.
         mean, sd: of t.
     """
-    z, w = (mean.new_tensor(v) for v in np.polynomial.hermite_e.hermegauss(_N_NODES))
+    z, w = (mean.new_tensor(v) for v in _HERMITE)
     y = inverse(mean[..., None] + sd[..., None] * z)
     size = y.abs().amax(-1, keepdim=True).clamp_min(1e-300)  # divided out, as squares of penalties like 1e300 overflow
     y, w = y / size, w / w.sum()
@@ -46,7 +48,7 @@ def expected_gain(inverse: Map, mean: Tensor, sd: Tensor, best: Tensor) -> Tenso
         mean, sd: of t; `sd` > 0.
         best: t of the incumbent, one or as many as means.
     """
-    u, w = (mean.new_tensor(v) for v in np.polynomial.legendre.leggauss(_N_NODES))
+    u, w = (mean.new_tensor(v) for v in _LEGENDRE)
     z0 = ((best - mean) / sd).clamp_min(-_FAR)
     width = (z0.clamp_min(0.0).square() + 80.0).sqrt() - z0
     z = z0[..., None] + width[..., None] * (u + 1) / 2

@@ -28,6 +28,9 @@ _SCALES = (0.2, 0.05, 0.01, 0.002)
 _RELAXED = 8
 # Restarts that must lie far from the others are taken from so many times the number of restarts.
 _POOL = 4
+# Most acquisitions are logarithms: such gains are nothing beside the error of the model.
+_PROGRESS = 1e-4
+_SLOPE = 1e-5
 # Two results are the same when no column differs by more.
 _SAME = 1e-6
 _CHUNK = 2048
@@ -49,8 +52,8 @@ class Options:
 
     n_raw: int = 512
     n_local: int = 256
-    n_restarts: int = 16
-    max_evaluations: int = 50
+    n_restarts: int = 12
+    max_evaluations: int = 30
     rounds: int = 2
     n_sweeps: int = 4
     n_enumerated: int = 4000
@@ -168,7 +171,7 @@ def _climb(acquisition: Acquisition, domain: Domain, X: Tensor, columns: Tensor,
     start = X[..., columns].reshape(b, -1)
     box = domain.lower[columns].repeat(q), domain.upper[columns].repeat(q)
     everyone = of(torch.arange(b, device=X.device))
-    V, _ = maximize(everyone, start, *box, max_evaluations=max_evaluations, progress=1e-6, slope=1e-7, among=of)
+    V, _ = maximize(everyone, start, *box, max_evaluations=max_evaluations, progress=_PROGRESS, slope=_SLOPE, among=of)
     return X.index_copy(-1, columns, V.reshape(b, q, -1))
 
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bbo.acquisition.latent import Latent
 from bbo.surrogates.fitted_gp import FittedGP
 from bbo.surrogates.kernel import matern52, squared_distances
 
@@ -34,7 +33,7 @@ class Paths:
         corrections: K^-1 times what the prior's draw misses of the data, `S x m x n`.
     """
 
-    latent: Latent
+    model: FittedGP
     frequencies: Tensor
     amplitudes: Tensor
     corrections: Tensor
@@ -46,7 +45,7 @@ class Paths:
         Args:
             n_features: frequencies of the prior, M; its covariances err by about the outputscale over sqrt(2 M).
         """
-        c, s = model._conditioned, model._settled.outputscale
+        c, s = model.conditioned, model.settled.outputscale
         m, n_observed, p = c.F.shape
         generator = torch.Generator("cpu").manual_seed(seed % 2**63)
 
@@ -59,15 +58,15 @@ class Paths:
         missed = c.y - c.constant[:, None] - _prior(c.F, frequencies, amplitudes)
         missed = missed - normal(n, m, n_observed) * c.noise.sqrt()
         corrections = (c.R.mT @ (c.R @ missed[..., None]))[..., 0]
-        return Paths(Latent(model), frequencies, amplitudes, corrections)
+        return Paths(model, frequencies, amplitudes, corrections)
 
     def __call__(self, X: Tensor) -> Tensor:
         """Values of each draw at `X`, `b x d`: `S x b x m`, in the model's units."""
-        model = self.latent.model
-        F = self.latent.features(X)
-        k = model._settled.outputscale[:, None, None] * matern52(squared_distances(model._conditioned.F, F))
+        settled, c = self.model.settled, self.model.conditioned
+        F = settled.scaled(self.model.columns, self.model.columns.features(X))
+        k = settled.outputscale[:, None, None] * matern52(squared_distances(c.F, F))
         values = _prior(F, self.frequencies, self.amplitudes) + (self.corrections[..., None, :] @ k)[..., 0, :]
-        return model._location + model._scale * (model._conditioned.constant[:, None] + values).mT
+        return self.model.location + self.model.scale * (c.constant[:, None] + values).mT
 
 
 def _prior(F: Tensor, frequencies: Tensor, amplitudes: Tensor) -> Tensor:

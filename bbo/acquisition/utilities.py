@@ -4,7 +4,7 @@ z = (mean - best_f) / sigma; phi and Phi are the standard Gaussian's density and
 """
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,38 +29,46 @@ def log_ei(mean: Tensor, sigma: Tensor, best_f: Tensor | float) -> Tensor:
 
     Ament et al., "Unexpected improvements to expected improvement", NeurIPS 2023, Eq. 9.
     """
-    return log_h((mean - best_f) / sigma) + sigma.log()
+    best = best_f if isinstance(best_f, Tensor) else mean.new_full((), best_f)
+    value: Tensor = _LogEI.apply(mean, sigma, best)  # type: ignore[no-untyped-call]
+    return value
+
+
+class _LogEI(torch.autograd.Function):
+    """Differentiated once, in closed form: h' = Phi, so dlog EI/dmean = Phi / (h sigma) and /dsigma = phi / (h sigma)."""
+
+    @staticmethod
+    def forward(ctx: Any, mean: Tensor, sigma: Tensor, best_f: Tensor) -> Tensor:
+        z = (mean - best_f) / sigma
+        value = log_h(z)
+        ctx.save_for_backward(z, value, sigma)
+        ctx.shapes = mean.shape, sigma.shape, best_f.shape
+        return value + sigma.log()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        z, value, sigma = ctx.saved_tensors
+        # Far below, where the difference loses its digits, the ratio of both series; Abramowitz & Stegun 26.2.12.
+        far = z.clamp_max(_FAR)
+        u = 1 / (far * far)
+        h = 1 + _series(u)
+        is_near = z > _FAR
+        by_z = torch.where(
+            is_near, (_log_ndtr(z) - value).exp(), -far * (1 + u * (-1 + u * (3 + u * (-15 + u * 105)))) / h
+        )
+        rest = torch.where(is_near, (-0.5 * z * z - _LOG_SQRT_2PI - value).exp(), far * far / h)
+        by_mean = grad * by_z / sigma
+        wanted = zip((by_mean, grad * rest / sigma, -by_mean), ctx.shapes, ctx.needs_input_grad, strict=True)
+        return tuple(g.sum_to_size(shape) if is_needed else None for g, shape, is_needed in wanted)
 
 
 def log_h(z: Tensor) -> Tensor:
     """log(phi(z) + z Phi(z)) of any shape.
 
     Three forms, each where it is exact: the definition; with erfcx, phi factored out; and far below the asymptotic
-    series h = phi(z) z^-2 (1 - 3 z^-2 + 15 z^-4 - 105 z^-6 + ...), from Abramowitz & Stegun 26.2.12. Differentiated
-    once, in closed form: h' = Phi, so the derivative is Phi(z) / h(z).
+    series h = phi(z) z^-2 (1 - 3 z^-2 + 15 z^-4 - 105 z^-6 + ...), from Abramowitz & Stegun 26.2.12.
     """
-    return cast(Tensor, _LogH.apply(z))  # type: ignore[no-untyped-call]
-
-
-class _LogH(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
-        value = _log_h(z)
-        ctx.save_for_backward(z, value)
-        return value
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        z, value = ctx.saved_tensors
-        # Far below, where the difference loses its digits, the ratio of both series; Abramowitz & Stegun 26.2.12.
-        far = z.clamp_max(_FAR)
-        u = 1 / (far * far)
-        ratio = -far * (1 + u * (-1 + u * (3 + u * (-15 + u * 105)))) / (1 + _series(u))
-        return grad * torch.where(z > _FAR, (_log_ndtr(z) - value).exp(), ratio)
-
-
-def _log_h(z: Tensor) -> Tensor:
     near = z.clamp_min(-1.0)
     plain = ((-0.5 * near * near - _LOG_SQRT_2PI).exp() + near * torch.special.ndtr(near)).log()
 

@@ -15,6 +15,8 @@ from bbo.surrogates.kernel import matern52, squared_distances
 # Added to latent variances, as a share of the outputscale: rounding, of the order of n 1e-16, would leave covariances
 # of points beside each other or beside observed ones not positive definite. The least noise is 1e4 times as large.
 NUGGET = 1e-10
+# How many times that may grow tenfold before covariances count as broken.
+_NUGGETS = 6
 _SUBSTITUTED = 128
 
 
@@ -84,11 +86,15 @@ class Conditioned:
         return mean, (s - (B * B).sum(1)).clamp_min(0.0) + NUGGET * s, B
 
     def extended(self, F: Tensor, y: Tensor, noise: Tensor, outputscale: Tensor) -> "Conditioned":
-        """With further observations and the same constant; R grows by rows, none of it is computed again."""
+        """With further observations and the same constant; R grows by rows, none of it is computed again.
+
+        Noise grows by as little as rounding asks for.
+        """
         s = outputscale[:, None, None]
         B = self.R @ (s * matern52(squared_distances(self.F, F)))  # m x n x k
-        C = s * matern52(squared_distances(F, F)) + torch.diag_embed(noise) - B.mT @ B
-        corner = inverse_of_lower(torch.linalg.cholesky(C))
+        r2 = squared_distances(F, F)
+        r2.diagonal(dim1=1, dim2=2).zero_()
+        corner = inverse_of_lower(_cholesky(s * matern52(r2) - B.mT @ B, noise))
         above = torch.cat([self.R, self.R.new_zeros(B.shape)], 2)
         R = torch.cat([above, torch.cat([-corner @ B.mT @ self.R, corner], 2)], 1)
         y = torch.cat([self.y, y], 1)
@@ -98,3 +104,15 @@ class Conditioned:
     def subset(self, k: Tensor) -> "Conditioned":
         """Some of the outputs, by their indices."""
         return Conditioned(self.F[k], self.y[k], self.noise[k], self.R[k], self.constant[k], self.a[k])
+
+
+def _cholesky(C: Tensor, noise: Tensor) -> Tensor:
+    """The lower factors of `C + diag(noise)`, `m x k x k`, with more noise where rounding leaves them indefinite."""
+    L: Tensor
+    for _ in range(_NUGGETS):
+        L, info = torch.linalg.cholesky_ex(C + torch.diag_embed(noise))
+        if not bool(info.any()):
+            return L
+        noise = torch.where((info != 0)[:, None], 10 * noise, noise)
+    L = torch.linalg.cholesky(C + torch.diag_embed(noise))
+    return L

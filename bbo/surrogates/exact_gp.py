@@ -15,11 +15,11 @@ from torch import Tensor
 
 from bbo.errors import FitError
 from bbo.surrogates.fitted_gp import FittedGP
-from bbo.surrogates.hyperparameters import Hyperparameters, by_parameter
+from bbo.surrogates.hyperparameters import Earlier, by_parameter
 from bbo.surrogates.kernel import Columns
 from bbo.surrogates.mode import ModeSearch, Settled
 from bbo.surrogates.observations import Observations
-from bbo.surrogates.outliers import price, pursue
+from bbo.surrogates.outliers import doubt_again, in_units, is_stranger, price, pursue
 from bbo.surrogates.positions import place
 
 _LENGTH_SCALES = (5e-3, 1e4)
@@ -53,7 +53,7 @@ class Rung:
         least_noise: the least noise variance, for standardized values.
         is_fitted: whether hyperparameters are fitted at all.
         narrowing: power to which ranges of hyperparameters are taken, about the mode of the prior.
-        n_drawn: further starts, drawn from the prior; with them, hyperparameters of an earlier fit are no start.
+        n_drawn: further starts, drawn from the prior.
         subset: hyperparameters are fitted on so many observations at most; None for as many as usual.
     """
 
@@ -122,7 +122,9 @@ class ExactGP:
             counts: of how many measurements each value is the mean, `n x m`; the inferred variance is that of one. 1
                 when None.
             categorical: number of levels by column, for columns whose levels have no order.
-            warm: `hyperparameters` of an earlier fit, where to start; not used when of another shape.
+            warm: `hyperparameters` of an earlier fit to nearly the same data: they are improved by a few steps only, and
+                its choices are kept, unless a value has come that is stranger than all before. Not used when of
+                another shape.
             trusted: values that are no outliers, however strange, `n x m`; none when None.
         Raises:
             ValueError: if the shapes disagree, a value is not finite or `X` leaves the cube.
@@ -137,9 +139,17 @@ class ExactGP:
         everything = torch.cat([X, Y, observations.known.mT.nan_to_num(-1.0), observations.counts.mT], 1)
         order = torch.unique(everything, dim=0, return_inverse=True)[1].argsort(stable=True)
         is_trusted = torch.zeros_like(Y, dtype=torch.bool) if trusted is None else trusted
-        for rung in LADDER:
+        attempts: list[tuple[Rung, Earlier | None]] = [(rung, None) for rung in LADDER]
+        if warm is not None:
+            like = X.new_empty(Y.shape[1], 3 * columns.dim + 2 + columns.n_positions)
+            earlier = Earlier.from_dict(warm, like, columns.dim)
+            attempts = attempts if earlier is None else [(LADDER[0], earlier), *attempts]
+        for rung, before in attempts:
             search = self._search(rung, columns, columns.features(X), order)
-            settled = self._settle(search, rung, observations, warm, is_trusted.mT)
+            if before is None:
+                settled = self._settle(search, rung, observations, is_trusted.mT)
+            else:
+                settled = self._resume(search, observations, before, is_trusted.mT)
             if settled is not None:
                 seen = settled.observations
                 cost = 0.0 if self.outliers is None else price(self.outliers) * seen.is_outlier.sum(1)
@@ -199,7 +209,6 @@ class ExactGP:
         search: ModeSearch,
         rung: Rung,
         observations: Observations,
-        warm: Mapping[str, Any] | None,
         trusted: Tensor,
     ) -> Settled | None:
         """The model of greatest density that was reached, or that of the prior's mode; None where there is none."""
@@ -208,23 +217,33 @@ class ExactGP:
         if not rung.is_fitted:
             return search.settle(observations, mode)
         nowhere = torch.zeros(m, dtype=torch.bool, device=mode.device)
-        starts = _starts(search, mode, warm, rung.n_drawn)
+        starts = _starts(search, mode, rung.n_drawn)
         theta, value = search.climb(observations, starts, nowhere)
         if not bool(value.isfinite().all()):
             return None
         if search.columns.blocks:
-            theta = place(search, observations, theta, value, starts)
+            theta = place(search, observations, theta, value)
         plain = search.settle(observations, theta)
         if plain is None or self.outliers is None:
             return plain
         return pursue(search, plain, _explanations(search, mode)[-1], trusted, self.outliers)
 
+    def _resume(
+        self, search: ModeSearch, observations: Observations, earlier: Earlier, trusted: Tensor
+    ) -> Settled | None:
+        """From an earlier fit; None where that leads nowhere, or a value is too strange for it."""
+        if self.outliers is not None:
+            observations = doubt_again(search, observations, earlier, trusted, self.outliers)
+        settled = search.settle(
+            observations, search.refine(observations, in_units(search, earlier, observations.scale))
+        )
+        if settled is None or not bool(settled.evidence.isfinite().all()):
+            return None
+        return None if self.outliers is not None and is_stranger(settled, earlier, trusted) else settled
 
-def _starts(search: ModeSearch, mode: Tensor, warm: Mapping[str, Any] | None, n_drawn: int) -> Tensor:
+
+def _starts(search: ModeSearch, mode: Tensor, n_drawn: int) -> Tensor:
     """Where to climb from, `r x m x p`, given the mode of the prior, `m x p`."""
-    before = None if warm is None or n_drawn else Hyperparameters.from_dict(warm, mode, search.columns.dim)
-    if before is not None:
-        return torch.stack([before.theta, mode])
     generator = torch.Generator("cpu").manual_seed(_START_SEED)
     z = torch.randn(n_drawn, 1, mode.shape[1], generator=generator, dtype=mode.dtype, device="cpu").to(mode.device)
     return torch.cat([_explanations(search, mode), mode + search.scale * z])

@@ -12,7 +12,7 @@ from linear_operator import to_linear_operator
 from torch import Tensor
 
 from bbo.surrogates.conditioned import NUGGET, Conditioned
-from bbo.surrogates.hyperparameters import Hyperparameters
+from bbo.surrogates.hyperparameters import Hyperparameters, shortened
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
 
 # What a known variance counts for at least, standardized: rows may repeat.
@@ -28,6 +28,10 @@ class FittedGP(Model):
         log_evidence: how well each output is explained, `m`: log density of its values, and but for a constant of its
             hyperparameters, per observation of the fit and in the units of `Y`.
         rung: the rung of the ladder that gave it: "map", "jitter" or "prior".
+        columns: how columns become features.
+        location, scale: what the outputs are standardized by, `m`.
+        settled: hyperparameters, in standardized units.
+        conditioned: the standardized observations under them.
     """
 
     def __init__(
@@ -46,9 +50,9 @@ class FittedGP(Model):
         super().__init__()
         self.X, self.Y, self.outliers, self.rung = X, Y, outliers, rung
         self.log_evidence = log_evidence
-        self._columns = columns
-        self._location, self._scale = location, scale
-        self._settled, self._conditioned = settled, conditioned
+        self.columns = columns
+        self.location, self.scale = location, scale
+        self.settled, self.conditioned = settled, conditioned
 
     @property
     def num_outputs(self) -> int:
@@ -60,8 +64,15 @@ class FittedGP(Model):
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
-        """What `ExactGP.fit` takes as `warm`, as JSON keeps it."""
-        return self._settled.to_dict()
+        """What `ExactGP.fit` takes as `warm`, as JSON keeps it; see `bbo.surrogates.hyperparameters.Earlier`."""
+        c = self.conditioned
+        z2 = c.a.square() / (c.R * c.R).sum(1)
+        strangest = torch.where(self.outliers.mT, 0.0, z2).amax(1)
+        return self.settled.to_dict() | {
+            "scale": shortened(self.scale.tolist()),
+            "strangest": shortened(strangest.tolist()),
+            "n_outliers": self.outliers.sum(0).tolist(),
+        }
 
     @property
     def length_scales(self) -> Tensor:
@@ -69,12 +80,12 @@ class FittedGP(Model):
 
         Of a categorical column such that levels which differ are 1 apart in its units, in the mean square.
         """
-        return self._settled.mean_length_scales(self._columns)
+        return self.settled.mean_length_scales(self.columns)
 
     @property
     def warping(self) -> tuple[Tensor, Tensor]:
         """The exponents a and b by output and column, both `m x d`; 1 where nothing is warped."""
-        return self._settled.warping_a, self._settled.warping_b
+        return self.settled.warping_a, self.settled.warping_b
 
     @property
     def positions(self) -> dict[int, Tensor]:
@@ -82,8 +93,8 @@ class FittedGP(Model):
 
         0 for an output of which nothing was learnt.
         """
-        placed = self._columns.placed_columns
-        return dict(zip(placed, self._columns.positions(self._settled.positions), strict=True)) if placed else {}
+        placed = self.columns.placed_columns
+        return dict(zip(placed, self.columns.positions(self.settled.positions), strict=True)) if placed else {}
 
     @property
     def noise_variance(self) -> Tensor:
@@ -91,22 +102,22 @@ class FittedGP(Model):
 
         Inferred from the values of which it is not known; where it is known of all, the mean.
         """
-        return self._settled.noise * self._scale**2
+        return self.settled.noise * self.scale**2
 
     @property
     def outputscale(self) -> Tensor:
         """Prior variance of each output, `m`, in the units of `Y` squared."""
-        return self._settled.outputscale * self._scale**2
+        return self.settled.outputscale * self.scale**2
 
     @property
     def constant_mean(self) -> Tensor:
         """Prior mean of each output, `m`, in the units of `Y`."""
-        return self._location + self._scale * self._conditioned.constant
+        return self.location + self.scale * self.conditioned.constant
 
     def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each output without its noise, both `b x m`, at `X`, `b x d`."""
-        mean, variance, _ = self._conditioned.at(self._scaled_features(X), self._settled.outputscale)
-        return self._location + self._scale * mean.mT, self._scale * variance.sqrt().mT
+        mean, variance, _ = self.conditioned.at(self._scaled_features(X), self.settled.outputscale)
+        return self.location + self.scale * mean.mT, self.scale * variance.sqrt().mT
 
     def posterior(
         self,
@@ -122,24 +133,24 @@ class FittedGP(Model):
         """
         *batch, q, d = X.shape
         F = self._scaled_features(X.reshape(-1, d))
-        mean, _, B = self._conditioned.at(F, self._settled.outputscale)
+        mean, _, B = self.conditioned.at(F, self.settled.outputscale)
         F = F.reshape(self.num_outputs, *batch, q, F.shape[-1])
         B = B.mT.reshape(self.num_outputs, *batch, q, -1)
-        s = self._settled.outputscale.reshape(-1, *[1] * (len(batch) + 2))
+        s = self.settled.outputscale.reshape(-1, *[1] * (len(batch) + 2))
         covariance = s * matern52(squared_distances(F, F)) - B @ B.mT
         added = (-covariance.diagonal(dim1=-2, dim2=-1)).clamp_min(0.0) + NUGGET * s[..., 0]
         if isinstance(observation_noise, Tensor):
-            added = added + (observation_noise / self._scale**2).movedim(-1, 0)
+            added = added + (observation_noise / self.scale**2).movedim(-1, 0)
         elif observation_noise:
-            added = added + self._settled.noise.reshape(s.shape)[..., 0]
+            added = added + self.settled.noise.reshape(s.shape)[..., 0]
         covariance = covariance + torch.diag_embed(added)
         mean = mean.reshape(self.num_outputs, *batch, q)
         chosen = range(self.num_outputs) if output_indices is None else output_indices
         normals = [
             # As an operator, it is factored when samples are drawn, not here.
             MultivariateNormal(
-                self._location[k] + self._scale[k] * mean[k],
-                to_linear_operator(self._scale[k] ** 2 * covariance[k]),
+                self.location[k] + self.scale[k] * mean[k],
+                to_linear_operator(self.scale[k] ** 2 * covariance[k]),
             )
             for k in chosen
         ]
@@ -154,21 +165,21 @@ class FittedGP(Model):
             X, Y: `k x d` and `k x m`, in the units of `fit`.
             Yvar: noise variance of each value, `k x m`; `noise_variance` where it is NaN, everywhere when None.
         """
-        noise = self._settled.noise[:, None].expand(-1, len(X))
+        noise = self.settled.noise[:, None].expand(-1, len(X))
         if Yvar is not None:
-            known = (Yvar / self._scale**2).clamp_min(_LEAST_NOISE).mT
+            known = (Yvar / self.scale**2).clamp_min(_LEAST_NOISE).mT
             noise = torch.where(known.isnan(), noise, known)
-        conditioned = self._conditioned.extended(
-            self._scaled_features(X), ((Y - self._location) / self._scale).mT, noise, self._settled.outputscale
+        conditioned = self.conditioned.extended(
+            self._scaled_features(X), ((Y - self.location) / self.scale).mT, noise, self.settled.outputscale
         )
         return FittedGP(
             torch.cat([self.X, X]),
             torch.cat([self.Y, Y]),
             torch.cat([self.outliers, torch.zeros_like(Y, dtype=torch.bool)]),
-            self._columns,
-            self._location,
-            self._scale,
-            self._settled,
+            self.columns,
+            self.location,
+            self.scale,
+            self.settled,
             conditioned,
             self.log_evidence,
             self.rung,
@@ -181,11 +192,11 @@ class FittedGP(Model):
             self.X,
             self.Y[:, k],
             self.outliers[:, k],
-            self._columns,
-            self._location[k],
-            self._scale[k],
-            self._settled.subset(k),
-            self._conditioned.subset(k),
+            self.columns,
+            self.location[k],
+            self.scale[k],
+            self.settled.subset(k),
+            self.conditioned.subset(k),
             self.log_evidence[k],
             self.rung,
         )
@@ -195,10 +206,10 @@ class FittedGP(Model):
 
         Hyperparameters and the constant mean are those of all data. Rasmussen & Williams (2006), Eq. 5.12.
         """
-        c = self._conditioned
+        c = self.conditioned
         precision = (c.R * c.R).sum(1)
         mean = c.y - c.a / precision
-        return self._location + self._scale * mean.mT, self._scale * precision.rsqrt().mT
+        return self.location + self.scale * mean.mT, self.scale * precision.rsqrt().mT
 
     def _scaled_features(self, X: Tensor) -> Tensor:
-        return self._settled.scaled(self._columns, self._columns.features(X))
+        return self.settled.scaled(self.columns, self.columns.features(X))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bbo.surrogates.kernel import Columns
-from bbo.surrogates.warping import warped
+from bbo.surrogates.warping import warped, warped_and_slope
 
 _T = TypeVar("_T")
 
@@ -45,14 +45,30 @@ class Hyperparameters:
 
     def scaled(self, columns: Columns, features: Tensor) -> Tensor:
         """Features `b x p`, the numeric ones warped, over the length scales, and positions of levels: `m x b x p'`."""
+        numeric, _ = columns.parted(features)
+        if not columns.is_warped:
+            return self._assembled(columns, features, numeric.expand(len(self.noise), -1, -1))
+        owner = columns.owner[: columns.n_numeric]
+        bent = warped(numeric, self.warping_a[:, None, owner], self.warping_b[:, None, owner])
+        return self._assembled(columns, features, bent)
+
+    def scaled_and_slope(self, columns: Columns, features: Tensor) -> tuple[Tensor, Tensor]:
+        """As `scaled`, and how those of numeric columns depend on their positions, `m x b x n_numeric`."""
+        numeric, _ = columns.parted(features)
+        owner = columns.owner[: columns.n_numeric]
+        length = self.length_scales[:, None, owner]
+        if not columns.is_warped:
+            bent = numeric.expand(len(length), -1, -1)
+            return self._assembled(columns, features, bent), (1 / length).expand_as(bent)
+        bent, slope = warped_and_slope(numeric, self.warping_a[:, None, owner], self.warping_b[:, None, owner])
+        return self._assembled(columns, features, bent), slope / length
+
+    def _assembled(self, columns: Columns, features: Tensor, bent: Tensor) -> Tensor:
         length = self.length_scales[:, None, columns.owner]
-        numeric, indicators = columns.parted(features)
-        if columns.is_warped:
-            owner = columns.owner[: columns.n_numeric]
-            bent = warped(numeric, self.warping_a[:, None, owner], self.warping_b[:, None, owner])
-            F = torch.cat([bent, indicators.expand(len(bent), -1, -1)], 2) / length
-        else:
-            F = features / length
+        if not columns.categorical:
+            return bent / length
+        _, indicators = columns.parted(features)
+        F = torch.cat([bent, indicators.expand(len(bent), -1, -1)], 2) / length
         return torch.cat([F, columns.placed(indicators, self.positions)], 2) if columns.blocks else F
 
     def mean_length_scales(self, columns: Columns) -> Tensor:
@@ -71,26 +87,46 @@ class Hyperparameters:
 
     def to_dict(self) -> dict[str, Any]:
         """Lists of floats with four significant digits, as JSON takes them."""
+        return {name: shortened(getattr(self, name).tolist()) for name in self.__dataclass_fields__}
 
-        def rounded(values: Any) -> Any:
-            return [rounded(v) for v in values] if isinstance(values, list) else float(f"{values:.4g}")
 
-        return {name: rounded(getattr(self, name).tolist()) for name in self.__dataclass_fields__}
+@dataclass(frozen=True)
+class Earlier:
+    """What a fit takes from an earlier one to nearly the same observations.
+
+    Args:
+        hyperparameters: of m outputs.
+        scale: standard deviations that the outputs were divided by, `m`.
+        strangest: the greatest square of a standardized leave-one-out error among values that are no outliers, `m`.
+        n_outliers: how many values were outliers, `m`.
+    """
+
+    hyperparameters: Hyperparameters
+    scale: Tensor
+    strangest: Tensor
+    n_outliers: Tensor
 
     @staticmethod
-    def from_dict(plain: Mapping[str, Any], like: Tensor, d: int) -> "Hyperparameters | None":
-        """What `to_dict` wrote, on the device and in the type of `like`, a theta of d columns.
+    def from_dict(plain: Mapping[str, Any], like: Tensor, d: int) -> "Earlier | None":
+        """What `FittedGP.hyperparameters` gives, on the device and in the type of `like`, a theta of d columns.
 
         None where names or shapes differ.
         """
         m, p = like.shape
         shapes = {"length_scales": [m, d], "warping_a": [m, d], "warping_b": [m, d], "noise": [m], "outputscale": [m]}
-        shapes["positions"] = [m, p - 3 * d - 2]
-        if plain.keys() != shapes.keys():
+        shapes |= {"positions": [m, p - 3 * d - 2]}
+        others = {"scale": [m], "strangest": [m], "n_outliers": [m]}
+        if plain.keys() != (shapes | others).keys():
             return None
         read = {name: torch.tensor(values, dtype=like.dtype, device=like.device) for name, values in plain.items()}
-        is_alike = all(list(read[name].shape) == shape for name, shape in shapes.items())
-        return Hyperparameters(**read) if is_alike else None
+        if any(list(read[name].shape) != shape for name, shape in (shapes | others).items()):
+            return None
+        return Earlier(Hyperparameters(**{name: read[name] for name in shapes}), *(read[name] for name in others))
+
+
+def shortened(values: Any) -> Any:
+    """Floats, in lists as deep as may be, with four significant digits."""
+    return [shortened(v) for v in values] if isinstance(values, list) else float(f"{values:.4g}")
 
 
 def by_parameter(

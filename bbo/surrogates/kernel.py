@@ -67,6 +67,13 @@ class Columns:
         """The positions and the indicators among features, `... x p`."""
         return features[..., : self.n_numeric], features[..., self.n_numeric :]
 
+    def by_position_in_cube(self, by_numeric: Tensor) -> Tensor:
+        """The gradient in X, `b x d`, from that in the numeric features, `b x n_numeric`."""
+        if not self.categorical:
+            return by_numeric
+        numeric = self.owner[: self.n_numeric]
+        return by_numeric.new_zeros(len(by_numeric), self.dim).index_copy(1, numeric, by_numeric)
+
     @property
     def placed_columns(self) -> list[int]:
         """The columns whose levels have positions."""

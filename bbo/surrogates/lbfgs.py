@@ -86,7 +86,7 @@ def maximize(
 
         change = G_new - G
         curvature = (step * change).sum(1)
-        is_convex = curvature > _CURVATURE * step.norm(dim=1) * change.norm(dim=1)
+        is_convex = _bends(curvature, step, change)
         learned = accepted & is_convex
         S = torch.where(learned[:, None, None], torch.cat([S[:, 1:], step[:, None]], 1), S)
         Z = torch.where(learned[:, None, None], torch.cat([Z[:, 1:], change[:, None]], 1), Z)
@@ -125,6 +125,11 @@ def _evaluate(value_and_grad: ValueAndGrad, X: Tensor) -> tuple[Tensor, Tensor, 
     return torch.where(finite, -value, torch.inf), torch.where(finite[:, None], -grad, 0.0), finite
 
 
+def _bends(curvature: Tensor, steps: Tensor, changes: Tensor) -> Tensor:
+    """Whether products s.z, `...`, of steps and changes of the gradient, `... x p`, are clearly positive."""
+    return curvature > _CURVATURE * ((steps * steps).sum(-1) * (changes * changes).sum(-1)).sqrt()
+
+
 def _direction(X: Tensor, G: Tensor, S: Tensor, Z: Tensor, lower: Tensor, upper: Tensor, widest: Tensor) -> Tensor:
     """The quasi-Newton step within the coordinates that may move.
 
@@ -135,7 +140,7 @@ def _direction(X: Tensor, G: Tensor, S: Tensor, Z: Tensor, lower: Tensor, upper:
     g = G * is_free
     S, Z = S * is_free[:, None], Z * is_free[:, None]
     curvature = (S * Z).sum(2)
-    is_used = curvature > _CURVATURE * S.norm(dim=2) * Z.norm(dim=2)
+    is_used = _bends(curvature, S, Z)
     S, Z = S * is_used[..., None], Z * is_used[..., None]
     diagonal = torch.where(is_used, curvature, 1.0)
     R = S @ Z.mT

@@ -23,6 +23,10 @@ from bbo.surrogates.observations import Observations
 # Starts compete on so many observations; only the best goes on with more.
 _COARSE = 128
 _SUBSET_SEED = 2024
+# What features are multiplied by before the whole part is dropped; the rest is as good as random.
+_MIXED = 1e6
+# Evaluations of the density that hyperparameters of nearly the same observations are given.
+_FEW = 12
 # Gains below a thousandth of a nat, at some hundred nats, change no prediction that anyone would notice.
 _PROGRESS = 1e-5
 
@@ -96,6 +100,13 @@ class ModeSearch:
             theta, value = self._climb(observations, rows, _best(theta, value)[None], box, self.max_evaluations // 3)
         return _best(theta, value), value.amax(0)
 
+    def refine(self, observations: Observations, theta: Tensor) -> Tensor:
+        """After a few steps from theta, `m x p`, that was found for nearly the same observations."""
+        is_placed = (theta[:, 3 * self.columns.dim + 2 :] != 0).any(1)
+        rows = self._shuffled()[: self.subset]
+        refined, _ = self._climb(observations, rows, theta[None], self._box(observations, is_placed), _FEW)
+        return refined[0]
+
     def settle(self, observations: Observations, theta: Tensor) -> Settled | None:
         """All observations under theta, `m x p`; None where their covariance is not positive definite."""
         h = Hyperparameters.from_theta(theta, self.columns.dim)
@@ -111,8 +122,16 @@ class ModeSearch:
         )
 
     def _shuffled(self) -> Tensor:
+        """Indices into `order` by something like a random number of each row's own.
+
+        So a subset of the first ones hardly changes as rows are added, whatever their order.
+        """
+        if len(self.order) <= min(_COARSE, self.subset):
+            return torch.arange(len(self.order), device=self.order.device)
         generator = torch.Generator("cpu").manual_seed(_SUBSET_SEED)
-        return torch.randperm(len(self.order), generator=generator, device="cpu").to(self.order.device)
+        weight = torch.rand(self.features.shape[1], dtype=torch.float64, device="cpu", generator=generator)
+        key = (self.features[self.order] * (_MIXED * weight.to(self.features))).sum(1).frac()
+        return key.argsort(stable=True)
 
     def _box(self, observations: Observations, is_placed: Tensor) -> tuple[Tensor, Tensor]:
         """Bounds by output, `m x p`: what has nothing to be learnt from stays where the prior has its mode."""

@@ -20,7 +20,9 @@ import math
 import torch
 from torch import Tensor
 
+from bbo.surrogates.hyperparameters import Earlier
 from bbo.surrogates.mode import ModeSearch, Settled
+from bbo.surrogates.observations import Observations
 
 # Nats for one more parameter, as AIC has it; and by how many the model without outliers must be worse.
 _PER_PARAMETER = 1.0
@@ -33,6 +35,9 @@ _BESIDE_THE_GREATEST = 0.5
 _LARGEST_FALL = 0.95  # of r'K^-1 r by several outliers; neighbours' z^2 do not add up to n
 # The rival without outliers also starts from length scales so much shorter: a narrow peak needs them.
 _SHORTER = 0.3
+# A z^2 of at least this, and so many times the greatest that an earlier fit believed, asks for a new pursuit.
+_STRANGE = 25.0
+_STRANGER = 2.0
 # Of `unconfirmed_best`.
 _BEST = 0.1
 _NEAR = 0.5
@@ -66,6 +71,41 @@ def pursue(search: ModeSearch, plain: Settled, smooth: Tensor, trusted: Tensor, 
     theta = torch.where(is_kept, doubting.theta, rival)
     observations = plain.observations.doubting(plain.observations.extra.index_copy(0, k, extra))
     return search.settle(observations, plain.theta.index_copy(0, k, theta)) or plain
+
+
+def doubt_again(
+    search: ModeSearch, observations: Observations, earlier: Earlier, trusted: Tensor, share: float
+) -> Observations:
+    """Observations with outliers where an earlier fit to nearly the same ones had some, as its hyperparameters see them.
+
+    Args:
+        observations: without outliers.
+        trusted, share: as in `pursue`.
+    """
+    k = (earlier.n_outliers > 0).nonzero()[:, 0]
+    for _ in range(_ROUNDS if len(k) else 0):
+        settled = search.settle(observations, in_units(search, earlier, observations.scale))
+        if settled is None:
+            break
+        chosen, extra = _strange(search, settled.subset(k), trusted[k], price(share))
+        if bool((chosen == observations.is_outlier[k]).all()):
+            break
+        observations = observations.doubting(observations.extra.index_copy(0, k, torch.where(chosen, extra, 0.0)))
+    return observations
+
+
+def is_stranger(settled: Settled, earlier: Earlier, trusted: Tensor) -> bool:
+    """Whether a value is far stranger than any that an earlier fit believed."""
+    c = settled.conditioned
+    z2 = c.a.square() / (c.R * c.R).sum(1)
+    z2 = torch.where(settled.observations.is_outlier | trusted, 0.0, z2).amax(1)
+    return bool((z2 > (_STRANGER * earlier.strangest).clamp_min(_STRANGE)).any())
+
+
+def in_units(search: ModeSearch, earlier: Earlier, scale: Tensor) -> Tensor:
+    """theta, `m x p`, such that noise and signal have the variances they had where values are over other scales, `m`."""
+    theta = _rescaled(search, earlier.hyperparameters.theta, earlier.scale, scale)
+    return theta.clamp(search.lower, search.upper)
 
 
 def left_out(search: ModeSearch, settled: Settled) -> tuple[Tensor, Tensor]:
@@ -134,10 +174,13 @@ def _rival(search: ModeSearch, plain: Settled, doubting: Settled) -> tuple[Tenso
 
 
 def _in_units(search: ModeSearch, settled: Settled, scale: Tensor) -> Tensor:
-    """theta, `m x p`, such that noise and signal have the same variances where values are over other scales, `m`."""
+    return _rescaled(search, settled.theta, settled.observations.scale, scale)
+
+
+def _rescaled(search: ModeSearch, theta: Tensor, before: Tensor, scale: Tensor) -> Tensor:
     k = 3 * search.columns.dim
-    theta = settled.theta.clone()
-    theta[:, k : k + 2] += 2 * (settled.observations.scale / scale).log()[:, None]
+    theta = theta.clone()
+    theta[:, k : k + 2] += 2 * (before / scale).log()[:, None]
     return theta
 
 

@@ -21,12 +21,11 @@ _WEAK = 5.0
 _JITTER = 0.3
 
 
-def place(search: ModeSearch, observations: Observations, theta: Tensor, value: Tensor, starts: Tensor) -> Tensor:
+def place(search: ModeSearch, observations: Observations, theta: Tensor, value: Tensor) -> Tensor:
     """theta of each output with positions where they are worth their price, else as it was; `m x p`.
 
     Args:
         theta, value: fitted without positions, `m x p`, and its log density on the subset, `m`.
-        starts: of that fit, `r x m x p`; those that have positions are starts here.
     """
     k = 3 * search.columns.dim + 2
     apart = theta.clone()
@@ -36,9 +35,8 @@ def place(search: ModeSearch, observations: Observations, theta: Tensor, value: 
     drawn = torch.randn(by_mean.shape, generator=generator, dtype=theta.dtype, device="cpu").to(theta.device)
     z = [by_mean + _JITTER * drawn, by_mean + _JITTER * drawn, drawn]
     fresh = [torch.cat([base[:, :k], at], 1) for base, at in zip((theta, apart, apart), z, strict=True)]
-    earlier = starts[(starts[:, :, k:] != 0).flatten(1).any(1)]
     everywhere = torch.ones(len(theta), dtype=torch.bool, device=theta.device)
-    placed, placed_value = search.climb(observations, torch.cat([earlier, torch.stack(fresh)]), everywhere)
+    placed, placed_value = search.climb(observations, torch.stack(fresh), everywhere)
     # Positions that are turned about, or moved together, are the same.
     n_told = sum((levels.stop - levels.start - 1) * q - q * (q - 1) // 2 for levels, q in search.columns.blocks)
     return torch.where((placed_value - value > _PER_COORDINATE * n_told)[:, None], placed, theta)

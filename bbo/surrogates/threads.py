@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 # Below this many observations the matrices are too small to gain by a second thread.
-_SMALL = 256
+_SMALL = 1500
 _MOST = 4
 # The number is the process's: two studies that compute at once would change each other's.
 _turn = threading.RLock()

@@ -18,8 +18,8 @@ from torch import Tensor
 # Nats by which a map with one more parameter must beat the identity; AIC would ask for 1.
 _GAIN = 2.0
 _LAMBDAS = (-2.0, 4.0)
-_GRID = 61
-_REFINEMENTS = 4
+_GRID = 13
+_REFINEMENTS = 6
 # Beyond this logarithm an inverse saturates: it stays finite where a posterior sample has left the range of the map.
 _LARGEST_LOG = 700.0
 _LARGEST = 1e308

@@ -19,6 +19,15 @@ def warped(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return -torch.expm1(b * (-torch.expm1(a * _log(x))).log())
 
 
+def warped_and_slope(x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """w(x) and dw/dx = a b x^(a-1) (1 - x^a)^(b-1), of any shapes that broadcast; outside [0, 1] the slope is 0."""
+    log_x = _log(x)
+    log_power = a * log_x
+    log_q = (-torch.expm1(log_power)).log()
+    slope = (1 - 2 * _EDGE) * a * b * (log_power - log_x + (b - 1) * log_q).exp()
+    return -torch.expm1(b * log_q), slope * ((x >= 0) & (x <= 1))
+
+
 def warped_and_slopes(x: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """w(x) and its derivatives in log a and in log b.
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from bbo.acquisition.utilities import log_ei, log_h, log_pi, log_probability_of_feasibility, ucb
+from bbo.acquisition.utilities import log_ei, log_pi, log_probability_of_feasibility, ucb
 
 D = torch.float64
 ZS = [-60.0, -30.001, -29.999, -25.0, -5.0, -1.0001, -0.9999, -1.0, 0.0, 3.0, 30.0]
@@ -26,7 +26,7 @@ def test_log_ei_equals_high_precision_formula(z):
 @pytest.mark.parametrize("z", [-1e2, -1e3, -1e6])
 def test_log_ei_and_its_gradient_stay_finite_and_right_far_below(z):
     x = torch.tensor([z], dtype=D, requires_grad=True)
-    value = log_h(x)
+    value = log_ei(x, torch.ones_like(x), 0.0)
     (slope,) = torch.autograd.grad(value, x)
     # Leading terms of the expansion: -z^2/2 - log sqrt(2 pi) - 2 log|z| - 3/z^2
     expected = -z * z / 2 - 0.9189385332046727 - 2 * float(mpmath.log(-z)) - 3 / z**2
@@ -34,13 +34,23 @@ def test_log_ei_and_its_gradient_stay_finite_and_right_far_below(z):
     assert slope.item() == pytest.approx(-z - 2 / z, rel=1e-6)
 
 
-@pytest.mark.parametrize("z", ZS)
-def test_slope_of_log_h_is_that_of_the_definition(z):
-    x = torch.tensor([z], dtype=D, requires_grad=True)
-    (slope,) = torch.autograd.grad(log_h(x), x)
+@pytest.mark.parametrize("z", [*ZS, -1e3, -1e5])
+def test_slopes_of_log_ei_are_those_of_the_definition(z):
+    """dEI/dmean is Phi and dEI/dsigma is phi."""
+    mean, sigma, best = (torch.tensor([v], dtype=D, requires_grad=True) for v in (2 * z, 2.0, 0.0))
+    slopes = torch.autograd.grad(log_ei(mean, sigma, best), (mean, sigma, best))
     with mpmath.workdps(100):
-        expected = mpmath.erfc(-mpmath.mpf(z) / mpmath.sqrt(2)) / 2 / mpmath.exp(exact_h_log(z))
-    assert slope.item() == pytest.approx(float(expected), rel=1e-8)
+        h = 2 * mpmath.exp(exact_h_log(z))
+        by_mean = mpmath.erfc(-mpmath.mpf(z) / mpmath.sqrt(2)) / 2 / h
+        expected = [float(by_mean), float(mpmath.npdf(z) / h), -float(by_mean)]
+    assert [s.item() for s in slopes] == pytest.approx(expected, rel=1e-8)
+
+
+def test_slopes_are_summed_over_what_is_shared():
+    mean = torch.tensor([[-0.5, 0.2], [1.0, -3.0]], dtype=D, requires_grad=True)
+    sigma = torch.tensor([0.6, 1.0], dtype=D, requires_grad=True)
+    best = torch.tensor([[0.3], [-0.2]], dtype=D, requires_grad=True)
+    assert torch.autograd.gradcheck(log_ei, (mean, sigma, best))
 
 
 def exact_h_log(z):

@@ -37,7 +37,7 @@ def test_levels_that_act_alike_are_placed_together():
 def test_length_scale_of_a_column_with_positions_is_the_mean_over_pairs_of_levels():
     model = fitted(*data(ALONG_A_LINE, 60, 0))
     place = model.positions[2][0]
-    hamming = model._settled.length_scales[0, 2].item() ** -2
+    hamming = model.settled.length_scales[0, 2].item() ** -2
     pairs = [hamming + (place[i] - place[j]).square().sum().item() for i in range(N_LEVELS) for j in range(i)]
     assert model.length_scales[0, 2].item() == pytest.approx((sum(pairs) / len(pairs)) ** -0.5, rel=1e-9)
 
