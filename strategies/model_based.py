@@ -29,6 +29,7 @@ from bbo.space.fresh import is_tried
 from bbo.strategies.coverage import coverage
 from bbo.strategies.left_out import left_out, loo_r2
 from bbo.strategies.sobol_search import SobolSearch
+from bbo.strategies.trust_region import TrustRegion
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.protocol import Fitted, Surrogate
 from bbo.surrogates.threads import pinned_threads
@@ -37,6 +38,7 @@ from bbo.trial import Suggestion
 # Fewer completed trials than this tell a surrogate nothing.
 _FEWEST = 2
 _N_ANCHORS = 4
+_MANY = 8
 # A smaller spread of values, as a share of the largest, is rounding.
 _SPREAD = 1e-14
 
@@ -78,12 +80,26 @@ class ModelBased:
         n_design = min(n, self._missing(history))
         if history.is_completed.sum() < _FEWEST:
             n_design = n
-        design = self.first.suggest(history, n_design, seed=seed) if n_design else []
+        design = self._design(history, n_design, seed)
         if len(design) < n_design or n_design == n:
             return design
         seen = history.with_pending([s.params for s in design]) if design else history
         with pinned_threads(history.n_trials):
             return [*design, *self._by_model(seen, n - n_design, seed)]
+
+    def _design(self, history: History, n: int, seed: int) -> list[Suggestion]:
+        """The middle of the space, then what `first` proposes.
+
+        An optimum is hardly ever where all parameters are at their ends, and in many dimensions every other point is
+        far from the middle.
+        """
+        if n == 0:
+            return []
+        if history.n_trials:
+            return self.first.suggest(history, n, seed=seed)
+        middle = history.space.fresh(history.space.decode(np.full((1, history.space.dim), 0.5)), history)
+        others = self.first.suggest(history.with_pending(middle), n - 1, seed=seed) if n > 1 else []
+        return [*(Suggestion(params, notes={"by": "middle"}) for params in middle), *others]
 
     def recommend(self, history: History) -> int | None:
         """The number of the feasible trial with the highest posterior mean; None while there is none."""
@@ -202,6 +218,7 @@ class ModelBased:
             judge = Fantasies.of(self.acquisition, belief, pending, part, n_more=n - 1, seed=drawn)
         domain = Domain.compile(history.space, self.device)
         anchors = domain.snap(self._tensor(history.X[_best(history, _N_ANCHORS)]))
+        domain = self._near(history, fitted, domain)
         suggestions: list[Suggestion] = []
         for k in range(n):
             points = self._choose(history, judge, domain, anchors, seeding.derive(seed, k))
@@ -217,6 +234,19 @@ class ModelBased:
                 judge = judge.with_pending(x)
             history = history.with_pending(points)
         return suggestions
+
+    def _near(self, history: History, fitted: Belief, domain: Domain) -> Domain:
+        """Where to seek: in many dimensions a trust region around the best trial."""
+        d = history.space.dim
+        if d < _MANY:
+            return domain
+        n_first = min(20, max(4, 2 * d)) if self.n_first is None else self.n_first
+        region = TrustRegion.of(history, int(_best(history, 1)[0]), n_first)
+        if region is None:
+            return domain
+        scales = getattr(fitted.outputs, "length_scales", None)
+        lower, upper = region.box(None if scales is None else scales[0].cpu().numpy())
+        return domain.within(self._tensor(lower), self._tensor(upper))
 
     def _choose(self, history: History, judge: Judge, domain: Domain, anchors: Tensor, seed: int) -> list[Params]:
         """The best untried point found, if the space has one."""

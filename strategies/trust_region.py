@@ -1,0 +1,100 @@
+"""Trust regions: in many dimensions a model is good near what was seen, so the next point is sought near the best.
+
+Eriksson, Pearce, Gardner, Turner & Poloczek, "Scalable global optimization via local Bayesian optimization", NeurIPS
+2019 (TuRBO); with constraints Eriksson & Poloczek, "Scalable constrained Bayesian optimization", AISTATS 2021 (SCBO),
+whose order of trials is taken: feasible ones by utility, before them the others by their worst violation.
+
+The region is a box around the best trial, wide where the objective changes slowly. Its length follows from the completed
+trials in the order in which they ended: twice as long after some in a row that were better than all before, half as
+long after some that were not. A region that has become too short has served: the next point is sought everywhere, and
+the length begins anew. Nothing is kept: the same history has the same region.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bbo.history import Array, History
+
+_FIRST_LENGTH = 0.8
+_LONGEST = 1.6
+_SHORTEST = 0.5**7
+_N_SUCCESSES = 3
+# An improvement counts when it is at least so large a share of the spread of all values.
+_SLIGHT = 1e-3
+# A side is at most so many times as long, or as short, as the mean one.
+_UNEQUAL = 4.0
+
+
+@dataclass(frozen=True)
+class TrustRegion:
+    """A box in the unit cube.
+
+    Args:
+        centre: `d`.
+        length: mean side.
+    """
+
+    centre: Array
+    length: float
+
+    @staticmethod
+    def of(history: History, best: int, n_first: int) -> "TrustRegion | None":
+        """Around the best trial; None where the next point is to be sought everywhere.
+
+        Args:
+            best: number of the trial that is best by model or observation.
+            n_first: so many completed trials are the first design, in which nothing is learnt of the length.
+        """
+        length = _length(improvements(history)[n_first:], failures(history.space.dim))
+        return None if length is None else TrustRegion(np.clip(history.X[best], 0.0, 1.0), length)
+
+    def box(self, length_scales: Array | None = None) -> tuple[Array, Array]:
+        """Lower and upper positions, both `d`, within the cube.
+
+        Args:
+            length_scales: of the objective, `d`; sides are in proportion to them, TuRBO's section 2.
+        """
+        sides = np.full(len(self.centre), self.length)
+        if length_scales is not None:
+            logs = np.log(length_scales)
+            sides = sides * np.exp(np.clip(logs - logs.mean(), -math.log(_UNEQUAL), math.log(_UNEQUAL)))
+        return np.clip(self.centre - sides / 2, 0.0, 1.0), np.clip(self.centre + sides / 2, 0.0, 1.0)
+
+
+def failures(d: int) -> int:
+    """How many trials in a row without an improvement halve the length."""
+    return max(4, math.ceil(d / 4))
+
+
+def improvements(history: History) -> list[bool]:
+    """Of each completed trial, in the order in which they ended, whether it was better than all before."""
+    done = history.told_order[history.is_completed[history.told_order]]
+    Y, G = history.Y[done, 0], history.G[done]
+    spread = np.maximum(np.abs(G).mean(axis=0), 1e-300) if len(G) else 1.0
+    violation = np.max(np.maximum(G, 0.0) / spread, axis=1, initial=0.0)
+    slight = _SLIGHT * float(np.std(Y)) if len(Y) else 0.0
+    found: list[bool] = []
+    best_y, best_v = -math.inf, math.inf
+    for y, v in zip(Y.tolist(), violation.tolist(), strict=True):
+        is_better = (v < best_v - _SLIGHT) if best_v > 0 and v > 0 else (v == 0 and (best_v > 0 or y > best_y + slight))
+        found.append(is_better)
+        if v < best_v or (v == 0 and y > best_y):
+            best_y, best_v = (y if v == 0 else -math.inf), v
+    return found
+
+
+def _length(found: list[bool], n_failures: int) -> float | None:
+    length, successes, in_vain = _FIRST_LENGTH, 0, 0
+    is_over = False
+    for is_better in found:
+        if is_over:
+            length, successes, in_vain, is_over = _FIRST_LENGTH, 0, 0, False
+        successes, in_vain = (successes + 1, 0) if is_better else (0, in_vain + 1)
+        if successes == _N_SUCCESSES:
+            length, successes = min(2 * length, _LONGEST), 0
+        elif in_vain == n_failures:
+            length, in_vain = length / 2, 0
+            is_over = length < _SHORTEST
+    return None if is_over else length
