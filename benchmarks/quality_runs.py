@@ -31,7 +31,7 @@ RECORDS = HERE / "records"
 N_TRIALS = 60
 N_EQUAL = 10  # first points that are given, in the second table
 _N_FIRST_KEPT = 5
-_THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")}
+_LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
 
 
 class PeerError(Exception):
@@ -63,11 +63,12 @@ class Ours:
     """bbo's default strategy, or random search for comparison, in this process."""
 
     is_random: bool = False
+    device: str = "cpu"
 
     @contextmanager
     def start(self, problem: Problem, seed: int, n_given: int) -> Iterator[Conversation]:
         # Where first points are given, none of its own come after them.
-        gp = GP(n_first=n_given) if n_given else GP()
+        gp = GP(n_first=n_given or None, device=self.device)
         strategy: Strategy = RandomSearch() if self.is_random else gp
         yield _OurStudy(Study(problem.space, problem.objectives, strategy=strategy, seed=seed))
 
@@ -119,7 +120,7 @@ class Running:
             process = subprocess.Popen(
                 self.command,
                 cwd=folder,  # some leave files
-                env=os.environ | _THREADS,
+                env={f"{library}_NUM_THREADS": "1" for library in _LIBRARIES} | os.environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

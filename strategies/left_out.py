@@ -4,6 +4,8 @@ Hyperparameters are those of all data; Sundararajan & Keerthi, "Predictive appro
 Gaussian processes", Neural Computation 13 (2001).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -40,14 +42,23 @@ def loo_r2(outputs: Fitted) -> float | None:
     return None if total <= 0 else float(1 - (y - mean).square().sum() / total)
 
 
-def left_out(belief: Belief) -> tuple[Tensor, Tensor] | None:
+def left_out(belief: Belief, others: Tensor) -> tuple[Tensor, Tensor] | None:
     """Mean and standard deviation, noise included, of utility and violations of each completed trial given the others.
 
-    Both `n x (1 + c)`, in their units, in the order of the trials; None for a model without `leave_one_out`.
+    Both `n x (1 + c)`, in their units: of those that the belief was fitted to, in order, then of trials at `others`,
+    `k x d`, that it was not fitted to. None for a model without `leave_one_out`.
     """
-    leave_one_out = getattr(belief.outputs, "leave_one_out", None)
-    if leave_one_out is None:
+    if not hasattr(belief.outputs, "leave_one_out"):
         return None
-    mean, sd = leave_one_out()
+    mean, sd = left_out_by(belief.outputs, others)
     columns = [mean_sd_of(scale, mean[:, k], sd[:, k]) for k, scale in enumerate(belief.scales)]
     return torch.stack([m for m, _ in columns], 1), torch.stack([s for _, s in columns], 1)
+
+
+def left_out_by(model: Any, others: Tensor) -> tuple[Tensor, Tensor]:
+    """As `left_out`, of the model's own outputs: `n x m`."""
+    mean, sd = model.leave_one_out()
+    if not len(others):
+        return mean, sd
+    posterior = model.posterior(others[:, None], observation_noise=True)
+    return torch.cat([mean, posterior.mean[:, 0]]), torch.cat([sd, posterior.variance[:, 0].sqrt()])

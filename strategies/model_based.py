@@ -27,9 +27,10 @@ from bbo.protocols import Prediction, Strategy
 from bbo.space import Params, Space
 from bbo.space.fresh import is_tried
 from bbo.strategies.coverage import coverage
-from bbo.strategies.left_out import left_out, loo_r2
+from bbo.strategies.left_out import left_out, left_out_by, loo_r2
+from bbo.strategies.observed import best_trials, earlier, modelled, n_told
 from bbo.strategies.sobol_search import SobolSearch
-from bbo.strategies.trust_region import TrustRegion
+from bbo.strategies.trust_region import TrustRegion, is_wanted
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.protocol import Fitted, Surrogate
 from bbo.surrogates.threads import pinned_threads
@@ -38,7 +39,6 @@ from bbo.trial import Suggestion
 # Fewer completed trials than this tell a surrogate nothing.
 _FEWEST = 2
 _N_ANCHORS = 4
-_MANY = 8
 # A smaller spread of values, as a share of the largest, is rounding.
 _SPREAD = 1e-14
 
@@ -56,7 +56,7 @@ class ModelBased:
             over what rivals may give and weighted by the probability of feasibility; or `UCB()` or `Thompson()`.
         first: proposes points until there is something to fit.
         n_first: how many trials the first design has, past data counted; by default twice the number of parameters,
-            within 4 and 20.
+            within 4 and 8.
         device: where tensors live.
     """
 
@@ -143,18 +143,23 @@ class ModelBased:
         """
         self._check_predicts(history)
         objectives = history.objectives
+        done = np.flatnonzero(history.is_completed)
+        is_other = ~np.isin(done, modelled(history))
+        others = self._positions(history.X[done[is_other]])
+        # Those that are modelled come first.
+        place = np.argsort(np.argsort(is_other, kind="stable"), kind="stable")
         with pinned_threads(history.n_trials), torch.no_grad():
-            found = left_out(self._belief(history))
+            found = left_out(self._belief(history), others)
             if found is None:
                 raise StrategyError(
                     f"{type(self.surrogate).__name__} cannot leave trials out: it has no method `leave_one_out`."
                 )
-            means, sds = (v.cpu().numpy() for v in found)
+            means, sds = (v.cpu().numpy()[place] for v in found)
             mean, sd = _by_metric(objectives, means, sds)
             for metric in objectives.required:
                 if metric not in mean:
-                    model: Any = self._of_metric(history, metric)
-                    mean[metric], sd[metric] = (v[:, 0].cpu().numpy() for v in model.leave_one_out())
+                    of_metric = left_out_by(self._of_metric(history, metric), others)
+                    mean[metric], sd[metric] = (v[:, 0].cpu().numpy()[place] for v in of_metric)
         return Prediction(mean, sd, None)
 
     def _check_predicts(self, history: History) -> None:
@@ -167,7 +172,7 @@ class ModelBased:
 
     def _of_metric(self, history: History, metric: str) -> Fitted:
         """A model of a metric's own values."""
-        done, column = history.is_completed, [history.objectives.metrics.index(metric)]
+        done, column = modelled(history), [history.objectives.metrics.index(metric)]
         return self.surrogate.fit(
             self._positions(history.X[done]),
             self._tensor(history.V[done][:, column]),
@@ -176,9 +181,11 @@ class ModelBased:
             categorical=_categorical(history.space),
         )
 
+    def _n_design(self, d: int) -> int:
+        return min(8, max(4, 2 * d)) if self.n_first is None else self.n_first
+
     def _missing(self, history: History) -> int:
-        n_first = min(20, max(4, 2 * history.space.dim)) if self.n_first is None else self.n_first
-        return max(0, n_first - int((history.is_completed | history.is_pending | history.is_failed).sum()))
+        return max(0, self._n_design(history.space.dim) - int((history.is_completed | history.is_pending | history.is_failed).sum()))
 
     def _tensor(self, values: Any) -> Tensor:
         return torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -188,8 +195,7 @@ class ModelBased:
         return self._tensor(X).clamp(0.0, 1.0)
 
     def _belief(self, history: History) -> Belief:
-        done = history.is_completed
-        latest = history.latest_warm()
+        done = modelled(history)
         columns = _columns(history.objectives)
         return Belief.fit(
             self.surrogate,
@@ -200,7 +206,7 @@ class ModelBased:
             self._tensor(history.V_sd[done][:, columns] ** 2),
             self._tensor(history.V_n[done][:, columns]),
             categorical=_categorical(history.space),
-            warm=None if latest is None else latest[1]["warm"],
+            warm=earlier(history),
         )
 
     def _by_model(self, history: History, n: int, seed: int) -> list[Suggestion]:
@@ -217,7 +223,7 @@ class ModelBased:
         else:
             judge = Fantasies.of(self.acquisition, belief, pending, part, n_more=n - 1, seed=drawn)
         domain = Domain.compile(history.space, self.device)
-        anchors = domain.snap(self._tensor(history.X[_best(history, _N_ANCHORS)]))
+        anchors = domain.snap(self._tensor(history.X[best_trials(history, _N_ANCHORS)]))
         domain = self._near(history, fitted, domain)
         suggestions: list[Suggestion] = []
         for k in range(n):
@@ -227,7 +233,10 @@ class ModelBased:
             x = self._tensor(history.space.encode(points))
             notes = self._notes(history, fitted, judge, x)
             if k == 0:
-                notes |= {"warm": fitted.warm} | _length_scales(history.space, fitted) | _audit(history, fitted)
+                before = earlier(history)
+                searched = n_told(history) if before is None else before["searched"]
+                notes |= {"warm": fitted.warm | {"searched": searched}}
+                notes |= _length_scales(history.space, fitted) | _audit(history, fitted)
                 notes |= self._outlook(history, fitted, torch.cat([x, pending]), domain, anchors, seed)
             suggestions.append(Suggestion(points[0], notes=notes))
             if k < n - 1:
@@ -236,12 +245,11 @@ class ModelBased:
         return suggestions
 
     def _near(self, history: History, fitted: Belief, domain: Domain) -> Domain:
-        """Where to seek: in many dimensions a trust region around the best trial."""
+        """Where to seek: everywhere, or where parameters or trials are many in a trust region."""
         d = history.space.dim
-        if d < _MANY:
+        if not is_wanted(d, n_told(history)):
             return domain
-        n_first = min(20, max(4, 2 * d)) if self.n_first is None else self.n_first
-        region = TrustRegion.of(history, int(_best(history, 1)[0]), n_first)
+        region = TrustRegion.of(history, int(best_trials(history, 1)[0]), self._n_design(d))
         if region is None:
             return domain
         scales = getattr(fitted.outputs, "length_scales", None)
@@ -333,17 +341,6 @@ def _categorical(space: Space) -> Mapping[int, int]:
     return {j: p.n_levels for j, p in enumerate(space.parameters) if p.n_levels is not None and not p.is_ordered}
 
 
-def _best(history: History, k: int) -> np.ndarray:
-    """Numbers of the best completed trials: feasible ones by utility, then the others by their worst violation."""
-    done = np.flatnonzero(history.is_completed)
-    G = history.G[done]
-    # Violations have units of their own; each is compared with the spread of its kind.
-    spread = np.maximum(np.abs(G).mean(axis=0), 1e-300) if len(G) else 1.0
-    violation = np.max(np.maximum(G, 0.0) / spread, axis=1, initial=0.0)
-    order = np.lexsort((-history.Y[done, 0], violation))
-    return done[order[:k]]
-
-
 def _audit(history: History, fitted: Belief) -> dict[str, Any]:
     """Notes on how far the model can be believed; see `bbo.events`."""
     r2, covered = loo_r2(fitted.outputs), coverage(history)
@@ -352,7 +349,7 @@ def _audit(history: History, fitted: Belief) -> dict[str, Any]:
     flagged = getattr(fitted.outputs, "outliers", None)
     if flagged is None or not bool(flagged.any()):
         return notes
-    doubted = np.flatnonzero(history.is_completed)[flagged.any(1).cpu().numpy()]
+    doubted = modelled(history)[flagged.any(1).cpu().numpy()]
     return notes | {"outliers": doubted.tolist()}
 
 

@@ -27,7 +27,5 @@ class SobolSearch:
             # A sequence is taken point by point here; its balance at powers of two is not at stake.
             warnings.filterwarnings("ignore", message="The balance properties of Sobol'", category=UserWarning)
             U = engine.random(n)
-        if history.n_suggested == 0:
-            U[0] = 0.5
         points = history.space.fresh(history.space.decode(U), history)
         return [Suggestion(params, notes={"by": "sobol"}) for params in points]

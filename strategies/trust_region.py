@@ -4,10 +4,10 @@ Eriksson, Pearce, Gardner, Turner & Poloczek, "Scalable global optimization via 
 2019 (TuRBO); with constraints Eriksson & Poloczek, "Scalable constrained Bayesian optimization", AISTATS 2021 (SCBO),
 whose order of trials is taken: feasible ones by utility, before them the others by their worst violation.
 
-The region is a box around the best trial, wide where the objective changes slowly. Its length follows from the completed
-trials in the order in which they ended: twice as long after some in a row that were better than all before, half as
-long after some that were not. A region that has become too short has served: the next point is sought everywhere, and
-the length begins anew. Nothing is kept: the same history has the same region.
+The region is a box around the best trial, wide where the objective changes slowly. Its length follows from the
+completed trials in the order in which they ended: twice as long after some in a row that were better than all before,
+half as long after some that were not. A region that has become too short has served: the next point is sought
+everywhere, and the length begins anew. Nothing is kept: the same history has the same region.
 """
 
 import math
@@ -16,7 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bbo.history import Array, History
+from bbo.strategies.observed import worst_violations
 
+_MANY_COLUMNS = 8
+_MANY_TRIALS = 300
 _FIRST_LENGTH = 0.8
 _LONGEST = 1.6
 _SHORTEST = 0.5**7
@@ -63,6 +66,11 @@ class TrustRegion:
         return np.clip(self.centre - sides / 2, 0.0, 1.0), np.clip(self.centre + sides / 2, 0.0, 1.0)
 
 
+def is_wanted(d: int, n: int) -> bool:
+    """Whether `d` parameters, or `n` trials that were told, are too many to seek everywhere."""
+    return d >= _MANY_COLUMNS or n >= _MANY_TRIALS
+
+
 def failures(d: int) -> int:
     """How many trials in a row without an improvement halve the length."""
     return max(4, math.ceil(d / 4))
@@ -71,9 +79,7 @@ def failures(d: int) -> int:
 def improvements(history: History) -> list[bool]:
     """Of each completed trial, in the order in which they ended, whether it was better than all before."""
     done = history.told_order[history.is_completed[history.told_order]]
-    Y, G = history.Y[done, 0], history.G[done]
-    spread = np.maximum(np.abs(G).mean(axis=0), 1e-300) if len(G) else 1.0
-    violation = np.max(np.maximum(G, 0.0) / spread, axis=1, initial=0.0)
+    Y, violation = history.Y[done, 0], worst_violations(history.G[done])
     slight = _SLIGHT * float(np.std(Y)) if len(Y) else 0.0
     found: list[bool] = []
     best_y, best_v = -math.inf, math.inf

@@ -40,8 +40,6 @@ _OF_FAILURE = ExactGP(warping=None, outliers=None)
 _REACH = 10.0
 _LARGEST_VARIANCE = 1e300  # where a slope overflows
 _FEWEST_FAILED = 2
-# Hyperparameters are sought everywhere once there are so many times the trials of the last time.
-_GROWTH = 1.2
 # Observed points count as equals of the best while they are below it by at most so many standard deviations of the
 # difference, and as known exactly while that of the best is a smaller share of their spread.
 _RIVALRY = 3.0
@@ -131,17 +129,14 @@ class Belief:
             Yvar: variance of the noise of utility and violations, `n x (1 + c)`; NaN where it is to be inferred.
             counts: of how many measurements each of them is the mean, `n x (1 + c)`; 1 when None.
             categorical: number of levels by column, for columns whose levels have no order.
-            warm: the `warm` of an earlier belief. Until there are a fifth more trials than when hyperparameters were
-                sought everywhere they are followed by a few steps, and the transforms stay those chosen then.
+            warm: the `warm` of an earlier belief of nearly the same data: its hyperparameters are followed by a few
+                steps, and the transforms stay those chosen then.
             of_failure: of the labels, +1 for failed and -1 for completed.
         """
         values = [Y[:, 0], *G.unbind(1)]
         maps: list[YeoJohnson | Bilog] = [YeoJohnson.fit(Y[:, 0]), *(Bilog.fit(g) for g in G.unbind(1))]
-        n_told = len(X) + len(X_failed)
-        before = warm or {}
-        is_brief = before.get("searched", 0) <= n_told < _GROWTH * before.get("searched", 0)
-        if is_brief:
-            maps = [t if k in before["bent"] else t.identity for k, t in enumerate(maps)]
+        if warm is not None:
+            maps = [t if k in warm["bent"] else t.identity for k, t in enumerate(maps)]
         chosen, outputs = _compared(
             surrogate,
             X,
@@ -150,9 +145,9 @@ class Belief:
             Yvar,
             counts,
             categorical=categorical,
-            warm=before["outputs"] if is_brief else None,
+            warm=None if warm is None else warm["outputs"],
             trusted=unconfirmed_best(X, Y[:, 0]),
-            is_settled=is_brief,
+            is_settled=warm is not None,
         )
         scales = tuple(Scale.of(t, v) for t, v in zip(chosen, values, strict=True))
         success = None
@@ -160,7 +155,7 @@ class Belief:
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
             points = torch.cat([X, X_failed])
             success = of_failure.fit(
-                points, labels, categorical=categorical, warm=before.get("success") if is_brief else None
+                points, labels, categorical=categorical, warm=None if warm is None else warm.get("success")
             )
         feasible = (G <= 0).all(1)
         means, sds = _at_observations(outputs, X)
@@ -171,7 +166,6 @@ class Belief:
         models = {"outputs": outputs, "success": success}
         settled: dict[str, Any] = {name: model.hyperparameters for name, model in models.items() if model is not None}
         settled["bent"] = [k for k, t in enumerate(maps) if t == chosen[k] and t != t.identity]
-        settled["searched"] = before["searched"] if is_brief else n_told
         return Belief(outputs, success, scales, best_f, rivals, spread, settled)
 
     @property

@@ -35,7 +35,7 @@ def log_ei(mean: Tensor, sigma: Tensor, best_f: Tensor | float) -> Tensor:
 
 
 class _LogEI(torch.autograd.Function):
-    """Differentiated once, in closed form: h' = Phi, so dlog EI/dmean = Phi / (h sigma) and /dsigma = phi / (h sigma)."""
+    """Differentiated once, in closed form: as h' = Phi, by the mean Phi / (h sigma) and by sigma phi / (h sigma)."""
 
     @staticmethod
     def forward(ctx: Any, mean: Tensor, sigma: Tensor, best_f: Tensor) -> Tensor:

@@ -122,9 +122,9 @@ class ExactGP:
             counts: of how many measurements each value is the mean, `n x m`; the inferred variance is that of one. 1
                 when None.
             categorical: number of levels by column, for columns whose levels have no order.
-            warm: `hyperparameters` of an earlier fit to nearly the same data: they are improved by a few steps only, and
-                its choices are kept, unless a value has come that is stranger than all before. Not used when of
-                another shape.
+            warm: `hyperparameters` of an earlier fit to nearly the same data: they are followed by a few steps, and its
+                choices are kept, unless a value has come that is stranger than all before. Not used when of another
+                shape.
             trusted: values that are no outliers, however strange, `n x m`; none when None.
         Raises:
             ValueError: if the shapes disagree, a value is not finite or `X` leaves the cube.

@@ -76,7 +76,7 @@ def pursue(search: ModeSearch, plain: Settled, smooth: Tensor, trusted: Tensor, 
 def doubt_again(
     search: ModeSearch, observations: Observations, earlier: Earlier, trusted: Tensor, share: float
 ) -> Observations:
-    """Observations with outliers where an earlier fit to nearly the same ones had some, as its hyperparameters see them.
+    """Observations with outliers, as the hyperparameters of an earlier fit see them, where that had some.
 
     Args:
         observations: without outliers.
@@ -103,7 +103,7 @@ def is_stranger(settled: Settled, earlier: Earlier, trusted: Tensor) -> bool:
 
 
 def in_units(search: ModeSearch, earlier: Earlier, scale: Tensor) -> Tensor:
-    """theta, `m x p`, such that noise and signal have the variances they had where values are over other scales, `m`."""
+    """theta of an earlier fit, `m x p`, in the units of values that are over other scales, `m`."""
     theta = _rescaled(search, earlier.hyperparameters.theta, earlier.scale, scale)
     return theta.clamp(search.lower, search.upper)
 

@@ -95,5 +95,4 @@ class ClosedLoop:
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", category=BotorchWarning)
-    torch.set_num_threads(1)
     serve(ClosedLoop, "botorch", "gpytorch", "torch")

@@ -6,6 +6,8 @@ from bbo.acquisition.belief import Belief
 from bbo.strategies.left_out import left_out, loo_r2
 from bbo.surrogates.exact_gp import ExactGP
 
+NONE = torch.empty(0, 2, dtype=torch.float64)
+
 
 class Said:
     """A model that leaves out by saying this."""
@@ -70,7 +72,7 @@ def test_left_out_values_of_a_straight_scale_are_those_of_models_without_the_tri
     Y = (4 * X).sin() + 0.2 * torch.randn(n, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     fitted = belief(X, Y)
     model = fitted.outputs
-    mean, sd = (v[:, 0].numpy() for v in left_out(fitted))
+    mean, sd = (v[:, 0].numpy() for v in left_out(fitted, NONE))
     at = 1e-4 + (1 - 2e-4) * X.numpy()[:, 0]  # off the edges, as `bbo.surrogates.warping` says
     a, b = (float(v[0, 0]) for v in model.warping)
     warped = 1 - (1 - at**a) ** b
@@ -95,7 +97,7 @@ def test_left_out_values_of_a_bent_scale_are_the_moments_of_what_it_bends():
     Y = (6 * X).exp()
     fitted = belief(X, Y)
     assert fitted.scales[0].transform.power != 1.0
-    mean, sd = left_out(fitted)
+    mean, sd = left_out(fitted, NONE)
     t, spread = (v[:, :1] for v in fitted.outputs.leave_one_out())
     draws = fitted.scales[0](t + spread * torch.randn(30, 20000, dtype=torch.float64, generator=torch.Generator()))
     error = draws.std(1) / 20000**0.5
@@ -106,6 +108,6 @@ def test_left_out_values_of_a_bent_scale_are_the_moments_of_what_it_bends():
 def test_constraints_are_left_out_beside_the_objective():
     X = points(20, 2, 1)
     G = torch.cat([X[:, :1] - 0.5, X[:, 1:] * X[:, :1]], 1)
-    mean, sd = left_out(belief(X, (3 * X[:, :1]).sin(), G))
+    mean, sd = left_out(belief(X, (3 * X[:, :1]).sin(), G), NONE)
     assert mean.shape == sd.shape == (20, 3)
     assert (mean[:, 1:] - G).abs().max() < 0.1

@@ -1,0 +1,95 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bbo.objective import Minimize, OutcomeConstraint
+from bbo.space import Categorical, Float
+from bbo.strategies import GP, RandomSearch
+from bbo.strategies.trust_region import TrustRegion, failures, improvements
+from bbo.studies.study import Study
+
+D = 10
+CUBE = [Float(f"x{k}", 0.0, 1.0) for k in range(D)]
+
+
+def history(values, X=None, G=None):
+    wanted = [Minimize("y")] if G is None else [Minimize("y"), OutcomeConstraint("g", upper=0.0)]
+    s = Study(CUBE, wanted, strategy=RandomSearch(), seed=1)
+    X = np.random.default_rng(0).random((len(values), D)) if X is None else X
+    table = pd.DataFrame(X, columns=[p.name for p in CUBE]).assign(y=values)
+    s.add(table if G is None else table.assign(g=G))
+    return s.history
+
+
+def length(values, n_first=1):
+    region = TrustRegion.of(history(values), 0, n_first)
+    return None if region is None else region.length
+
+
+IN_VAIN = failures(D)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([5.0], 0.8),
+        ([5.0, 4.0, 3.0], 0.8),
+        ([5.0, 4.0, 3.0, 2.0], 1.6),
+        ([5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0], 1.6),
+        ([5.0] + [6.0] * (IN_VAIN - 1), 0.8),
+        ([5.0] + [6.0] * IN_VAIN, 0.4),
+        ([5.0] + [6.0] * (IN_VAIN - 1) + [4.0] + [6.0] * (IN_VAIN - 1), 0.8),
+        ([5.0] + [6.0] * (2 * IN_VAIN), 0.2),
+        # An improvement of next to nothing is none.
+        ([5.0] + [5.0 - 1e-6 * k for k in range(1, IN_VAIN)] + [6.0], 0.4),
+    ],
+)
+def test_length_follows_what_the_trials_gained(values, expected):
+    assert length(values) == expected
+
+
+def test_a_region_that_has_become_too_short_gives_way_to_one_search_everywhere_and_begins_anew():
+    n_halvings = math.ceil(math.log2(0.8 / 0.5**7))
+    in_vain = [5.0] + [6.0] * (n_halvings * IN_VAIN)
+    assert length(in_vain[:-1]) == 0.8 / 2 ** (n_halvings - 1)
+    assert length(in_vain) is None
+    assert length([*in_vain, 6.0]) == 0.8
+
+
+def test_the_first_design_teaches_nothing_of_the_length():
+    assert length([5.0] + [6.0] * IN_VAIN, n_first=2) == 0.8
+
+
+def test_with_constraints_a_lesser_violation_is_an_improvement_and_feasible_beats_infeasible():
+    G = [3.0, 2.0, 2.5, -1.0, 1.0, -1.0, -1.0]
+    values = [0.0, 0.0, 0.0, 9.0, 0.0, 8.0, 8.5]
+    assert improvements(history(values, G=G)) == [True, True, False, True, False, True, False]
+
+
+def test_a_box_lies_around_the_centre_and_in_the_cube_and_is_long_where_the_objective_changes_slowly():
+    X = np.full((1, D), 0.5)
+    X[0, 0] = 0.95
+    lower, upper = TrustRegion.of(history([1.0], X), 0, 1).box()
+    assert lower == pytest.approx([0.55] + [0.1] * (D - 1))
+    assert upper == pytest.approx([1.0] + [0.9] * (D - 1))
+    scales = np.ones(D)
+    scales[1], scales[2] = 2.0, 0.5
+    lower, upper = TrustRegion(X[0], 0.1).box(scales)
+    assert upper - lower == pytest.approx([0.1, 0.2, 0.05] + [0.1] * (D - 3))
+
+
+def test_in_many_dimensions_points_are_sought_near_the_best():
+    space = [*CUBE, Categorical("c", ["a", "b", "c"])]
+    s = Study(space, Minimize("y"), strategy=GP(n_first=6), seed=2)
+    best, apart = None, []
+    for k in range(6 + 4 * failures(D + 1)):
+        trial = s.ask()
+        x = np.array([trial[f"x{j}"] for j in range(D)])
+        if k > 6 + 3 * failures(D + 1):
+            apart.append(np.abs(x - best).max())
+        s.tell(trial, 0.0 if k == 2 else 1.0)
+        best = x if k == 2 else best
+    # Nothing was gained since, so the region was halved three times; its sides are unequal by a factor of 4 at most.
+    assert max(apart) <= 4 * 0.8 / 2**3 / 2
