@@ -185,7 +185,11 @@ class ModelBased:
         return min(8, max(4, 2 * d)) if self.n_first is None else self.n_first
 
     def _missing(self, history: History) -> int:
-        return max(0, self._n_design(history.space.dim) - int((history.is_completed | history.is_pending | history.is_failed).sum()))
+        return max(
+            0,
+            self._n_design(history.space.dim)
+            - int((history.is_completed | history.is_pending | history.is_failed).sum()),
+        )
 
     def _tensor(self, values: Any) -> Tensor:
         return torch.tensor(values, dtype=torch.float64, device=self.device)

@@ -18,13 +18,13 @@ import numpy as np
 from bbo.history import Array, History
 from bbo.strategies.observed import worst_violations
 
-_MANY_COLUMNS = 8
+_MANY_COLUMNS = 20
 _MANY_TRIALS = 300
 _FIRST_LENGTH = 0.8
 _LONGEST = 1.6
 _SHORTEST = 0.5**7
 _N_SUCCESSES = 3
-# An improvement counts when it is at least so large a share of the spread of all values.
+# An improvement counts when it is at least so large a share of the distance between the quartiles of all values.
 _SLIGHT = 1e-3
 # A side is at most so many times as long, or as short, as the mean one.
 _UNEQUAL = 4.0
@@ -80,7 +80,8 @@ def improvements(history: History) -> list[bool]:
     """Of each completed trial, in the order in which they ended, whether it was better than all before."""
     done = history.told_order[history.is_completed[history.told_order]]
     Y, violation = history.Y[done, 0], worst_violations(history.G[done])
-    slight = _SLIGHT * float(np.std(Y)) if len(Y) else 0.0
+    low, high = np.quantile(Y, [0.25, 0.75]) if len(Y) else (0.0, 0.0)
+    slight = _SLIGHT * float(high - low)
     found: list[bool] = []
     best_y, best_v = -math.inf, math.inf
     for y, v in zip(Y.tolist(), violation.tolist(), strict=True):

@@ -318,7 +318,7 @@ def _compared(
     columns = [values[k] for k in wanted]
     log_slopes = torch.stack([t.log_slope(v) for t, v in zip(transforms, columns, strict=True)], 1)
     # A search that has just met a narrow peak must not take it for an outlier.
-    is_objective = torch.tensor([k == 0 for k in wanted], device=X.device)
+    is_objective = torch.tensor([k == 0 for k in wanted], dtype=torch.bool, device=X.device)
     candidates = surrogate.fit(
         X,
         torch.stack([t.forward(v) for t, v in zip(transforms, columns, strict=True)], 1),

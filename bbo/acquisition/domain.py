@@ -121,7 +121,7 @@ class Domain:
     def _edges(self) -> Tensor:
         """Where one cell ends and the next begins, `k x (L - 1)`; infinite past the last."""
         edges = (self.centres[:, 1:] + self.centres[:, :-1]) / 2
-        cells = torch.arange(1, self.centres.shape[1], device=edges.device)
+        cells = torch.arange(1, self.centres.shape[1], dtype=torch.long, device=edges.device)
         return torch.where(cells < self.n_levels[:, None], edges, torch.inf)
 
     def levels(self, X: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ class Domain:
         X = self.placed(X.clamp(self.lower, self.upper), self.levels(X))
         X = X.index_copy(-1, self.fixed, self.positions.expand(*X.shape[:-1], -1))
         for j, n, edges in self.fine:
-            column = torch.tensor([j], device=X.device)
+            column = torch.tensor([j], dtype=torch.long, device=X.device)
             cells = _nearest_cell(X[..., [j]], n, edges, self.lower[j], self.upper[j])
             X = X.index_copy(-1, column, cells)
         return X
@@ -185,7 +185,7 @@ class Domain:
     def grid(self) -> Tensor:
         """All points of a purely discrete domain, `n_points x d`."""
         assert self.n_points is not None
-        axes = [torch.arange(n, device=self.centres.device) for n in self.n_levels.tolist()]
+        axes = [torch.arange(n, dtype=torch.long, device=self.centres.device) for n in self.n_levels.tolist()]
         levels = torch.cartesian_prod(*axes).reshape(self.n_points, -1) if axes else self.n_levels.reshape(1, 0)
         X = self.centres.new_zeros((self.n_points, self.dim))
         return self.snap(self.placed(X, levels))

@@ -122,7 +122,7 @@ def _raw_candidates(domain: Domain, q: int, seed: int, anchors: Tensor | None, o
     def draw(kind: Callable[..., Tensor], *shape: int) -> Tensor:
         return kind(*shape, dtype=torch.float64, device="cpu", generator=generator).to(spread.device)
 
-    index = torch.arange(n, device=spread.device)
+    index = torch.arange(n, dtype=torch.long, device=spread.device)
     scale = spread.new_tensor(_SCALES)[index * len(_SCALES) // n][:, None] * (domain.upper - domain.lower)
     # A change of an ordered column reaches the next level at least; one of an unordered column, any other.
     reach = scale.index_copy(1, domain.discrete, scale[:, domain.discrete].maximum(1.0 / domain.n_levels.to(scale)))
@@ -141,7 +141,7 @@ def _restarts(raw: Tensor, value: Tensor, n: int) -> Tensor:
     """The best half of `n`, and from the next best those that lie farthest from all that were taken."""
     pool = raw[value.argsort(descending=True, stable=True)[: _POOL * n]]
     distance = torch.cdist(pool.flatten(1), pool.flatten(1))
-    taken = list(torch.arange(min(len(pool), (n + 1) // 2), device=raw.device)[:, None])
+    taken = list(torch.arange(min(len(pool), (n + 1) // 2), dtype=torch.long, device=raw.device)[:, None])
     nearest = distance[:, : len(taken)].amin(1)
     for _ in range(min(n, len(pool)) - len(taken)):
         taken.append(nearest.argmax(0, keepdim=True))
@@ -170,7 +170,7 @@ def _climb(acquisition: Acquisition, domain: Domain, X: Tensor, columns: Tensor,
 
     start = X[..., columns].reshape(b, -1)
     box = domain.lower[columns].repeat(q), domain.upper[columns].repeat(q)
-    everyone = of(torch.arange(b, device=X.device))
+    everyone = of(torch.arange(b, dtype=torch.long, device=X.device))
     V, _ = maximize(everyone, start, *box, max_evaluations=max_evaluations, progress=_PROGRESS, slope=_SLOPE, among=of)
     return X.index_copy(-1, columns, V.reshape(b, q, -1))
 
@@ -180,7 +180,7 @@ def _best_move(acquisition: Acquisition, domain: Domain, X: Tensor) -> Tensor:
     b, q, d = X.shape
     n = domain.n_moves
     moved = X[:, None, None].repeat(1, q, n, 1, 1)  # b x q x n x q x d
-    own = torch.arange(q, device=X.device)
+    own = torch.arange(q, dtype=torch.long, device=X.device)
     moved[:, own, :, own] = domain.neighbours(X).transpose(0, 1)
     choices = torch.cat([X[:, None], moved.reshape(b, q * n, q, d)], 1)
     value = _score(acquisition, choices.reshape(-1, q, d)).reshape(b, -1)

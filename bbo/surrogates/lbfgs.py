@@ -64,7 +64,7 @@ def maximize(
     t = torch.ones_like(F)
     done = ~finite
     D = _direction(X, G, S, Z, lower, upper, widest)
-    rows = torch.arange(len(X), device=X.device)
+    rows = torch.arange(len(X), dtype=torch.long, device=X.device)
     X_all, F_all = X.clone(), F.clone()
     for call in range(1, max_evaluations):
         if call % _CHECK_EVERY == 0:
@@ -147,7 +147,7 @@ def _direction(X: Tensor, G: Tensor, S: Tensor, Z: Tensor, lower: Tensor, upper:
     R.diagonal(dim1=1, dim2=2).copy_(diagonal)  # the substitutions read the upper triangle alone
 
     # gamma is s.z / z.z of the newest pair in use; without any, a step of a tenth of the box at most.
-    newest = (is_used * torch.arange(1, S.shape[1] + 1, device=X.device)).argmax(1, keepdim=True)
+    newest = (is_used * torch.arange(1, S.shape[1] + 1, dtype=torch.long, device=X.device)).argmax(1, keepdim=True)
     last = Z.gather(1, newest[..., None].expand(-1, -1, Z.shape[2]))[:, 0]
     scaled = diagonal.gather(1, newest)[:, 0] / (last * last).sum(1)
     steepest = (g.abs() / widest).amax(1)

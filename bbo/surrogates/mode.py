@@ -127,7 +127,7 @@ class ModeSearch:
         So a subset of the first ones hardly changes as rows are added, whatever their order.
         """
         if len(self.order) <= min(_COARSE, self.subset):
-            return torch.arange(len(self.order), device=self.order.device)
+            return torch.arange(len(self.order), dtype=torch.long, device=self.order.device)
         generator = torch.Generator("cpu").manual_seed(_SUBSET_SEED)
         weight = torch.rand(self.features.shape[1], dtype=torch.float64, device="cpu", generator=generator)
         key = (self.features[self.order] * (_MIXED * weight.to(self.features))).sum(1).frac()

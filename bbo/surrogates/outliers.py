@@ -205,6 +205,6 @@ def unconfirmed_best(X: Tensor, y: Tensor) -> Tensor:
     # The mean distance to the nearest of n points of a Poisson process of density n.
     even = math.gamma(1 + 1 / d) * math.exp(-(math.log(n) + log_ball) / d)
     apart = torch.cdist(X[best], X)
-    apart[torch.arange(len(best), device=X.device), best] = torch.inf
+    apart[torch.arange(len(best), dtype=torch.long, device=X.device), best] = torch.inf
     is_alone = apart.amin(1) > _NEAR * even
     return torch.zeros_like(y, dtype=torch.bool).index_copy(0, best, is_alone)

@@ -1,0 +1,86 @@
+"""What would be slow or wrong on a GPU, found on a CPU: tensors made without a device, values read back in a loop."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._device import _device_constructors
+
+from bbo.acquisition import optimize
+from bbo.acquisition.optimism import UCB, Thompson
+from bbo.acquisition.utilities import log_pi
+from bbo.objective import Minimize, OutcomeConstraint
+from bbo.space import Categorical, Float, Int
+from bbo.strategies import GP
+from bbo.studies.study import Study
+
+FACTORIES = _device_constructors() - {torch.as_tensor}
+READ_BACK = {
+    getattr(torch.Tensor, name)
+    for name in ("item", "cpu", "numpy", "tolist", "__bool__", "__float__", "__int__", "__index__")
+}
+SPACE = [Float("x", 0.0, 1.0), Float("z", 1e-3, 1.0, log=True), Int("k", 1, 5000), Categorical("c", ["a", "b", "d"])]
+
+
+class Strict(TorchFunctionMode):
+    """Fails on a tensor made without device and dtype, and, while `is_loop`, on a value that is read back."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_loop = False
+        self.n_made = self.n_loops = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in FACTORIES:
+            self.n_made += 1
+            missing = [name for name in ("device", "dtype") if kwargs.get(name) is None]
+            assert not missing, f"{func.__name__}{args} without {missing}"
+        if self.is_loop and func in READ_BACK:
+            raise AssertionError(f"{func.__name__} in the restart loop")
+        return func(*args, **kwargs)
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    mode, maximize = Strict(), optimize.maximize
+
+    def watched(*args, **options):
+        mode.is_loop, mode.n_loops = True, mode.n_loops + 1
+        try:
+            return maximize(*args, **options)
+        finally:
+            mode.is_loop = False
+
+    monkeypatch.setattr(optimize, "maximize", watched)
+    return mode
+
+
+@pytest.mark.parametrize("acquisition", [None, log_pi, UCB(), Thompson()], ids=["log_ei", "log_pi", "ucb", "thompson"])
+@pytest.mark.parametrize("n", [12, 150])
+def test_tensors_are_made_with_device_and_dtype_and_none_is_read_back_in_the_restart_loop(strict, acquisition, n):
+    strategy = GP() if acquisition is None else GP(acquisition=acquisition)
+    s = Study(SPACE, [Minimize("y"), OutcomeConstraint("g", upper=0.0)], strategy=strategy, seed=1)
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(s.space.sample(n, rng))
+    noise = 0.1 * rng.standard_normal(n)
+    s.add(table.assign(y=(table["x"] - 0.3) ** 2 + noise, g=table["x"] - table["z"] - 0.5))
+    for trial in s.ask(3)[:2]:
+        s.fail(trial)
+    with strict:
+        s.ask(2)
+    assert strict.n_made > 50
+    assert strict.n_loops >= 2
+
+
+def test_the_watch_sees_what_it_is_for(strict):
+    with strict:
+        with pytest.raises(AssertionError, match="without"):
+            torch.zeros(3)
+        with pytest.raises(AssertionError, match=r"without \['device'\]"):
+            torch.arange(3, dtype=torch.long)
+        strict.is_loop = True
+        for read in (torch.Tensor.item, torch.Tensor.cpu, torch.Tensor.tolist, bool, float):
+            with pytest.raises(AssertionError, match="in the restart loop"):
+                read(torch.ones((), dtype=torch.float64, device="cpu"))
