@@ -203,17 +203,26 @@ class Belief:
         return replace(believed, best_f=values.max() if len(values) else None)
 
     def pass_over(self, X: Tensor) -> "Belief":
-        """As `believe` for points that nobody will evaluate: others are kept away, and the incumbent stays."""
-        return self.told_the_mean(X)[0]
+        """As `believe` for points that nobody will evaluate, the objective being no better there than the incumbent.
 
-    def told_the_mean(self, X: Tensor, part: Tensor | None = None) -> tuple["Belief", Tensor, Tensor]:
+        So others are kept away: where the mean is high, points beside them would be as good as they.
+        """
+        return self.told_the_mean(X, most=self.best_f)[0]
+
+    def told_the_mean(
+        self, X: Tensor, part: Tensor | None = None, most: Tensor | None = None
+    ) -> tuple["Belief", Tensor, Tensor]:
         """This belief conditioned on its own mean at X, but for the parts that are known, as in `believe`.
 
+        Args:
+            most: what the mean of the objective counts for at most.
         Returns:
             the belief, with the same incumbent; which points it takes for feasible, `k`; the objective there,
             transformed, `k`.
         """
         mean = self.outputs.mean_sd(X)[0].detach()
+        if most is not None:
+            mean[:, 0] = mean[:, 0].minimum(most)
         if part is not None:
             known = torch.stack([s.transform.forward(v) for s, v in zip(self.scales, part.unbind(1), strict=True)], 1)
             mean = torch.where(part.isnan(), mean, known)

@@ -287,6 +287,19 @@ def test_one_failed_point_alone_is_kept_away_from_and_two_teach_where_others_fai
     assert third.notes["feasibility"] < 1.0
 
 
+@pytest.mark.parametrize("give_up", [lambda s, t: s.fail(t, "leaked"), lambda s, t: s.cancel(t)], ids=["fail", "cancel"])
+@pytest.mark.parametrize("slope", [1.0, 5.0, 20.0])
+def test_the_point_after_one_that_came_to_nothing_is_not_beside_it(give_up, slope):
+    s = Study(LINE, Maximize("y"), strategy=GP(n_first=4), seed=1)
+    for x in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
+        s.enqueue({"x": x})
+        s.tell(s.ask(), slope * x + 0.1 * math.sin(9 * x))
+    first = s.ask()
+    assert first["x"] > 0.55
+    give_up(s, first)
+    assert abs(s.ask()["x"] - first["x"]) > 0.02
+
+
 def test_notes_say_what_was_predicted_whatever_is_pending():
     s = told(Maximize("y"), wave, n=7)
     alone = s.ask()
