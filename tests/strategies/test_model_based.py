@@ -287,7 +287,7 @@ def test_one_failed_point_alone_is_kept_away_from_and_two_teach_where_others_fai
     assert third.notes["feasibility"] < 1.0
 
 
-@pytest.mark.parametrize("give_up", [lambda s, t: s.fail(t, "leaked"), lambda s, t: s.cancel(t)], ids=["fail", "cancel"])
+@pytest.mark.parametrize("give_up", [Study.fail, Study.cancel])
 @pytest.mark.parametrize("slope", [1.0, 5.0, 20.0])
 def test_the_point_after_one_that_came_to_nothing_is_not_beside_it(give_up, slope):
     s = Study(LINE, Maximize("y"), strategy=GP(n_first=4), seed=1)
