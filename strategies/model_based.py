@@ -16,7 +16,7 @@ from bbo import seeding
 from bbo.acquisition.belief import Acquisition, Belief, Judge, Utility
 from bbo.acquisition.domain import Domain
 from bbo.acquisition.fantasies import Fantasies
-from bbo.acquisition.optimize import maximize_acquisition
+from bbo.acquisition.optimize import ALONG_RIDGES, Options, maximize_acquisition
 from bbo.acquisition.regret import regret_bound
 from bbo.acquisition.utilities import log_ei
 from bbo.budget import RegretBelow
@@ -229,9 +229,10 @@ class ModelBased:
         domain = Domain.compile(history.space, self.device)
         anchors = domain.snap(self._tensor(history.X[best_trials(history, _N_ANCHORS)]))
         domain = self._near(history, fitted, domain)
+        work = ALONG_RIDGES if fitted.is_doubtful else Options()
         suggestions: list[Suggestion] = []
         for k in range(n):
-            points = self._choose(history, judge, domain, anchors, seeding.derive(seed, k))
+            points = self._choose(history, judge, domain, anchors, work, seeding.derive(seed, k))
             if not points:
                 break
             x = self._tensor(history.space.encode(points))
@@ -260,9 +261,11 @@ class ModelBased:
         lower, upper = region.box(None if scales is None else scales[0].cpu().numpy())
         return domain.within(self._tensor(lower), self._tensor(upper))
 
-    def _choose(self, history: History, judge: Judge, domain: Domain, anchors: Tensor, seed: int) -> list[Params]:
+    def _choose(
+        self, history: History, judge: Judge, domain: Domain, anchors: Tensor, work: Options, seed: int
+    ) -> list[Params]:
         """The best untried point found, if the space has one."""
-        found = maximize_acquisition(lambda X: judge(X[:, 0]), domain, seed=seed, anchors=anchors)
+        found = maximize_acquisition(lambda X: judge(X[:, 0]), domain, seed=seed, anchors=anchors, options=work)
         ranked = found.ranked[:, 0].cpu().numpy()
         untried = [x for x in ranked if not is_tried(x, history.X, history.space.same)]
         return history.space.fresh(history.space.decode(np.array(untried[:1] or ranked[:1])), history)

@@ -28,9 +28,6 @@ _SCALES = (0.2, 0.05, 0.01, 0.002)
 _RELAXED = 8
 # Restarts that must lie far from the others are taken from so many times the number of restarts.
 _POOL = 4
-# Most acquisitions are logarithms: such gains are nothing beside the error of the model.
-_PROGRESS = 1e-4
-_SLOPE = 1e-5
 # Two results are the same when no column differs by more.
 _SAME = 1e-6
 _CHUNK = 2048
@@ -48,6 +45,8 @@ class Options:
         n_sweeps: one-change moves in each round.
         n_enumerated: a discrete space of at most so many points is scored whole, for q = 1.
         n_ranked: results to give at most.
+        progress, slope: a climb ends when it gains less, relative to values above 1, or could; by default nothing that
+            matters beside the error of the model, for acquisitions that are logarithms or in units of the spread.
     """
 
     n_raw: int = 512
@@ -58,6 +57,12 @@ class Options:
     n_sweeps: int = 4
     n_enumerated: int = 4000
     n_ranked: int = 64
+    progress: float = 1e-4
+    slope: float = 1e-5
+
+
+# Where feasibility falls off steeply a climb goes along a ridge in many short steps.
+ALONG_RIDGES = Options(n_restarts=16, max_evaluations=100, progress=1e-6, slope=1e-7)
 
 
 class Maximum(NamedTuple):
@@ -95,10 +100,11 @@ def maximize_acquisition(
         is_fine = domain.is_ordered & (domain.n_levels > _RELAXED)
         relaxed = torch.cat([domain.free, domain.discrete[is_fine]])
         if not len(domain.discrete):
-            X = _climb(acquisition, domain, X, domain.free, options.max_evaluations)
+            X = _climb(acquisition, domain, X, domain.free, options.max_evaluations, options)
         else:
             for columns in [relaxed] + [domain.free] * (options.rounds - 1):
-                X = domain.snap(_climb(acquisition, domain, X, columns, options.max_evaluations // options.rounds))
+                share = options.max_evaluations // options.rounds
+                X = domain.snap(_climb(acquisition, domain, X, columns, share, options))
                 for _ in range(options.n_sweeps):
                     X = _best_move(acquisition, domain, X)
         best_raw = raw[value.argsort(descending=True, stable=True)[: options.n_ranked]]
@@ -149,7 +155,9 @@ def _restarts(raw: Tensor, value: Tensor, n: int) -> Tensor:
     return pool[torch.cat(taken)]
 
 
-def _climb(acquisition: Acquisition, domain: Domain, X: Tensor, columns: Tensor, max_evaluations: int) -> Tensor:
+def _climb(
+    acquisition: Acquisition, domain: Domain, X: Tensor, columns: Tensor, max_evaluations: int, options: Options
+) -> Tensor:
     """Each candidate at a local maximum in these columns."""
     if not len(columns):
         return X
@@ -171,7 +179,9 @@ def _climb(acquisition: Acquisition, domain: Domain, X: Tensor, columns: Tensor,
     start = X[..., columns].reshape(b, -1)
     box = domain.lower[columns].repeat(q), domain.upper[columns].repeat(q)
     everyone = of(torch.arange(b, dtype=torch.long, device=X.device))
-    V, _ = maximize(everyone, start, *box, max_evaluations=max_evaluations, progress=_PROGRESS, slope=_SLOPE, among=of)
+    V, _ = maximize(
+        everyone, start, *box, max_evaluations=max_evaluations, progress=options.progress, slope=options.slope, among=of
+    )
     return X.index_copy(-1, columns, V.reshape(b, q, -1))
 
 
