@@ -236,23 +236,29 @@ def test_another_acquisition_searches_better_than_random_and_is_rebuilt_from_the
 
 @each_acquisition
 def test_another_acquisition_respects_constraints_failures_and_pending_points(acquisition):
-    """The optimum of the bowl is infeasible, the best feasible x is 0.5; where z < 0.3 evaluations fail."""
+    """The optimum of the bowl is infeasible, the best feasible x is 0.5; where z < 0.3 evaluations fail.
+
+    At random 10.8 of 36 points would fail, and 5 or fewer in one case of fifty.
+    """
     wanted = (Minimize("y"), OutcomeConstraint("side", lower=0.5))
-    s = Study(SQUARE, wanted, strategy=GP(n_first=8, acquisition=acquisition), seed=1)
-    for _ in range(6):
-        batch = s.ask(4)
-        X = torch.tensor([list(t.params.values()) for t in batch])
-        gaps = torch.cdist(X, X) + torch.eye(len(batch))
-        assert gaps.min() > 1e-6
-        for trial in batch:
-            if trial["z"] < 0.3:
-                s.fail(trial, "leaked")
-            else:
-                s.tell(trial, {"y": bowl(trial), "side": trial["x"]})
-    late = s.trials[12:]
-    assert sum(t["z"] < 0.3 for t in late) <= 3
-    assert s.best.values["y"] < 0.19**2 + 0.02
-    assert s.best.values["side"] >= 0.5
+    n_failed, best = 0, []
+    for seed in range(1, 4):
+        s = Study(SQUARE, wanted, strategy=GP(n_first=8, acquisition=acquisition), seed=seed)
+        for _ in range(6):
+            batch = s.ask(4)
+            X = torch.tensor([list(t.params.values()) for t in batch])
+            gaps = torch.cdist(X, X) + torch.eye(len(batch))
+            assert gaps.min() > 1e-6
+            for trial in batch:
+                if trial["z"] < 0.3:
+                    s.fail(trial, "leaked")
+                else:
+                    s.tell(trial, {"y": bowl(trial), "side": trial["x"]})
+        n_failed += sum(t["z"] < 0.3 for t in s.trials[12:])
+        best.append(s.best.values["y"])
+        assert s.best.values["side"] >= 0.5
+    assert n_failed <= 5
+    assert np.median(best) < 0.19**2 + 0.02
 
 
 @pytest.mark.parametrize("seed", range(3))
