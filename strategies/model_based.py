@@ -95,7 +95,7 @@ class ModelBased:
         """
         if n == 0:
             return []
-        if history.n_trials:
+        if history.n_trials or history.space.dim == 1:  # on a line a sequence alone is spread better
             return self.first.suggest(history, n, seed=seed)
         middle = history.space.fresh(history.space.decode(np.full((1, history.space.dim), 0.5)), history)
         others = self.first.suggest(history.with_pending(middle), n - 1, seed=seed) if n > 1 else []

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from bbo.acquisition.belief import Belief
 from bbo.acquisition.domain import Domain
-from bbo.acquisition.optimize import maximize_acquisition
+from bbo.acquisition.optimize import ALONG_RIDGES, maximize_acquisition
 
 _DELTA = 0.1
 _SHARE = 1 / 5
@@ -53,6 +53,8 @@ def regret_bound(belief: Belief, X: Tensor, n: int, domain: Domain, *, seed: int
         excess = (mean[:, 1:] / sd[:, 1:] - width).clamp_min(0.0).sum(1)
         return mean[:, 0] + width * sd[:, 0] - price * excess
 
-    most = maximize_acquisition(hoped, domain, seed=seed, anchors=anchors).value.maximum(hoped(X[:, None]).max())
+    most = maximize_acquisition(hoped, domain, seed=seed, anchors=anchors, options=ALONG_RIDGES).value.maximum(
+        hoped(X[:, None]).max()
+    )
     top, reached = belief.scales[0](torch.stack([most, attained])).tolist()
     return float(max(0.0, top - reached))
