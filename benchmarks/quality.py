@@ -1,6 +1,7 @@
-"""How good the best point is after 60 trials, on twelve problems, against peers.
+"""How good the best point is after 60 trials, on twelve problems, or seven constrained ones, against peers.
 
     python benchmarks/quality.py                       bbo on seeds 0 to 9, compared with the peers' records
+    python benchmarks/quality.py --suite constrained   on designs and problems of which little is feasible
     python benchmarks/quality.py --shift 1             other shifts, rotations and seeds: 1000 to 1009
     python benchmarks/quality.py --equal-first         10 equal first points, for those methods that take them
     python benchmarks/quality.py --markdown FILE       the same, and the tables as Markdown
@@ -43,7 +44,7 @@ from quality_runs import (
     run,
 )
 from quality_scores import Scores, tables
-from quality_suite import SUITE, fingerprint, penalty
+from quality_suite import SUITE, SUITES, fingerprint, penalty
 
 _SHIFT = 1000
 
@@ -111,7 +112,8 @@ def main() -> None:
     parser.add_argument("--method", choices=[RANDOM, *PEERS], help="what to record")
     parser.add_argument("--venvs", type=Path, default=Path("peers"), help="folder of the peers' environments")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="no run begins after so many")
-    parser.add_argument("--problems", nargs="+", choices=SUITE, default=list(SUITE), metavar="PROBLEM")
+    parser.add_argument("--suite", choices=SUITES, default="general")
+    parser.add_argument("--problems", nargs="+", choices=SUITE, metavar="PROBLEM", help="default: all of the suite")
     parser.add_argument("--seeds", type=seeds_in, default=seeds_in("0-9"), help="as 0-4,7 (default 0-9)")
     parser.add_argument("--shift", type=int, default=0, help=f"adds so many times {_SHIFT} to the seeds")
     parser.add_argument("--equal-first", action="store_true", help=f"{N_EQUAL} given first points")
@@ -121,7 +123,8 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
     n_given = N_EQUAL if options.equal_first else 0
-    wanted = cells(options.problems, [_SHIFT * options.shift + s for s in options.seeds], n_given)
+    problems = options.problems or SUITES[options.suite]
+    wanted = cells(problems, [_SHIFT * options.shift + s for s in options.seeds], n_given)
     if options.command == "record":
         if options.method is None:
             parser.error(f"record needs --method, one of {', '.join([RANDOM, *PEERS])}")
@@ -136,8 +139,8 @@ def main() -> None:
     seeds = sorted({seed for _, seed, _ in wanted})
     design = f"{N_EQUAL} equal first points" if n_given else "own first designs"
     said = f"{N_TRIALS} trials, {design}, seeds {seeds[0]} to {seeds[-1]}.\n{described()}; one thread per process.\n"
-    middling = {name: penalty(name).middle for name in options.problems if SUITE[name](0).objectives[1:]}
-    text = f"{said}\n{tables(Scores(runs, known_best(options.problems), middling))}\n"
+    middling = {name: penalty(name).middle for name in problems if SUITE[name](0).objectives[1:]}
+    text = f"{said}\n{tables(Scores(runs, known_best(problems), middling))}\n"
     print("\n" + text)
     if options.markdown:
         options.markdown.write_text(text)

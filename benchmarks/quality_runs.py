@@ -254,6 +254,7 @@ PEERS: dict[str, Peer] = {
     "ax": Peer(("with_ax.py",), "ax"),
     "smac": Peer(("with_smac.py",), "smac"),
     "baybe": Peer(("with_baybe.py",), "baybe"),
+    "hebo": Peer(("with_hebo.py",), "hebo"),
 }
 
 

@@ -130,9 +130,9 @@ class Scores:
         low, high = np.nanquantile(resampled, [0.025, 0.975], axis=0)
         return {m: Interval(*map(float, (ranks[i] - ranks[ours], low[i], high[i]))) for i, m in enumerate(self.methods)}
 
-    def problems_where_better(self, method: str) -> list[str]:
-        """Those on which the method beats ours: a 95 % interval of its share of cells won is above a half."""
-        won = self._beaten[self.methods.index(OURS), self.methods.index(method)]
+    def problems_where_better(self, method: str, other: str) -> list[str]:
+        """Those on which a method beats the other: a 95 % interval of its share of cells won is above a half."""
+        won = self._beaten[self.methods.index(other), self.methods.index(method)]
         return [name for p, name in enumerate(self.problems) if _share_won(won[p]) > 0.5]
 
     def trials_to_best_peer(self) -> dict[str, tuple[str, float]]:
@@ -192,14 +192,25 @@ def tables(scores: Scores) -> str:
     ranks, differences = scores.mean_ranks(), scores.rank_differences()
     medians = scores.median_scores()
     order = sorted(range(len(scores.methods)), key=lambda i: ranks[i])
-    summary = [["method", "runs", "mean rank", "rank behind bbo (95 %)", "better than bbo on", "CPU s per ask"]]
+    header = [
+        "method",
+        "runs",
+        "mean rank",
+        "rank behind bbo (95 %)",
+        "better than bbo on",
+        "worse on",
+        "CPU s per ask",
+    ]
+    summary = [header]
     for i in order:
         m = scores.methods[i]
-        better = ", ".join(scores.problems_where_better(m)) if m != OURS else ""
+        better = ", ".join(scores.problems_where_better(m, OURS)) if m != OURS else ""
+        n_ran = int((~np.isnan(medians[i])).sum())
+        worse = f"{len(scores.problems_where_better(OURS, m))} of {n_ran}" if m != OURS else ""
         behind = str(differences[m]) if m != OURS else ""
         failed = sum(bool(r.error) for r in scores.runs[m])
         runs = f"{len(scores.runs[m])}" + f", {failed} failed" * bool(failed)
-        summary.append([m, runs, f"{ranks[i]:.2f}", behind, better, f"{_told(scores.seconds_per_ask(m))}"])
+        summary.append([m, runs, f"{ranks[i]:.2f}", behind, better, worse, f"{_told(scores.seconds_per_ask(m))}"])
     names = [scores.methods[i] for i in order]
     by_problem = [["median score", *names, "best peer", "trials to it"]]
     reached = scores.trials_to_best_peer()

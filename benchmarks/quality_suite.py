@@ -1,11 +1,16 @@
-"""The twelve problems of `quality.py`, each made by a seed, and what is told of a trial.
+"""The problems of `quality.py`, each made by a seed, and what is told of a trial.
 
-| problem | parameters | |
+| problem | parameters | of the general suite |
 |---|---|---|
 | hartmann6, rosenbrock5, levy8, ackley10, styblinski-tang12, griewank20, levy30 | 5 to 30 | moved and turned |
 | mixed-ackley8 | 5 numbers, categories of 3, 4 and 5 levels | moved, turned, the levels shuffled |
 | welded-beam, speed-reducer | 4; 7, one of them whole | 5 and 11 constraints |
 | gradient-boosting-diabetes, svm-digits | 7; 5, both with categories | scikit-learn |
+
+| problem | parameters | of the constrained suite |
+|---|---|---|
+| five designs of `bbo.problems.engineering` | 2 to 7 | 3 to 11 constraints |
+| g06, g09 | 2; 7 | 0.007 and 0.5 % of the space are feasible |
 
 The first eight are other functions under every seed. Of gradient boosting the seed decides the noise of training, which
 is the same for all trials of a run: within a run no problem has noise.
@@ -29,9 +34,10 @@ from bbo.protocols import Problem
 
 _N_PROBED = 3
 _N_SAMPLED = 4096
+_FEWEST_FEASIBLE = 8
 
 
-SUITE: dict[str, Callable[[int], Problem]] = {
+_GENERAL: dict[str, Callable[[int], Problem]] = {
     "hartmann6": lambda seed: Moved(Hartmann6(), seed),
     "rosenbrock5": lambda seed: Moved(Rosenbrock(5), seed),
     "levy8": lambda seed: Moved(Levy(8), seed),
@@ -45,6 +51,13 @@ SUITE: dict[str, Callable[[int], Problem]] = {
     "gradient-boosting-diabetes": lambda _: PROBLEMS["gradient-boosting-diabetes"](),
     "svm-digits": lambda _: PROBLEMS["svm-digits"](),
 }
+_DESIGNS = ("welded-beam", "pressure-vessel", "compression-spring", "speed-reducer", "three-bar-truss")
+_CONSTRAINED: dict[str, Callable[[int], Problem]] = {
+    name: lambda _, name=name: PROBLEMS[name]()  # type: ignore[misc]
+    for name in (*_DESIGNS, "g06", "g09")
+}
+SUITES: dict[str, tuple[str, ...]] = {"general": tuple(_GENERAL), "constrained": tuple(_CONSTRAINED)}
+SUITE = _GENERAL | _CONSTRAINED
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,7 @@ class Penalty:
     The value is q + s mean_j min(1, max(0, g_j) / G_j): of feasible points at random, q is the median and s the
     distance between the quartiles; G_j is the 95 % quantile of the violations of constraint j at random. Thus no
     infeasible point looks better than the better half of the feasible ones, and none so bad that it ruins a model.
+    Where hardly any point is feasible, those that violate least stand for the feasible ones.
     """
 
     middle: float
@@ -86,8 +100,11 @@ class Penalty:
     def of(cls, problem: Problem) -> Self:
         """From points at random, the same for every method."""
         value, G = _measured(problem, problem.space.sample(_N_SAMPLED, np.random.default_rng(0)), seed=0)
-        low, middle, high = np.quantile(value[(G <= 0).all(axis=1)], [0.25, 0.5, 0.75]).tolist()
         largest = [float(np.quantile(g[g > 0], 0.95)) if (g > 0).any() else 1.0 for g in G.T]
+        feasible = value[(G <= 0).all(axis=1)]
+        if len(feasible) < _FEWEST_FEASIBLE:
+            feasible = value[np.argsort((G.clip(0.0) / largest).sum(axis=1))[:_FEWEST_FEASIBLE]]
+        low, middle, high = np.quantile(feasible, [0.25, 0.5, 0.75]).tolist()
         return cls(middle, high - low, tuple(largest))
 
     def value(self, violations: Sequence[float]) -> float:

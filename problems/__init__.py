@@ -53,6 +53,8 @@ PROBLEMS: dict[str, Entry] = {
     "rastrigin": Entry("synthetic", "Rastrigin"),
     "rosenbrock": Entry("synthetic", "Rosenbrock"),
     "styblinski-tang": Entry("synthetic", "StyblinskiTang"),
+    "g06": Entry("constrained", "G06"),
+    "g09": Entry("constrained", "G09"),
     "compression-spring": Entry("engineering.compression_spring", "CompressionSpring"),
     "pressure-vessel": Entry("engineering.pressure_vessel", "PressureVessel"),
     "speed-reducer": Entry("engineering.speed_reducer", "SpeedReducer"),

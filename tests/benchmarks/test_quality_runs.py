@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import quality
 from quality_runs import OURS, PEERS, RANDOM, Ours, Running, append_record, made, read_records, run
-from quality_suite import SUITE, Penalty, evaluate, fingerprint, first_points
+from quality_suite import SUITE, SUITES, Penalty, evaluate, fingerprint, first_points
 
-from bbo.problems import WeldedBeam
+from bbo.problems import PROBLEMS, WeldedBeam
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_peer.py")))
 
@@ -92,14 +92,26 @@ def test_every_peer_has_a_program_and_a_lock_file(label):
 
 
 def test_the_suite_has_twelve_problems_of_4_to_30_parameters():
-    dims = [make(0).space.dim for make in SUITE.values()]
+    dims = [SUITE[name](0).space.dim for name in SUITES["general"]]
     assert (len(dims), min(dims), max(dims)) == (12, 4, 30)
 
 
+def test_the_constrained_suite_has_all_designs_and_two_problems_of_which_hardly_anything_is_feasible():
+    families = [PROBLEMS[name].family for name in SUITES["constrained"]]
+    assert families == ["engineering"] * 5 + ["constrained"] * 2
+
+
+def test_where_hardly_a_point_is_feasible_those_that_violate_least_stand_for_the_feasible_ones():
+    penalty = Penalty.of(PROBLEMS["g06"]())
+    assert penalty.spread > 0
+    assert penalty.value([0.0, 1.0]) > penalty.middle
+
+
 def test_the_seed_makes_other_problems_of_the_synthetic_ones():
-    changed = [name for name in SUITE if fingerprint(name, 0) != fingerprint(name, 1)]
+    general = SUITES["general"]
+    changed = [name for name in general if fingerprint(name, 0) != fingerprint(name, 1)]
     fixed = {"welded-beam", "speed-reducer", "gradient-boosting-diabetes", "svm-digits"}
-    assert set(changed) == set(SUITE) - fixed
+    assert set(changed) == set(general) - fixed
     assert fingerprint("ackley10", 0) == fingerprint("ackley10", 0)
 
 

@@ -85,9 +85,10 @@ def test_a_method_that_always_wins_is_ahead_by_an_interval_of_no_width():
     scores = _scores(finals)
     behind = scores.rank_differences()["peer"]
     assert (behind.mean, behind.low, behind.high) == (1.0, 1.0, 1.0)
-    assert scores.problems_where_better("peer") == []
+    assert scores.problems_where_better("peer", "bbo") == []
+    assert scores.problems_where_better("bbo", "peer") == ["a"]
     swapped = _scores({"bbo": finals["peer"], "random": finals["random"], "peer": finals["bbo"]})
-    assert swapped.problems_where_better("peer") == ["a"]
+    assert swapped.problems_where_better("peer", "bbo") == ["a"]
 
 
 def test_the_interval_of_a_difference_covers_as_the_normal_approximation_says():
@@ -107,7 +108,7 @@ def test_the_interval_of_a_difference_covers_as_the_normal_approximation_says():
 def test_a_tie_now_and_then_is_no_win():
     n = 10
     even = {"bbo": {"a": [1.0, 2.0] * 5}, "random": {"a": [9.0] * n}, "peer": {"a": [2.0, 1.0] * 5}}
-    assert _scores(even, {"a": 0.0}).problems_where_better("peer") == []
+    assert _scores(even, {"a": 0.0}).problems_where_better("peer", "bbo") == []
 
 
 def test_trials_to_the_best_peer_are_those_to_its_final_of_the_same_cell():

@@ -31,7 +31,7 @@ def test_a_name_near_nothing_is_answered_with_all():
 def test_every_problem_has_a_typable_name_a_family_and_a_line_of_description(name):
     entry = PROBLEMS[name]
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
-    assert entry.family in ("synthetic", "engineering", "machine learning")
+    assert entry.family in ("synthetic", "constrained", "engineering", "machine learning")
     assert entry.description.endswith(".")
     assert len(entry.description) < 120
 
