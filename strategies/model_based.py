@@ -15,8 +15,9 @@ from torch import Tensor
 from bbo import seeding
 from bbo.acquisition.belief import Acquisition, Belief, Judge, Utility
 from bbo.acquisition.domain import Domain
-from bbo.acquisition.fantasies import Fantasies
-from bbo.acquisition.optimize import ALONG_RIDGES, Options, maximize_acquisition
+from bbo.acquisition.fantasies import N_DRAWS, Fantasies
+from bbo.acquisition.joint import DRAWS_TOGETHER
+from bbo.acquisition.optimize import ALONG_RIDGES, Options
 from bbo.acquisition.regret import regret_bound
 from bbo.acquisition.utilities import log_ei
 from bbo.budget import RegretBelow
@@ -25,7 +26,7 @@ from bbo.history import Array, History
 from bbo.objective import Objectives
 from bbo.protocols import Prediction, Strategy
 from bbo.space import Params, Space
-from bbo.space.fresh import is_tried
+from bbo.strategies.batch import MOST_TOGETHER, Search, batch
 from bbo.strategies.coverage import coverage
 from bbo.strategies.left_out import left_out, left_out_by, loo_r2
 from bbo.strategies.observed import best_trials, earlier, modelled, n_told
@@ -225,29 +226,22 @@ class ModelBased:
         if isinstance(self.acquisition, Acquisition):
             judge = self.acquisition.judge(belief, pending, part, n_more=n - 1, seed=drawn)
         else:
-            judge = Fantasies.of(self.acquisition, belief, pending, part, n_more=n - 1, seed=drawn)
-        domain = Domain.compile(history.space, self.device)
-        anchors = domain.snap(self._tensor(history.X[best_trials(history, _N_ANCHORS)]))
-        domain = self._near(history, fitted, domain)
-        work = ALONG_RIDGES if fitted.is_doubtful else Options()
-        suggestions: list[Suggestion] = []
-        for k in range(n):
-            points = self._choose(history, judge, domain, anchors, work, seeding.derive(seed, k))
-            if not points:
-                break
-            x = self._tensor(history.space.encode(points))
-            notes = self._notes(history, fitted, judge, x)
-            if k == 0:
-                before = earlier(history)
-                searched = n_told(history) if before is None else before["searched"]
-                notes |= {"warm": fitted.warm | {"searched": searched}}
-                notes |= _length_scales(history.space, fitted) | _audit(history, fitted)
-                notes |= self._outlook(history, fitted, torch.cat([x, pending]), domain, anchors, seed)
-            suggestions.append(Suggestion(points[0], notes=notes))
-            if k < n - 1:
-                judge = judge.with_pending(x)
-            history = history.with_pending(points)
-        return suggestions
+            n_draws = DRAWS_TOGETHER if 1 < n <= MOST_TOGETHER else N_DRAWS
+            judge = Fantasies.of(self.acquisition, belief, pending, part, n_more=n - 1, n_draws=n_draws, seed=drawn)
+        everywhere = Domain.compile(history.space, self.device)
+        anchors = everywhere.snap(self._tensor(history.X[best_trials(history, _N_ANCHORS)]))
+        domain = self._near(history, fitted, everywhere)
+        search = Search(domain, anchors, ALONG_RIDGES if fitted.is_doubtful else Options())
+        points, judges = batch(history, judge, search, n, seed=seed)
+        X = [self._tensor(history.space.encode([point])) for point in points]
+        notes = [self._notes(history, fitted, judge, x) for judge, x in zip(judges, X, strict=True)]
+        if notes:
+            before = earlier(history)
+            searched = n_told(history) if before is None else before["searched"]
+            notes[0] |= {"warm": fitted.warm | {"searched": searched}}
+            notes[0] |= _length_scales(history.space, fitted) | _audit(history, fitted)
+            notes[0] |= self._outlook(history, fitted, torch.cat([X[0], pending]), domain, anchors, seed)
+        return [Suggestion(point, notes=said) for point, said in zip(points, notes, strict=True)]
 
     def _near(self, history: History, fitted: Belief, domain: Domain) -> Domain:
         """Where to seek: everywhere, or where parameters or trials are many in a trust region."""
@@ -260,15 +254,6 @@ class ModelBased:
         scales = getattr(fitted.outputs, "length_scales", None)
         lower, upper = region.box(None if scales is None else scales[0].cpu().numpy())
         return domain.within(self._tensor(lower), self._tensor(upper))
-
-    def _choose(
-        self, history: History, judge: Judge, domain: Domain, anchors: Tensor, work: Options, seed: int
-    ) -> list[Params]:
-        """The best untried point found, if the space has one."""
-        found = maximize_acquisition(lambda X: judge(X[:, 0]), domain, seed=seed, anchors=anchors, options=work)
-        ranked = found.ranked[:, 0].cpu().numpy()
-        untried = [x for x in ranked if not is_tried(x, history.X, history.space.same)]
-        return history.space.fresh(history.space.decode(np.array(untried[:1] or ranked[:1])), history)
 
     def _notes(self, history: History, belief: Belief, judge: Judge, x: Tensor) -> dict[str, Any]:
         with torch.no_grad():

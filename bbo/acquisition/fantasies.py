@@ -23,9 +23,10 @@ from torch import Tensor
 
 from bbo.acquisition.belief import Belief, Utility
 from bbo.acquisition.latent import Pinned
+from bbo.errors import StrategyError
 from bbo.surrogates.fitted_gp import FittedGP
 
-_N_DRAWS = 32
+N_DRAWS = 32
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,14 @@ class Fantasies:
 
     @staticmethod
     def of(
-        utility: Utility, belief: Belief, pending: Tensor, part: Tensor | None = None, *, n_more: int = 0, seed: int
+        utility: Utility,
+        belief: Belief,
+        pending: Tensor,
+        part: Tensor | None = None,
+        *,
+        n_more: int = 0,
+        n_draws: int = N_DRAWS,
+        seed: int,
     ) -> "Fantasies":
         """Of observations and pending points.
 
@@ -64,10 +72,10 @@ class Fantasies:
         rivals = belief.rivals
         may_win = torch.ones(len(rivals), dtype=torch.bool, device=rivals.device)
         n_rivals = len(rivals) + len(pending) + n_more
-        none = Fantasies(utility, belief, model, None, may_win, rivals.new_empty(_N_DRAWS, 0))
+        none = Fantasies(utility, belief, model, None, may_win, rivals.new_empty(n_draws, 0))
         if model is None:
             return none.with_pending(pending, part) if len(pending) else none
-        draws = _normal_draws(n_rivals, seed).to(rivals.device) if n_rivals else none.draws
+        draws = _normal_draws(n_draws, n_rivals, seed).to(rivals.device) if n_rivals else none.draws
         first = replace(none, draws=draws, pinned=Pinned.at(model, rivals) if len(rivals) else None)
         return first.with_pending(pending, part) if len(pending) else first
 
@@ -97,28 +105,42 @@ class Fantasies:
         if self.pinned is None:
             return self.belief.worth(self.utility, X)
         feasibility = self.belief.log_feasibility(X)
-        best = self._best
+        best = self.best
         if best is None:
             return feasibility
         mean, sd = self.pinned.given(X, self.draws[:, : len(self.pinned.Z)])
         utility = self.utility(mean, sd.expand_as(mean), best.expand_as(mean))
         return feasibility + torch.logsumexp(utility, 0) - math.log(len(mean))
 
+    def jointly(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the objective may be at batches of points beside the rivals; `X` is `b x q x d`.
+
+        Returns:
+            means by draw, `S x b x q`; covariances, `b x q x q`; further standard normal numbers, `S x (q - 1)`.
+        Raises:
+            StrategyError: the surrogate is no Gaussian process.
+        """
+        if self.model is None:
+            raise StrategyError("Only a Gaussian process says what points may give together.")
+        pinned = Pinned.at(self.model, X[0, :0]) if self.pinned is None else self.pinned
+        k = len(pinned.Z)
+        return *pinned.jointly(X, self.draws[:, :k]), self.draws[:, k : k + X.shape[1] - 1]
+
     @cached_property
-    def _best(self) -> Tensor | None:
+    def best(self) -> Tensor | None:
         """The best feasible value by draw, `S x 1`; None while no point is feasible."""
-        pinned = self.pinned
-        assert pinned is not None
-        candidates = [pinned.values(self.draws[:, : len(pinned.Z)])[:, self.may_win]]
+        pinned, candidates = self.pinned, []
+        if pinned is not None:
+            candidates = [pinned.values(self.draws[:, : len(pinned.Z)])[:, self.may_win]]
         if self.belief.best_f is not None and not len(self.belief.rivals):
             candidates.append(self.belief.best_f.expand(len(self.draws), 1))
-        values = torch.cat(candidates, 1)
+        values = torch.cat([self.draws[:, :0], *candidates], 1)
         return values.amax(1, keepdim=True) if values.shape[1] else None
 
 
-def _normal_draws(k: int, seed: int) -> Tensor:
-    """Standard normal numbers, `S x k`, by a scrambled Sobol sequence."""
+def _normal_draws(n: int, k: int, seed: int) -> Tensor:
+    """Standard normal numbers, `n x k`, by a scrambled Sobol sequence."""
     engine = qmc.Sobol(k, scramble=True, rng=np.random.default_rng(seed))
-    U = torch.tensor(engine.random(_N_DRAWS), dtype=torch.float64, device="cpu")
+    U = torch.tensor(engine.random(n), dtype=torch.float64, device="cpu")
     draws: Tensor = torch.special.ndtri(U.clamp(1e-12, 1 - 1e-12))
     return draws

@@ -25,10 +25,12 @@ from torch.autograd.function import once_differentiable
 
 from bbo.surrogates.conditioned import NUGGET, Conditioned, inverse_of_lower
 from bbo.surrogates.fitted_gp import FittedGP
-from bbo.surrogates.kernel import matern52_and_slope_, squared_distances
+from bbo.surrogates.kernel import matern52, matern52_and_slope_, squared_distances
 
 # Rows of a triangular matrix that are multiplied at once; the zeros beside them are left out.
 _BLOCK = 256
+# As `NUGGET`, for points that may come to lie beside each other while all of them move.
+_JOINT_NUGGET = 1e-8
 
 
 class _Moments(torch.autograd.Function):
@@ -149,11 +151,27 @@ class Pinned:
 
     def values(self, e: Tensor) -> Tensor:
         """f(Z) by draw, `S x k`, in the model's units."""
-        standardized = self.conditioned.y[0, -len(self.Z) :] + e @ self.L.mT
+        standardized = self.conditioned.y[0, self.conditioned.y.shape[1] - len(self.Z) :] + e @ self.L.mT
         return self.model.location + self.model.scale * standardized
 
     def given(self, X: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
         """Mean by draw, `S x b`, and the standard deviation that all share, `b`, at `X`, `b x d`; differentiable."""
         model = self.model
         mean, variance, B = _moments(model, self.conditioned, X)
-        return model.location + model.scale * (mean + e @ B[0, -len(self.Z) :]), model.scale * variance[0].sqrt()
+        return model.location + model.scale * self._by_draw(mean, B, e), model.scale * variance[0].sqrt()
+
+    def jointly(self, X: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
+        """Means by draw, `S x b x q`, and the covariances that all share, `b x q x q`, at `X`, `b x q x d`."""
+        model, (b, q, d) = self.model, X.shape
+        rows = X.reshape(-1, d)
+        mean, _, B = _moments(model, self.conditioned, rows)
+        F = model.settled.scaled(model.columns, model.columns.features(rows))[0].reshape(b, q, -1)
+        s = model.settled.outputscale[0]
+        V = B[0].reshape(-1, b, q).movedim(1, 0)
+        nugget = _JOINT_NUGGET * torch.eye(q, dtype=X.dtype, device=X.device)
+        covariance = s * (matern52(squared_distances(F, F)) + nugget) - V.mT @ V
+        means = self._by_draw(mean, B, e).reshape(len(e), b, q)
+        return model.location + model.scale * means, model.scale.square() * covariance
+
+    def _by_draw(self, mean: Tensor, B: Tensor, e: Tensor) -> Tensor:
+        return mean + e @ B[0, B.shape[1] - len(self.Z) :]
