@@ -15,6 +15,8 @@ STRATEGIES: dict[str, str] = {
 }
 PARTS: dict[str, str] = {
     "ExactGP": "bbo.surrogates.exact_gp",
+    "LogNormal": "bbo.surrogates.priors",
+    "SAAS": "bbo.surrogates.priors",
     "log_ei": "bbo.acquisition.utilities",
     "log_pi": "bbo.acquisition.utilities",
     "UCB": "bbo.acquisition.optimism",

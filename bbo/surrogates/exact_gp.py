@@ -21,6 +21,7 @@ from bbo.surrogates.mode import ModeSearch, Settled
 from bbo.surrogates.observations import Observations
 from bbo.surrogates.outliers import doubt_again, in_units, is_stranger, price, pursue
 from bbo.surrogates.positions import place
+from bbo.surrogates.priors import SAAS, LogNormal, Prior
 
 _LENGTH_SCALES = (5e-3, 1e4)
 _LARGEST_NOISE = 10.0
@@ -32,17 +33,18 @@ _FARTHEST = 5.0  # coordinate of a level: such distances leave no correlation
 # Starts, as factors of the modes of length scales, noise and outputscale: the mode, then a wiggly function seen clearly
 # and a smooth one seen through noise, the two ways to explain the same data (Rasmussen & Williams, Fig. 5.5).
 _STARTS = ((1.0, 1.0, 1.0), (0.3, 0.1, 1.0), (2.0, 30.0, 1.0))
+# A sparse prior has many modes. From starts like these it is mostly one of the lesser ones that is reached; from the
+# mode of a prior that is not sparse, its differences between columns enlarged by so much, mostly the best.
+_SHARPENED = (0.0, 0.5, 1.0)
 
 
-@dataclass(frozen=True)
-class LogNormal:
-    """A density of a positive parameter, by its mode and the standard deviation of the logarithm.
-
-    As a function of log theta it is, but for a factor, normal around log(mode) with the same `scale`.
-    """
-
-    mode: float
-    scale: float
+# Hvarfner et al.: the logarithm has mean sqrt(2) + log(d) / 2.
+_SMOOTH = LogNormal(math.exp(math.sqrt(2) - 3), math.sqrt(3))
+# By held-out log density on 8 test functions in 2 to 8 columns, 15 to 60 observations, noise of 0 to 30 % of the
+# spread: 0.03 to 0.27 nats per value above log-normal(-4, 1) and outputscale 1 without noise, no less with it.
+_NOISE = LogNormal(math.exp(-4), 2.0)
+_OUTPUTSCALE = LogNormal(1.0, 2.0)
+_NEARLY_STRAIGHT = LogNormal(1.0, 0.5)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class ExactGP:
     The noise of a value is known, or has the same variance for every measurement.
 
     Args:
-        length_scale: prior of the length scales over sqrt(d).
+        length_scale: prior of the length scales over sqrt(d); or `SAAS()`, where few of many columns matter.
         warping: prior of both exponents of the input warping; None for no warping.
         noise, outputscale: priors of the noise variance and the outputscale, for standardized values.
         outliers: share of values that are outliers, before any are seen; None for none.
@@ -90,13 +92,10 @@ class ExactGP:
         subset: hyperparameters are fitted on so many observations at most; the posterior uses all.
     """
 
-    # Hvarfner et al.: the logarithm has mean sqrt(2) + log(d) / 2.
-    length_scale: LogNormal = LogNormal(math.exp(math.sqrt(2) - 3), math.sqrt(3))
-    # By held-out log density on 8 test functions in 2 to 8 columns, 15 to 60 observations, noise of 0 to 30 % of the
-    # spread: 0.03 to 0.27 nats per value above log-normal(-4, 1) and outputscale 1 without noise, no less with it.
-    noise: LogNormal = LogNormal(math.exp(-4), 2.0)
-    outputscale: LogNormal = LogNormal(1.0, 2.0)
-    warping: LogNormal | None = LogNormal(1.0, 0.5)
+    length_scale: LogNormal | SAAS = _SMOOTH
+    noise: LogNormal = _NOISE
+    outputscale: LogNormal = _OUTPUTSCALE
+    warping: LogNormal | None = _NEARLY_STRAIGHT
     outliers: float | None = 0.02
     max_evaluations: int = 60
     subset: int = 400
@@ -181,28 +180,32 @@ class ExactGP:
             outputscale=_OUTPUTSCALES,
             position=(math.exp(-_FARTHEST), math.exp(_FARTHEST)),
         )
-        location, scale = self._prior(columns, features)
+        prior = self._prior(columns, features)
         lower, upper = features.new_tensor(ranges).log().unbind(1)
-        mode = location.clamp(lower, upper)
+        mode = prior.location.clamp(lower, upper)
         lower, upper = (torch.lerp(mode, bound, rung.narrowing) for bound in (lower, upper))
         subset = self.subset if rung.subset is None else rung.subset
-        return ModeSearch(
-            columns, features, order, location, scale, lower, upper, rung.least_noise, self.max_evaluations, subset
-        )
+        return ModeSearch(columns, features, order, prior, lower, upper, rung.least_noise, self.max_evaluations, subset)
 
-    def _prior(self, columns: Columns, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Location and scale of the normal prior of theta, both `p`."""
+    def _prior(self, columns: Columns, like: Tensor) -> Prior:
         d = columns.dim
+        if isinstance(self.length_scale, SAAS):
+            alpha, n_sparse = self.length_scale.alpha, d
+            length_scale = LogNormal(alpha**-0.5, 1.0)
+        else:
+            alpha, n_sparse = 1.0, 0
+            length_scale = replace(self.length_scale, mode=self.length_scale.mode * math.sqrt(d))
         priors = by_parameter(
             d,
             columns.n_positions,
-            length_scale=replace(self.length_scale, mode=self.length_scale.mode * math.sqrt(d)),
+            length_scale=length_scale,
             warping=self.warping or LogNormal(1.0, 1.0),
             noise=self.noise,
             outputscale=self.outputscale,
             position=LogNormal(1.0, 1.0),  # coordinates are not logarithms: standard normal
         )
-        return like.new_tensor([p.mode for p in priors]).log(), like.new_tensor([p.scale for p in priors])
+        location, scale = like.new_tensor([p.mode for p in priors]).log(), like.new_tensor([p.scale for p in priors])
+        return Prior(location, scale, n_sparse, alpha)
 
     def _settle(
         self,
@@ -218,6 +221,10 @@ class ExactGP:
             return search.settle(observations, mode)
         nowhere = torch.zeros(m, dtype=torch.bool, device=mode.device)
         starts = _starts(search, mode, rung.n_drawn)
+        if search.prior.n_sparse:
+            dense = replace(search, prior=replace(self, length_scale=_SMOOTH)._prior(search.columns, search.features))
+            smooth, _ = dense.climb(observations, starts, nowhere)
+            starts = torch.cat([starts, *(_sharpened(smooth, search.columns.dim, by) for by in _SHARPENED)])
         theta, value = search.climb(observations, starts, nowhere)
         if not bool(value.isfinite().all()):
             return None
@@ -246,7 +253,14 @@ def _starts(search: ModeSearch, mode: Tensor, n_drawn: int) -> Tensor:
     """Where to climb from, `r x m x p`, given the mode of the prior, `m x p`."""
     generator = torch.Generator("cpu").manual_seed(_START_SEED)
     z = torch.randn(n_drawn, 1, mode.shape[1], generator=generator, dtype=mode.dtype, device="cpu").to(mode.device)
-    return torch.cat([_explanations(search, mode), mode + search.scale * z])
+    return torch.cat([_explanations(search, mode), mode + search.prior.scale * z])
+
+
+def _sharpened(theta: Tensor, d: int, by: float) -> Tensor:
+    """theta, `m x p`, with length scales that differ more from the shortest; `1 x m x p`."""
+    lengths = theta[:, :d]
+    longer = lengths + by * (lengths - lengths.amin(1, keepdim=True))
+    return torch.cat([longer, theta[:, d:]], 1)[None]
 
 
 def _explanations(search: ModeSearch, mode: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ from torch import Tensor
 
 from bbo.surrogates.hyperparameters import Hyperparameters
 from bbo.surrogates.kernel import Columns, matern52_and_slope_, squared_distances
+from bbo.surrogates.priors import Prior
 from bbo.surrogates.warping import warped_and_slopes
 
 
@@ -49,7 +50,7 @@ class LogPosterior:
         Y: standardized values of each pair's output, `b x n`.
         V: the part of each value's noise variance that is given, in the same units, `b x n`.
         W: how much of the inferred variance the noise of each value has, `b x n`.
-        location, scale: of the normal prior of theta, `p`.
+        prior: of theta.
     """
 
     columns: Columns
@@ -57,8 +58,7 @@ class LogPosterior:
     Y: Tensor
     V: Tensor
     W: Tensor
-    location: Tensor
-    scale: Tensor
+    prior: Prior
 
     def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Values `b` and gradients `b x p`; NaN where K is not positive definite."""
@@ -113,11 +113,5 @@ class LogPosterior:
         if self.columns.blocks:
             parts.append(self.columns.by_position(indicators, by_F[..., len(owner) :]))
 
-        z = (theta - self.location) / self.scale
-        value = torch.where(info == 0, value + self.log_prior(theta), torch.nan)
-        return value, torch.cat(parts, 1) - z / self.scale
-
-    def log_prior(self, theta: Tensor) -> Tensor:
-        """Log density of theta but for a constant, `b`."""
-        z = (theta - self.location) / self.scale
-        return -0.5 * (z * z).sum(1)
+        log_prior, by_prior = self.prior(theta)
+        return torch.where(info == 0, value + log_prior, torch.nan), torch.cat(parts, 1) + by_prior

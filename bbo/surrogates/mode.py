@@ -19,6 +19,7 @@ from bbo.surrogates.kernel import Columns
 from bbo.surrogates.lbfgs import maximize
 from bbo.surrogates.marginal import LogPosterior
 from bbo.surrogates.observations import Observations
+from bbo.surrogates.priors import Prior
 
 # Starts compete on so many observations; only the best goes on with more.
 _COARSE = 128
@@ -63,7 +64,7 @@ class ModeSearch:
     Args:
         features: of the observations, `n x p'`.
         order: of the rows, `n`, such that the same observations in any order give the same bits.
-        location, scale: of the normal prior of theta, `p`.
+        prior: of theta.
         lower, upper: bounds of theta, `p`.
         least_noise: what a known noise variance counts for at least, standardized.
         max_evaluations: of the density in one search.
@@ -73,8 +74,7 @@ class ModeSearch:
     columns: Columns
     features: Tensor
     order: Tensor
-    location: Tensor
-    scale: Tensor
+    prior: Prior
     lower: Tensor
     upper: Tensor
     least_noise: float
@@ -83,7 +83,7 @@ class ModeSearch:
 
     def mode(self, m: int) -> Tensor:
         """Of the prior, `m x p`."""
-        return self.location.clamp(self.lower, self.upper).expand(m, -1)
+        return self.prior.location.clamp(self.lower, self.upper).expand(m, -1)
 
     def climb(self, observations: Observations, starts: Tensor, is_placed: Tensor) -> tuple[Tensor, Tensor]:
         """The best that is reached from starts `r x m x p`, `m x p`, and its log density on the subset, `m`.
@@ -116,7 +116,7 @@ class ModeSearch:
         if conditioned is None:
             return None
         n = len(self.order)
-        prior = self._density(observations).log_prior(theta)
+        prior, _ = self.prior(theta)
         return Settled(
             observations, theta, conditioned, conditioned.log_likelihood + prior - n * observations.scale.log()
         )
@@ -135,7 +135,7 @@ class ModeSearch:
 
     def _box(self, observations: Observations, is_placed: Tensor) -> tuple[Tensor, Tensor]:
         """Bounds by output, `m x p`: what has nothing to be learnt from stays where the prior has its mode."""
-        is_held = torch.zeros(len(is_placed), len(self.location), dtype=torch.bool, device=is_placed.device)
+        is_held = torch.zeros(len(is_placed), self.lower.shape[0], dtype=torch.bool, device=is_placed.device)
         k = 3 * self.columns.dim
         is_held[:, k] = observations.is_all_known
         is_held[:, k + 2 :] = ~is_placed[:, None]
@@ -146,7 +146,7 @@ class ModeSearch:
         """Rows in order."""
         y, V, W = observations.y, observations.V(self.least_noise), observations.W
         y, V, W = (values[:, self.order] for values in (y, V, W))
-        return LogPosterior(self.columns, self.features[self.order], y, V, W, self.location, self.scale)
+        return LogPosterior(self.columns, self.features[self.order], y, V, W, self.prior)
 
     def _climb(
         self,

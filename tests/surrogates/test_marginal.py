@@ -7,6 +7,7 @@ from botorch.models.transforms.input import Warp
 
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
 from bbo.surrogates.marginal import LogPosterior
+from bbo.surrogates.priors import Prior
 
 D = torch.float64
 
@@ -71,7 +72,7 @@ def columns(d=3, categorical=None, is_warped=True, has_positions=False):
 def test_value_and_gradient_equal_autograd_of_the_dense_formula(seed, distance):
     X, Y, V, theta = data(seed=seed)
     W = shares(V)
-    value, grad = LogPosterior(columns(is_warped=distance is numeric), X, Y, V, W, *standard())(theta)
+    value, grad = LogPosterior(columns(is_warped=distance is numeric), X, Y, V, W, Prior(*standard()))(theta)
     assert value.shape == (2,)
     assert grad.shape == (2, 11)
     for k in range(2):
@@ -87,7 +88,7 @@ def test_gradient_equals_finite_differences_also_with_a_categorical_column(is_wa
     X[:, 1] = ((X[:, 1] * 4).floor() + 0.5) / 4
     kinds = columns(3, {1: 4}, is_warped)
     W = shares(V)
-    density = LogPosterior(kinds, kinds.features(X), Y, V, W, *standard())
+    density = LogPosterior(kinds, kinds.features(X), Y, V, W, Prior(*standard()))
     value, grad = density(theta)
     eye = 1e-5 * torch.eye(11, dtype=D)
     for j in range(11):
@@ -110,7 +111,7 @@ def test_gradient_equals_autograd_and_finite_differences_also_in_positions_of_le
     assert kinds.n_positions == 8
     theta = torch.cat([theta, torch.randn(2, 8, dtype=D, generator=torch.Generator().manual_seed(1))], 1)
     W = shares(V)
-    density = LogPosterior(kinds, kinds.features(X), Y, V, W, *standard(3, 8))
+    density = LogPosterior(kinds, kinds.features(X), Y, V, W, Prior(*standard(3, 8)))
     value, grad = density(theta)
 
     def distance(X, warped, j):
@@ -142,8 +143,8 @@ def test_replicates_as_rows_are_as_likely_as_their_means_but_for_what_they_say_o
     means = torch.zeros(len(X), dtype=D).index_add_(0, rows, singles) / counts
     flat = torch.zeros(11, dtype=D), torch.full((11,), 1e9, dtype=D)
     zeros = torch.zeros(1, len(rows), dtype=D)
-    by_rows, _ = LogPosterior(columns(), X[rows], singles[None], zeros, zeros + 1, *flat)(theta)
-    by_means, _ = LogPosterior(columns(), X, means[None], V, 1 / counts[None].to(D), *flat)(theta)
+    by_rows, _ = LogPosterior(columns(), X[rows], singles[None], zeros, zeros + 1, Prior(*flat))(theta)
+    by_means, _ = LogPosterior(columns(), X, means[None], V, 1 / counts[None].to(D), Prior(*flat))(theta)
     v = theta[0, -2].exp()
     within = -((singles - means[rows]) ** 2).sum() / (2 * v)
     freedom = len(rows) - len(X)
@@ -163,14 +164,14 @@ def test_value_equals_gpytorch():
     mean = (weights @ Y[0] / weights.sum()).expand(len(X))
     reference = gpytorch.distributions.MultivariateNormal(mean, K).log_prob(Y[0])
     flat = torch.zeros(11, dtype=D), torch.full((11,), 1e6, dtype=D)
-    value, _ = LogPosterior(columns(), X, Y, V, torch.ones_like(V), *flat)(theta)
+    value, _ = LogPosterior(columns(), X, Y, V, torch.ones_like(V), Prior(*flat))(theta)
     assert value.item() == pytest.approx(reference.item(), rel=1e-9)
 
 
 def test_repeated_rows_keep_the_gradient_finite():
     X, Y, V, theta = data(b=1)
     X[1] = X[0]
-    value, grad = LogPosterior(columns(), X, Y, V, torch.ones_like(V), *standard())(theta)
+    value, grad = LogPosterior(columns(), X, Y, V, torch.ones_like(V), Prior(*standard()))(theta)
     assert math.isfinite(value.item())
     assert grad.isfinite().all()
 
@@ -182,7 +183,7 @@ def test_corners_of_the_cube_under_extreme_exponents_keep_value_and_gradient_fin
     X[:, 1] = ((X[:, 1] * 4).floor() + 0.5) / 4
     theta[:, 3:6], theta[:, 6:9] = (math.log(e) for e in exponents)
     kinds = columns(3, {1: 4})
-    value, grad = LogPosterior(kinds, kinds.features(X), Y, V, torch.ones_like(V), *standard())(theta)
+    value, grad = LogPosterior(kinds, kinds.features(X), Y, V, torch.ones_like(V), Prior(*standard()))(theta)
     assert math.isfinite(value.item())
     assert grad.isfinite().all()
 
@@ -191,9 +192,9 @@ def test_singular_covariance_gives_nan_and_leaves_the_other_rows_as_they_are():
     X, Y, V, theta = data(b=2)
     X[1] = X[0]
     V.zero_()
-    alone, _ = LogPosterior(columns(), X, Y[1:], V[1:], torch.ones_like(V[1:]), *standard())(theta[1:])
+    alone, _ = LogPosterior(columns(), X, Y[1:], V[1:], torch.ones_like(V[1:]), Prior(*standard()))(theta[1:])
     theta[0, -2:] = torch.tensor([-800.0, 0.0])
-    value, _ = LogPosterior(columns(), X, Y, V, torch.ones_like(V), *standard())(theta)
+    value, _ = LogPosterior(columns(), X, Y, V, torch.ones_like(V), Prior(*standard()))(theta)
     assert value[0].isnan()
     assert value[1].item() == pytest.approx(alone.item(), rel=1e-12)
 
@@ -205,3 +206,16 @@ def test_kernel_has_its_gradient_also_at_the_observed_points():
     at_observed = X.clone().requires_grad_()
     (grad,) = torch.autograd.grad(matern52(squared_distances(X, at_observed))[0, 0], at_observed)
     assert grad.abs().max() < 1e-12
+
+
+def test_the_density_with_a_prior_of_few_columns_has_its_gradient():
+    X, Y, V, theta = data()
+    density = LogPosterior(columns(), X, Y, V, torch.ones_like(V), Prior(*standard(), n_sparse=3, alpha=0.1))
+    value, gradient = density(theta)
+    step = 1e-6
+    for k in range(theta.shape[1]):
+        shift = torch.zeros_like(theta)
+        shift[:, k] = step
+        slope = (density(theta + shift)[0] - density(theta - shift)[0]) / (2 * step)
+        assert gradient[:, k].tolist() == pytest.approx(slope.tolist(), rel=1e-4, abs=1e-4)
+    assert value.isfinite().all()
