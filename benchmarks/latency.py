@@ -29,6 +29,7 @@ SEQUENTIAL = {"hartmann6": ("bbo", "gpsampler"), "ackley10": ("bbo", "gpsampler"
 PROBLEM = "ackley10"
 _N_UNSEEN = 2
 _FEWEST = 5
+_N_TRIALS = 60
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def asked(label: str, size: int, options: argparse.Namespace) -> Cell:
     news = [evaluate(PROBLEM, problem, p, 0) for p in first_points(problem, 0, size)]
     seconds: list[float] = []
     try:
-        with method(label, options).start(problem, 0, size) as conversation:
+        with method(label, options).start(problem, 0, size, _N_TRIALS) as conversation:
             ends = time.perf_counter() + options.seconds
             while len(seconds) < _N_UNSEEN + _FEWEST or time.perf_counter() < ends:
                 began = time.perf_counter()
@@ -77,13 +78,12 @@ def asked(label: str, size: int, options: argparse.Namespace) -> Cell:
 
 def whole_run(label: str, name: str, seed: int, options: argparse.Namespace) -> float:
     """Seconds of all suggestions of a run of 60 trials."""
-    from quality_runs import N_TRIALS
     from quality_suite import SUITE, Told, evaluate
 
     problem = SUITE[name](seed)
     total, news = 0.0, list[Told]()
-    with method(label, options).start(problem, seed, 0) as conversation:
-        for _ in range(N_TRIALS):
+    with method(label, options).start(problem, seed, 0, _N_TRIALS) as conversation:
+        for _ in range(_N_TRIALS):
             began = time.perf_counter()
             params, _ = conversation.suggest(news)
             total += time.perf_counter() - began

@@ -2,6 +2,7 @@
 
     python benchmarks/quality.py                       bbo on seeds 0 to 9, compared with the peers' records
     python benchmarks/quality.py --suite constrained   on designs and problems of which little is feasible
+    python benchmarks/quality.py --suite many-dimensions   300 trials in 60 and 200 dimensions
     python benchmarks/quality.py --shift 1             other shifts, rotations and seeds: 1000 to 1009
     python benchmarks/quality.py --equal-first         10 equal first points, for those methods that take them
     python benchmarks/quality.py --markdown FILE       the same, and the tables as Markdown
@@ -32,7 +33,6 @@ import torch
 from machine import described
 from quality_runs import (
     N_EQUAL,
-    N_TRIALS,
     OURS,
     PEERS,
     RANDOM,
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
     n_given = N_EQUAL if options.equal_first else 0
-    problems = options.problems or SUITES[options.suite]
+    problems = options.problems or SUITES[options.suite].problems
     wanted = cells(problems, [_SHIFT * options.shift + s for s in options.seeds], n_given)
     if options.command == "record":
         if options.method is None:
@@ -138,7 +138,8 @@ def main() -> None:
     runs |= {m: list(kept(options.records / f"{m}.jsonl", wanted).values()) for m in (RANDOM, *PEERS)}
     seeds = sorted({seed for _, seed, _ in wanted})
     design = f"{N_EQUAL} equal first points" if n_given else "own first designs"
-    said = f"{N_TRIALS} trials, {design}, seeds {seeds[0]} to {seeds[-1]}.\n{described()}; one thread per process.\n"
+    run_as = f"{SUITES[options.suite].n_trials} trials, {design}, seeds {seeds[0]} to {seeds[-1]}"
+    said = f"{run_as}.\n{described()}; one thread per process.\n"
     middling = {name: penalty(name).middle for name in problems if SUITE[name](0).objectives[1:]}
     text = f"{said}\n{tables(Scores(runs, known_best(problems), middling))}\n"
     print("\n" + text)

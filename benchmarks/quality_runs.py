@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import pandas as pd
 from machine import described
 from quality_suite import SUITE, Told, evaluate, fingerprint, first_points
+from quality_suite import trials as trials_of
 
 from bbo import Study
 from bbo.errors import SpaceError
@@ -28,7 +29,6 @@ from bbo.strategies import GP, RandomSearch
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"
-N_TRIALS = 60
 N_EQUAL = 10  # first points that are given, in the second table
 _N_FIRST_KEPT = 5
 _LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
@@ -55,7 +55,9 @@ class Conversation(Protocol):
 class Method(Protocol):
     """Something that optimizes."""
 
-    def start(self, problem: Problem, seed: int, n_given: int) -> AbstractContextManager[Conversation]: ...
+    def start(
+        self, problem: Problem, seed: int, n_given: int, n_trials: int
+    ) -> AbstractContextManager[Conversation]: ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Ours:
     device: str = "cpu"
 
     @contextmanager
-    def start(self, problem: Problem, seed: int, n_given: int) -> Iterator[Conversation]:
+    def start(self, problem: Problem, seed: int, n_given: int, n_trials: int) -> Iterator[Conversation]:
         # Where first points are given, none of its own come after them.
         gp = GP(n_first=n_given or None, device=self.device)
         strategy: Strategy = RandomSearch() if self.is_random else gp
@@ -115,7 +117,7 @@ class Running:
     command: tuple[str, ...]
 
     @contextmanager
-    def start(self, problem: Problem, seed: int, n_given: int) -> Iterator[Conversation]:
+    def start(self, problem: Problem, seed: int, n_given: int, n_trials: int) -> Iterator[Conversation]:
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 self.command,
@@ -127,19 +129,21 @@ class Running:
                 text=True,
             )
             try:
-                yield _Program(process, errors, problem, seed)
+                yield _Program(process, errors, problem, seed, n_trials)
             finally:
                 process.kill()
                 process.communicate()
 
 
 class _Program:
-    def __init__(self, process: "subprocess.Popen[str]", errors: Any, problem: Problem, seed: int) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[str]", errors: Any, problem: Problem, seed: int, n_trials: int
+    ) -> None:
         self._process, self._errors = process, errors
         wanted = Objectives(tuple(problem.objectives))
         bounds = sum((c.lower is not None) + (c.upper is not None) for c in wanted.constraints)
         task = {"parameters": problem.space.to_dict()["parameters"], "n_violations": bounds}
-        self.versions: dict[str, str] = self._answer(task | {"seed": seed, "n_trials": N_TRIALS})
+        self.versions: dict[str, str] = self._answer(task | {"seed": seed, "n_trials": n_trials})
 
     def suggest(self, told: Sequence[Told]) -> tuple[dict[str, Any], float]:
         plain = [asdict(t) for t in told]
@@ -195,13 +199,14 @@ class Record:
         return self.problem, self.fingerprint, self.seed, self.n_given
 
 
-def run(label: str, method: Method, name: str, seed: int, *, n_given: int = 0, n_trials: int = N_TRIALS) -> Record:
-    """One run; a peer that fails ends it early, which its record says."""
+def run(label: str, method: Method, name: str, seed: int, *, n_given: int = 0, n_trials: int | None = None) -> Record:
+    """One run, of as many trials as the problem's suite has; a peer that fails ends it early, which its record says."""
+    n_trials = trials_of(name) if n_trials is None else n_trials
     problem = SUITE[name](seed)
     trials = [evaluate(name, problem, p, seed) for p in first_points(problem, seed, n_given)]
     news, seconds, versions, error = list(trials), [], {}, ""
     try:
-        with method.start(problem, seed, n_given) as conversation:
+        with method.start(problem, seed, n_given, n_trials) as conversation:
             versions = conversation.versions
             while len(trials) < n_trials:
                 params, cpu_s = conversation.suggest(news)
@@ -250,6 +255,8 @@ PEERS: dict[str, Peer] = {
     "ngopt": Peer(("with_nevergrad.py",), "nevergrad"),
     "tpe": Peer(("with_optuna.py", "tpe"), "optuna"),
     "gpsampler": Peer(("with_optuna.py", "gp"), "optuna"),
+    "optuna-cmaes": Peer(("with_optuna.py", "cmaes"), "optuna", takes_first=False),
+    "turbo": Peer(("with_turbo.py",), "botorch"),
     "botorch": Peer(("with_botorch.py",), "botorch"),
     "ax": Peer(("with_ax.py",), "ax"),
     "smac": Peer(("with_smac.py",), "smac"),

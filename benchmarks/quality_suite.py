@@ -12,8 +12,13 @@
 | five designs of `bbo.problems.engineering` | 2 to 7 | 3 to 11 constraints |
 | g06, g09 | 2; 7 | 0.007 and 0.5 % of the space are feasible |
 
-The first eight are other functions under every seed. Of gradient boosting the seed decides the noise of training, which
-is the same for all trials of a run: within a run no problem has noise.
+| problem | parameters | of the suite of many dimensions |
+|---|---|---|
+| hartmann6-of-60, rosenbrock5-of-200 | 60; 200 | 6 and 5 of them matter, moved and turned |
+| levy60, ackley200 | 60; 200 | moved and turned |
+
+The first eight, and those of many dimensions, are other functions under every seed. Of gradient boosting the seed
+decides the noise of training, which is the same for all trials of a run: within a run no problem has noise.
 """
 
 import hashlib
@@ -29,7 +34,7 @@ from scipy.stats import qmc
 from bbo.history import Array
 from bbo.objective import Objectives
 from bbo.problems import PROBLEMS, Ackley, Griewank, Hartmann6, Levy, Rosenbrock, StyblinskiTang
-from bbo.problems.wrappers import Categorized, Moved
+from bbo.problems.wrappers import Categorized, Embedded, Moved
 from bbo.protocols import Problem
 
 _N_PROBED = 3
@@ -56,8 +61,33 @@ _CONSTRAINED: dict[str, Callable[[int], Problem]] = {
     name: lambda _, name=name: PROBLEMS[name]()  # type: ignore[misc]
     for name in (*_DESIGNS, "g06", "g09")
 }
-SUITES: dict[str, tuple[str, ...]] = {"general": tuple(_GENERAL), "constrained": tuple(_CONSTRAINED)}
-SUITE = _GENERAL | _CONSTRAINED
+_MANY_DIMENSIONS: dict[str, Callable[[int], Problem]] = {
+    "hartmann6-of-60": lambda seed: Embedded(Moved(Hartmann6(), seed), 60, seed),
+    "rosenbrock5-of-200": lambda seed: Embedded(Moved(Rosenbrock(5), seed), 200, seed),
+    "levy60": lambda seed: Moved(Levy(60), seed),
+    "ackley200": lambda seed: Moved(Ackley(200), seed),
+}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Problems that are compared after the same number of trials."""
+
+    problems: tuple[str, ...]
+    n_trials: int
+
+
+SUITES = {
+    "general": Suite(tuple(_GENERAL), 60),
+    "constrained": Suite(tuple(_CONSTRAINED), 60),
+    "many-dimensions": Suite(tuple(_MANY_DIMENSIONS), 300),
+}
+SUITE = _GENERAL | _CONSTRAINED | _MANY_DIMENSIONS
+
+
+def trials(name: str) -> int:
+    """How many a run on this problem has."""
+    return next(suite.n_trials for suite in SUITES.values() if name in suite.problems)
 
 
 @dataclass(frozen=True)

@@ -326,7 +326,9 @@ def _metric(problem: Problem) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", nargs="+", choices=SUITE, default=list(SUITES["general"]), metavar="PROBLEM")
+    parser.add_argument(
+        "--problems", nargs="+", choices=SUITE, default=list(SUITES["general"].problems), metavar="PROBLEM"
+    )
     parser.add_argument("--modes", nargs="*", choices=MODES, default=list(MODES), metavar="MODE")
     parser.add_argument("--seeds", type=seeds_in, default=seeds_in("0-9"), help="as 0-4,7 (default 0-9)")
     parser.add_argument("--workers", type=int, default=2, help="runs at once, of one thread each")

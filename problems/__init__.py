@@ -68,7 +68,8 @@ PROBLEMS: dict[str, Entry] = {
 }
 
 _CLASSES = {entry.class_name: entry for entry in PROBLEMS.values()} | {
-    name: Entry("wrappers", name) for name in ("Categorized", "Delayed", "EvaluationError", "Failing", "Moved", "Noisy")
+    name: Entry("wrappers", name)
+    for name in ("Categorized", "Delayed", "Embedded", "EvaluationError", "Failing", "Moved", "Noisy")
 }
 __all__ = ["PROBLEMS", "Entry", "make", *_CLASSES]
 

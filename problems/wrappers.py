@@ -1,4 +1,4 @@
-"""Noise, failure, delay, motion and categories around a problem; what is known about the problem stays known.
+"""Noise, failure, delay, motion, categories and idle parameters around a problem; what is known of it stays known.
 
 Each is a function of (params, seed) alone, as the problem within is: the trial's seed decides the noise, and the same
 trial evaluated again gives the same value or the same failure. They nest: `Delayed(Noisy(Branin(), sd=0.1),
@@ -22,7 +22,7 @@ from bbo.protocols import Problem
 from bbo.space import Categorical, Float, Space
 
 # What a wrapper's seed is for, below the words of `bbo.seeding`, so that what the wrappers draw is independent.
-_NOISE, _FAILURE, _MOTION, _LETTERS = 1, 2, 3, 4
+_NOISE, _FAILURE, _MOTION, _LETTERS, _ORDER = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -269,3 +269,48 @@ class Categorized(_Wrapper):
         point = self.space.check(params)
         numbers = {name: dealt[point[name]] for name, dealt in self.levels.items()}
         return self.problem.evaluate({**point, **numbers}, fidelity=fidelity, seed=seed)
+
+
+@dataclass(frozen=True)
+class Embedded(_Wrapper):
+    """A problem among further parameters, numbers in [0, 1] that change nothing; the seed deals their order.
+
+    Of `optima` these have the value 0.5.
+
+    Args:
+        n_parameters: of the whole space.
+        seed: decides where in it the problem's own parameters stand.
+    """
+
+    n_parameters: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        own = self.problem.space.dim
+        if self.n_parameters < own:
+            raise ValueError(f"{self.name} has {own} parameters: got n_parameters={self.n_parameters}.")
+        taken = [name for name in self.problem.space.names if name.startswith("idle")]
+        if taken:
+            raise ValueError(f"Embedded calls its parameters idle1, idle2, ...: {self.name} has {taken}.")
+
+    @cached_property
+    def space(self) -> Space:
+        n_idle = self.n_parameters - self.problem.space.dim
+        every = [*self.problem.space.parameters, *(Float(f"idle{k + 1}", 0.0, 1.0) for k in range(n_idle))]
+        rng = seeding.generator(self.seed, seeding.NOISE, _ORDER)
+        return Space(tuple(every[k] for k in rng.permutation(len(every)).tolist()))
+
+    @property
+    def optima(self) -> tuple[tuple[Any, ...], ...] | None:
+        known = super().optima
+        if known is None:
+            return None
+        at = [dict(zip(self.problem.space.names, optimum, strict=True)) for optimum in known]
+        return tuple(tuple(values.get(name, 0.5) for name in self.space.names) for values in at)
+
+    def evaluate(
+        self, params: Mapping[str, Any], *, fidelity: Mapping[str, float] | None = None, seed: int = 0
+    ) -> dict[str, float]:
+        point = self.space.check(params)
+        own = {name: point[name] for name in self.problem.space.names}
+        return self.problem.evaluate(own, fidelity=fidelity, seed=seed)

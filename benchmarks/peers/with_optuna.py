@@ -1,4 +1,4 @@
-"""Optuna's samplers with their defaults: `tpe` or `gp` is the argument. Both know constraints."""
+"""Optuna's samplers with their defaults: `tpe`, `gp` or `cmaes` is the argument. The first two know constraints."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from peer import Parameter, Params, Task, Told, serve
 
-KINDS = {"tpe": optuna.samplers.TPESampler, "gp": optuna.samplers.GPSampler}
+KINDS = {"tpe": optuna.samplers.TPESampler, "gp": optuna.samplers.GPSampler, "cmaes": optuna.samplers.CmaEsSampler}
 
 
 def distribution(p: Parameter) -> BaseDistribution:

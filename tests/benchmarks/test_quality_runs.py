@@ -92,12 +92,12 @@ def test_every_peer_has_a_program_and_a_lock_file(label):
 
 
 def test_the_suite_has_twelve_problems_of_4_to_30_parameters():
-    dims = [SUITE[name](0).space.dim for name in SUITES["general"]]
+    dims = [SUITE[name](0).space.dim for name in SUITES["general"].problems]
     assert (len(dims), min(dims), max(dims)) == (12, 4, 30)
 
 
 def test_the_constrained_suite_has_all_designs_and_two_problems_of_which_hardly_anything_is_feasible():
-    families = [PROBLEMS[name].family for name in SUITES["constrained"]]
+    families = [PROBLEMS[name].family for name in SUITES["constrained"].problems]
     assert families == ["engineering"] * 5 + ["constrained"] * 2
 
 
@@ -108,7 +108,7 @@ def test_where_hardly_a_point_is_feasible_those_that_violate_least_stand_for_the
 
 
 def test_the_seed_makes_other_problems_of_the_synthetic_ones():
-    general = SUITES["general"]
+    general = SUITES["general"].problems
     changed = [name for name in general if fingerprint(name, 0) != fingerprint(name, 1)]
     fixed = {"welded-beam", "speed-reducer", "gradient-boosting-diabetes", "svm-digits"}
     assert set(changed) == set(general) - fixed

@@ -11,7 +11,7 @@ import pytest
 from bbo.errors import SpaceError
 from bbo.objective import Minimize, Objectives
 from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Levy, Noisy, PressureVessel
-from bbo.problems.wrappers import Categorized, Moved
+from bbo.problems.wrappers import Categorized, Embedded, Moved
 from bbo.space import Float, Int, Space
 
 
@@ -24,6 +24,7 @@ WRAPPED = {
     "failing": lambda: Failing(Branin(), where=_is_in_a_corner),
     "delayed": lambda: Delayed(Branin(), seconds=0.0),
     "moved": lambda: Moved(Levy(4), seed=3),
+    "embedded": lambda: Embedded(Branin(), 5, seed=2),
     "categorized": lambda: Categorized(Moved(Levy(4), seed=3), {"x1": 3, "x3": 5}, seed=4),
 }
 EVERY = {**PROBLEMS, **WRAPPED}
