@@ -12,8 +12,8 @@ as before.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,6 +31,7 @@ from bbo.surrogates.transforms import Bilog, YeoJohnson
 
 # Of mean, standard deviation and incumbent, any shape, elementwise.
 Utility = Callable[[Tensor, Tensor, Tensor], Tensor]
+Transform = YeoJohnson | Bilog
 
 # Labels are steps, which warping takes for a function that is steep there and flat elsewhere, and is too sure of it:
 # held-out log probability of labels -0.78 with and -0.47 without, over 5 shapes of the failing region, 2 and 5 columns.
@@ -40,6 +41,7 @@ _OF_FAILURE = ExactGP(warping=None, outliers=None)
 _REACH = 10.0
 _LARGEST_VARIANCE = 1e300  # where a slope overflows
 _FEWEST_FAILED = 2
+_LOOKS_AGAIN = 2  # at the transform of the objective, once outliers are known
 # Observed points count as equals of the best while they are below it by at most so many standard deviations of the
 # difference, and as known exactly while that of the best is a smaller share of their spread.
 _RIVALRY = 3.0
@@ -67,12 +69,12 @@ class Scale:
         low, high: bounds of what is given back where the transform is bent.
     """
 
-    transform: YeoJohnson | Bilog
+    transform: Transform
     low: float
     high: float
 
     @staticmethod
-    def of(transform: YeoJohnson | Bilog, values: Tensor) -> "Scale":
+    def of(transform: Transform, values: Tensor) -> "Scale":
         """For a transform that was fitted to these values, `n`."""
         low, high = float(values.min()), float(values.max())
         margin = _REACH * (high - low)
@@ -130,25 +132,16 @@ class Belief:
             counts: of how many measurements each of them is the mean, `n x (1 + c)`; 1 when None.
             categorical: number of levels by column, for columns whose levels have no order.
             warm: the `warm` of an earlier belief of nearly the same data: its hyperparameters are followed by a few
-                steps, and the transforms stay those chosen then.
+                steps, and its transforms stay.
             of_failure: of the labels, +1 for failed and -1 for completed.
         """
         values = [Y[:, 0], *G.unbind(1)]
-        maps: list[YeoJohnson | Bilog] = [YeoJohnson.fit(Y[:, 0]), *(Bilog.fit(g) for g in G.unbind(1))]
-        if warm is not None:
-            maps = [t if k in warm["bent"] else t.identity for k, t in enumerate(maps)]
-        chosen, outputs = _compared(
-            surrogate,
-            X,
-            values,
-            maps,
-            Yvar,
-            counts,
-            categorical=categorical,
-            warm=None if warm is None else warm["outputs"],
-            trusted=unconfirmed_best(X, Y[:, 0]),
-            is_settled=warm is not None,
-        )
+        fits = _Fits(surrogate, X, values, Yvar, counts, categorical, unconfirmed_best(X, Y[:, 0]))
+        chosen = None if warm is None else _restored(warm.get("transforms"), len(values))
+        if warm is None or chosen is None:
+            chosen, outputs = fits.compared()
+        else:
+            outputs = fits.of(list(enumerate(chosen)), warm["outputs"])
         scales = tuple(Scale.of(t, v) for t, v in zip(chosen, values, strict=True))
         success = None
         if len(X_failed) >= _FEWEST_FAILED:
@@ -165,7 +158,7 @@ class Belief:
         rivals = X[feasible][_rivals(mean[feasible], sd[feasible], spread[0])]
         models = {"outputs": outputs, "success": success}
         settled: dict[str, Any] = {name: model.hyperparameters for name, model in models.items() if model is not None}
-        settled["bent"] = [k for k, t in enumerate(maps) if t == chosen[k] and t != t.identity]
+        settled["transforms"] = [asdict(t) for t in chosen]
         return Belief(outputs, success, scales, best_f, rivals, spread, settled)
 
     @property
@@ -300,51 +293,81 @@ class Acquisition(Protocol):
         ...
 
 
-def _compared(
-    surrogate: Surrogate,
-    X: Tensor,
-    values: list[Tensor],
-    maps: list[YeoJohnson | Bilog],
-    Yvar: Tensor | None,
-    counts: Tensor | None,
-    *,
-    categorical: Mapping[int, int],
-    warm: Mapping[str, Any] | None,
-    trusted: Tensor,
-    is_settled: bool,
-) -> tuple[list[YeoJohnson | Bilog], Fitted]:
-    """For each of the outputs its map or the identity, whichever the surrogate explains the values better with.
+@dataclass(frozen=True)
+class _Fits:
+    """Of one set of observations under several transforms.
 
     Args:
         values: of the outputs, `n` each, the objective's first.
+        Yvar, counts: as of `Belief.fit`.
         trusted: values of the objective that are no outliers, `n`.
-        is_settled: whether the maps are to be taken as they are.
     """
-    plain = list(maps) if is_settled else [t.identity for t in maps]
-    bent = [k for k, t in enumerate(maps) if t != plain[k]]
-    transforms = plain + [maps[k] for k in bent]
-    wanted = [*range(len(values)), *bent]
-    columns = [values[k] for k in wanted]
-    log_slopes = torch.stack([t.log_slope(v) for t, v in zip(transforms, columns, strict=True)], 1)
-    # A search that has just met a narrow peak must not take it for an outlier.
-    is_objective = torch.tensor([k == 0 for k in wanted], dtype=torch.bool, device=X.device)
-    candidates = surrogate.fit(
-        X,
-        torch.stack([t.forward(v) for t, v in zip(transforms, columns, strict=True)], 1),
+
+    surrogate: Surrogate
+    X: Tensor
+    values: list[Tensor]
+    Yvar: Tensor | None
+    counts: Tensor | None
+    categorical: Mapping[int, int]
+    trusted: Tensor
+
+    def compared(self) -> tuple[list[Transform], Fitted]:
+        """For each of the outputs a transform or none, whichever the surrogate explains the values better with.
+
+        Outliers would bend the objective's, so once they are seen it is fitted to the other values as well.
+        """
+        bent: list[Transform] = [YeoJohnson.fit(self.values[0]), *(Bilog.fit(g) for g in self.values[1:])]
+        tried = [(k, t.identity) for k, t in enumerate(bent)]
+        tried += [(k, t) for k, t in enumerate(bent) if t != t.identity]
+        chosen, evidence, outputs = self._best(tried)
+        for _ in range(_LOOKS_AGAIN):
+            outliers = getattr(outputs, "outliers", None)
+            usual = self.values[0] if outliers is None else self.values[0][~outliers[:, 0]]
+            again = YeoJohnson.fit(usual)
+            if len(usual) == len(self.values[0]) or again in (chosen[0], again.identity):
+                break
+            others = [again, *chosen[1:]]
+            _, better, fitted = self._best(list(enumerate(others)))
+            if not better[0] > evidence[0]:
+                break
+            chosen, evidence, outputs = others, better, fitted
+        return chosen, outputs
+
+    def of(self, transforms: Sequence[tuple[int, Transform]], warm: Mapping[str, Any] | None = None) -> Fitted:
+        """Of outputs, by their numbers, each under a transform."""
+        wanted = [k for k, _ in transforms]
+        columns = [t.forward(self.values[k]) for k, t in transforms]
         # To first order a value's deviation is multiplied by the slope.
-        None if Yvar is None else (Yvar[:, wanted] * (2 * log_slopes).exp()).clamp_max(_LARGEST_VARIANCE),
-        None if counts is None else counts[:, wanted],
-        categorical=categorical,
-        warm=warm,
-        trusted=trusted[:, None] & is_objective,
-    )
-    # Densities of transformed values, brought to the units of the values themselves.
-    evidence = (candidates.log_evidence + log_slopes.mean(0)).tolist()
-    chosen = list(range(len(values)))
-    for j, k in enumerate(bent, start=len(values)):
-        if evidence[j] > evidence[k] or math.isnan(evidence[k]):
-            chosen[k] = j
-    return [transforms[j] for j in chosen], candidates.subset_output(chosen) if bent else candidates
+        slopes = torch.stack([t.log_slope(self.values[k]) for k, t in transforms], 1)
+        # A search that has just met a narrow peak must not take it for an outlier.
+        is_objective = torch.tensor([k == 0 for k in wanted], dtype=torch.bool, device=self.X.device)
+        return self.surrogate.fit(
+            self.X,
+            torch.stack(columns, 1),
+            None if self.Yvar is None else (self.Yvar[:, wanted] * (2 * slopes).exp()).clamp_max(_LARGEST_VARIANCE),
+            None if self.counts is None else self.counts[:, wanted],
+            categorical=self.categorical,
+            warm=warm,
+            trusted=self.trusted[:, None] & is_objective,
+        )
+
+    def _best(self, tried: Sequence[tuple[int, Transform]]) -> tuple[list[Transform], list[float], Fitted]:
+        """Of each output, the transform among those tried with the most evidence, and that; the first of equals."""
+        candidates = self.of(tried)
+        # Densities of transformed values, brought to the units of the values themselves.
+        slopes = torch.stack([t.log_slope(self.values[k]).mean() for k, t in tried])
+        evidence = [-math.inf if math.isnan(e) else e for e in (candidates.log_evidence + slopes).tolist()]
+        numbers = [[j for j, (i, _) in enumerate(tried) if i == k] for k in range(len(self.values))]
+        best = [max(of_output, key=lambda j: evidence[j]) for of_output in numbers]
+        outputs = candidates if best == list(range(len(tried))) else candidates.subset_output(best)
+        return [tried[j][1] for j in best], [evidence[j] for j in best], outputs
+
+
+def _restored(plain: Sequence[Mapping[str, Any]] | None, m: int) -> list[Transform] | None:
+    """What `Belief.warm` says of the transforms of m outputs; None where it says nothing of them."""
+    if plain is None or len(plain) != m:
+        return None
+    return [YeoJohnson(**plain[0]), *(Bilog(**options) for options in plain[1:])]
 
 
 def _mean_sd(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:

@@ -57,13 +57,16 @@ def pursue(search: ModeSearch, plain: Settled, smooth: Tensor, trusted: Tensor, 
         trusted: values that are none, `m x n`.
         share: of values that are outliers, before any are seen.
     """
-    is_strange = _strange(search, plain, trusted, price(share))[0].any(1)
+    # Either may be blind: what a wiggly function has followed looks usual, and all is usual where noise is believed in.
+    seen = [plain, search.settle(plain.observations, smooth) or plain]
+    looks = [_strange(search, settled, trusted, price(share)) for settled in seen]
+    first = torch.stack([torch.where(chosen, more, 0.0) for chosen, more in looks]).amax(0)
+    is_strange = (first > 0).any(1)
     if not bool(is_strange.any()):
         return plain
     k = is_strange.nonzero()[:, 0]
     before = plain.subset(k)
-    seen = search.settle(before.observations, smooth[k]) or before
-    doubting = _doubting(search, seen, trusted[k], price(share))
+    doubting = _doubting(search, seen[-1].subset(k), first[k], trusted[k], price(share))
     rival, evidence = _rival(search, before, doubting)
     cost = price(share) * doubting.observations.is_outlier.sum(1)
     is_kept = (doubting.evidence - cost > evidence + _CLEARLY)[:, None]
@@ -142,19 +145,25 @@ def _strange(search: ModeSearch, settled: Settled, trusted: Tensor, price: float
     return chosen & (ranked >= ranked.topk(n_more, 1).values[:, -1:]), extra
 
 
-def _doubting(search: ModeSearch, settled: Settled, trusted: Tensor, price: float) -> Settled:
-    """With outliers, a few more in every round; those that later rounds explain are let go."""
+def _doubting(search: ModeSearch, settled: Settled, first: Tensor, trusted: Tensor, price: float) -> Settled:
+    """With outliers, a few more in every round; those that later rounds explain are let go.
+
+    Args:
+        first: what is added to standard deviations in the first round, `m x n`.
+    """
+    extra = first
     for _ in range(_ROUNDS):
-        chosen, extra = _strange(search, settled, trusted, price)
-        if bool((chosen == settled.observations.is_outlier).all()):
-            break
-        observations = settled.observations.doubting(torch.where(chosen, extra, 0.0))
+        observations = settled.observations.doubting(extra)
         starts = torch.stack([_in_units(search, settled, observations.scale), search.mode(len(extra))])
         theta, _ = search.climb(observations, starts, _is_placed(search, settled))
         again = search.settle(observations, theta)
         if again is None:
             break
         settled = again
+        chosen, extra = _strange(search, settled, trusted, price)
+        if bool((chosen == settled.observations.is_outlier).all()):
+            break
+        extra = torch.where(chosen, extra, 0.0)
     return settled
 
 

@@ -280,12 +280,39 @@ def test_next_fit_goes_on_where_the_last_ended_and_agrees_with_a_cold_one():
     X, Z = uniform(30, 2), uniform(20, 2, seed=1)
     first = believed(X[:28], cliff(X[:28]), flat(X[:28]), 0.1 * uniform(3, 2, seed=5))
     warm = json.loads(json.dumps(first.warm))
-    assert (warm["bent"], len(warm["outputs"]["noise"])) == ([0], 2)
+    assert [t for t in warm["transforms"] if t.get("power", 1.0) != 1.0] == warm["transforms"][:1]
+    assert len(warm["outputs"]["noise"]) == 2
     again, fits = fits_of(X, cliff(X), flat(X), 0.1 * uniform(3, 2, seed=5), warm=warm)
     assert fits == [(2, True)]
     cold = believed(X, cliff(X), flat(X), 0.1 * uniform(3, 2, seed=5))
+    # The transform of the objective stayed that of fewer points, so medians are compared, under one of them.
+    ours, theirs = (b.scales[0](b.outputs.mean_sd(Z)[0][:, 0]) for b in (again, cold))
+    bent = cold.scales[0].transform
+    assert torch.allclose(bent.forward(ours), bent.forward(theirs), rtol=0.05, atol=0.02)
     for ours, theirs in zip(again.outputs.mean_sd(Z), cold.outputs.mean_sd(Z), strict=True):
-        assert torch.allclose(ours, theirs, rtol=0.05, atol=0.02)
+        assert torch.allclose(ours[:, 1], theirs[:, 1], rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_outliers_do_not_bend_the_objective_or_straighten_it(seed):
+    """Values over decades, three of them far below: the transform is that of the others, the strange ones are seen."""
+    X = uniform(50, 2, seed=seed)
+    Y = (2 * waves(X)).exp()
+    off = torch.tensor([4, 21, 33])
+    told = Y.clone()
+    told[off] -= 10.0 * Y.std()
+    with_outliers, clean = (believed(X, values, X.new_empty(50, 0)) for values in (told, Y))
+    assert clean.scales[0].transform.power < 0.5
+    assert with_outliers.scales[0].transform.power == pytest.approx(clean.scales[0].transform.power, abs=0.3)
+    Z = uniform(200, 2, seed=seed + 50)
+    truth = (2 * waves(Z)).exp()
+    bent = clean.scales[0].transform
+    errors = [
+        (bent.forward(truth[:, 0]) - bent.forward(b.scales[0](b.outputs.mean_sd(Z)[0][:, 0]))).square().mean()
+        for b in (with_outliers, clean)
+    ]
+    assert errors[0] < 2 * errors[1] + 0.02 * bent.forward(truth[:, 0]).var()
+    assert (with_outliers.outputs.outliers[:, 0].nonzero()[:, 0] == off).all()
 
 
 def test_worst_rung_is_told():
