@@ -26,6 +26,7 @@ class Parameter:
         kind: "float", "int" or "categorical".
         low, high: bounds of a number, both attainable.
         log: whether the logarithm is searched.
+        step: of a number that is a multiple of it above `low`; None where it may be any.
         choices: of a category, strings.
     """
 
@@ -34,6 +35,7 @@ class Parameter:
     low: float = math.nan
     high: float = math.nan
     log: bool = False
+    step: float | None = None
     choices: tuple[str, ...] = ()
 
     def position(self, value: Any) -> float:
@@ -46,7 +48,17 @@ class Parameter:
         low, high = (math.log(x) if self.log else x for x in (self.low, self.high))
         v = low + min(max(position, 0.0), 1.0) * (high - low)
         v = min(max(math.exp(v) if self.log else v, self.low), self.high)
+        if self.step is not None:
+            v = self.low + self.step * round((v - self.low) / self.step)
         return round(v) if self.kind == "int" else v
+
+    @property
+    def levels(self) -> list[float] | None:
+        """Positions in [0, 1] of the values of a number that has few; None of others."""
+        step = 1 if self.kind == "int" and self.step is None else self.step
+        if self.choices or step is None:
+            return None
+        return [self.position(self.low + k * step) for k in range(round((self.high - self.low) / step) + 1)]
 
 
 @dataclass(frozen=True)

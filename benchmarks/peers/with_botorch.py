@@ -40,9 +40,7 @@ class ClosedLoop:
         self._X: list[list[float]] = []
         self._Y: list[list[float]] = []
         columns = list(enumerate(task.parameters))
-        self._ints = {
-            j: [p.position(v) for v in range(int(p.low), int(p.high) + 1)] for j, p in columns if p.kind == "int"
-        }
+        self._ints = {j: p.levels for j, p in columns if p.levels is not None}
         self._categories = {j: list(range(len(p.choices))) for j, p in columns if p.choices}
 
     def suggest(self, told: Sequence[Told]) -> Params:

@@ -14,8 +14,8 @@ def distribution(p: Parameter) -> BaseDistribution:
     if p.kind == "categorical":
         return CategoricalDistribution(p.choices)
     if p.kind == "int":
-        return IntDistribution(int(p.low), int(p.high), log=p.log)
-    return FloatDistribution(p.low, p.high, log=p.log)
+        return IntDistribution(int(p.low), int(p.high), log=p.log, step=int(p.step or 1))
+    return FloatDistribution(p.low, p.high, log=p.log, step=p.step)
 
 
 class Sampler:
