@@ -57,7 +57,7 @@ class Options:
     n_sweeps: int = 4
     n_enumerated: int = 4000
     n_ranked: int = 64
-    progress: float = 1e-4
+    progress: float = 1e-3
     slope: float = 1e-5
 
 
