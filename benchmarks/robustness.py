@@ -20,8 +20,9 @@ trials; where the median run is, the ratio is the least it can be.
 | failing | evaluation fails in a half-space that has a fifth of the volume and not the best point of the quiet run |
 | outliers | one measurement in twenty is off by 10 standard deviations of the objective, up or down |
 
-The second table: 60 points of a Latin hypercube, three of which are made outliers, and the root mean squared error of
-leaving one out on the others, over that of the same points without outliers.
+The second table: the root mean squared error of leaving one out on the points that are no outliers, over that of the
+same points where none are; 60 trials of a run with outliers, and 60 points of a Latin hypercube with three. Of the
+latter the search has not looked again at any: where the strange value is the best one, it is believed until it has.
 """
 
 import os
@@ -34,6 +35,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import geometric_mean, median_high
@@ -114,10 +116,12 @@ class OffNowAndThen:
 
     def evaluate(self, params: Mapping[str, Any], *, seed: int) -> dict[str, float]:
         values = dict(self.problem.evaluate(params, seed=seed))
-        rng = np.random.default_rng([seed, 7])
-        if rng.random() < _OUTLYING:
-            values[_metric(self.problem)] += self.error * rng.choice([-1.0, 1.0])
+        values[_metric(self.problem)] += self.off_by(seed)
         return values
+
+    def off_by(self, seed: int) -> float:
+        rng = np.random.default_rng([seed, 7])
+        return float(self.error * rng.choice([-1.0, 1.0])) if rng.random() < _OUTLYING else 0.0
 
 
 @dataclass(frozen=True)
@@ -230,18 +234,30 @@ class Wanted:
         return replace(run, best=[*run.best, told.value], point=dict(params))
 
 
-def left_out(name: str, seed: int) -> float:
-    """Error on the other points beside three outliers, over that without."""
+def left_out(name: str, seed: int, by_search: bool) -> float:
+    """Error on the other points beside outliers, over that without."""
     torch.set_num_threads(1)
     problem = SUITE[name](seed)
     metric = _metric(problem)
-    points = first_points(problem, seed, _N_LEFT_OUT)
-    values = np.array([problem.evaluate(p, seed=seed)[metric] for p in points])
-    rng = np.random.default_rng([seed, 8])
-    off = rng.choice(_N_LEFT_OUT, round(_OUTLYING * _N_LEFT_OUT), replace=False)
-    told = values.copy()
-    told[off] += _FAR * values.std() * rng.choice([-1.0, 1.0], len(off))
-    others = np.setdiff1d(np.arange(_N_LEFT_OUT), off)
+    if by_search:
+        measured = OffNowAndThen(problem, _FAR * Scale.of(problem).sd)
+        study = Study(problem.space, problem.objectives, strategy=GP(), seed=seed)
+        points, exact, off_by = [], [], []
+        for _ in range(_N_LEFT_OUT):
+            trial = study.ask()
+            study.tell(trial, measured.evaluate(trial.params, seed=trial.seed))
+            points.append(trial.params)
+            exact.append(problem.evaluate(trial.params, seed=trial.seed)[metric])
+            off_by.append(measured.off_by(trial.seed))
+        values, error_of = np.array(exact), np.array(off_by)
+    else:
+        points = first_points(problem, seed, _N_LEFT_OUT)
+        values = np.array([problem.evaluate(p, seed=seed)[metric] for p in points])
+        rng = np.random.default_rng([seed, 8])
+        off = rng.choice(_N_LEFT_OUT, round(_OUTLYING * _N_LEFT_OUT), replace=False)
+        error_of = np.zeros(_N_LEFT_OUT)
+        error_of[off] = _FAR * values.std() * rng.choice([-1.0, 1.0], len(off))
+    others = error_of == 0
 
     def error(y: Array) -> float:
         study = Study(problem.space, problem.objectives, strategy=GP(), seed=seed)
@@ -249,7 +265,7 @@ def left_out(name: str, seed: int) -> float:
         mean = GP().leave_one_out(study.history).mean[metric]
         return float(np.sqrt(np.mean((mean[others] - values[others]) ** 2)))
 
-    return error(told) / error(values)
+    return error(values + error_of) / error(values)
 
 
 def runs(wanted: Iterable[Wanted], executor: ProcessPoolExecutor, keep: Path | None) -> Iterator[Run]:
@@ -273,7 +289,7 @@ def runs(wanted: Iterable[Wanted], executor: ProcessPoolExecutor, keep: Path | N
         yield run
 
 
-def tables(quiet: list[Run], troubled: list[Run], errors: Mapping[str, list[float]]) -> str:
+def tables(quiet: list[Run], troubled: list[Run], errors: Mapping[str, list[list[float]]]) -> str:
     problems = list(dict.fromkeys(r.problem for r in quiet))
     modes = list(dict.fromkeys(r.mode for r in troubled))
     columns: dict[str, Callable[[Run], float]] = {}
@@ -302,10 +318,12 @@ def tables(quiet: list[Run], troubled: list[Run], errors: Mapping[str, list[floa
     lines.append(["aim", "", *met])
     text = as_markdown(lines)
     if errors:
-        by_problem = [[n, f"{median_high(e):.2f}", f"{max(e):.2f}"] for n, e in errors.items()]
-        middle = geometric_mean(median_high(e) for e in errors.values())
-        by_problem.append(["geometric mean", f"{middle:.2f}", f"{MOST_LEFT_OUT}: {_met(middle <= MOST_LEFT_OUT)}"])
-        text += "\n\n" + as_markdown([["error beside outliers, ratio", "median", "largest"], *by_problem])
+        by_problem = [[name, *(f"{median_high(e):.2f}" for e in by_way)] for name, by_way in errors.items()]
+        middles = [geometric_mean(median_high(by_way[k]) for by_way in errors.values()) for k in range(2)]
+        by_problem.append(["geometric mean", *(f"{m:.2f}" for m in middles)])
+        by_problem.append(["aim", *(f"{MOST_LEFT_OUT}: {_met(m <= MOST_LEFT_OUT)}" for m in middles)])
+        header = ["error beside outliers, ratio", "a run", "a Latin hypercube"]
+        text += "\n\n" + as_markdown([header, *by_problem])
     return text
 
 
@@ -343,7 +361,12 @@ def main() -> None:
         troubled = list(runs(wanted, executor, options.keep))
         # Outliers of an objective; what is constrained has more than one output.
         plain = [name for name in options.problems if not SUITE[name](0).objectives[1:]]
-        errors = {name: list(executor.map(left_out, [name] * len(options.seeds), options.seeds)) for name in plain}
+        seeds = options.seeds
+        errors = {
+            name: [list(executor.map(left_out, repeat(name), seeds, repeat(by_search))) for by_search in (True, False)]
+            for name in plain
+            if "outliers" in options.modes
+        }
     said = f"Seeds {min(options.seeds)} to {max(options.seeds)}.\n{described()}; one thread per process.\n"
     text = f"{said}\n{tables(quiet, troubled, errors)}\n"
     print("\n" + text)

@@ -37,8 +37,9 @@ Transform = YeoJohnson | Bilog
 # held-out log probability of labels -0.78 with and -0.47 without, over 5 shapes of the failing region, 2 and 5 columns.
 # Nor is any of them an outlier: a failure among successes is what is to be learnt.
 _OF_FAILURE = ExactGP(warping=None, outliers=None)
-# Where an inverse has a pole the mean has none: values count up to so many ranges of the data beyond the data.
-_REACH = 10.0
+# Values count up to so many ranges of the data beyond the data: where an inverse has a pole, or rises steeply, the mean
+# would else be that of values which nobody expects.
+_REACH = 1.0
 _LARGEST_VARIANCE = 1e300  # where a slope overflows
 _FEWEST_FAILED = 2
 _LOOKS_AGAIN = 2  # at the transform of the objective, once outliers are known
@@ -142,7 +143,7 @@ class Belief:
             chosen, outputs = fits.compared()
         else:
             outputs = fits.of(list(enumerate(chosen)), warm["outputs"])
-        scales = tuple(Scale.of(t, v) for t, v in zip(chosen, values, strict=True))
+        scales = tuple(Scale.of(t, v) for t, v in zip(chosen, _usual(outputs, values), strict=True))
         success = None
         if len(X_failed) >= _FEWEST_FAILED:
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
@@ -321,8 +322,7 @@ class _Fits:
         tried += [(k, t) for k, t in enumerate(bent) if t != t.identity]
         chosen, evidence, outputs = self._best(tried)
         for _ in range(_LOOKS_AGAIN):
-            outliers = getattr(outputs, "outliers", None)
-            usual = self.values[0] if outliers is None else self.values[0][~outliers[:, 0]]
+            usual = _usual(outputs, self.values)[0]
             again = YeoJohnson.fit(usual)
             if len(usual) == len(self.values[0]) or again in (chosen[0], again.identity):
                 break
@@ -373,6 +373,12 @@ def _restored(plain: Sequence[Mapping[str, Any]] | None, m: int) -> list[Transfo
 def _mean_sd(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:
     """As the model's, with cheaper gradients where it is a Gaussian process."""
     return Latent(model).mean_sd(X) if isinstance(model, FittedGP) else model.mean_sd(X)
+
+
+def _usual(model: Fitted, values: list[Tensor]) -> list[Tensor]:
+    """Of each output the values that the model does not take for outliers."""
+    outliers = getattr(model, "outliers", None)
+    return values if outliers is None else [v[~is_out] for v, is_out in zip(values, outliers.unbind(1), strict=True)]
 
 
 def _at_observations(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:

@@ -105,22 +105,22 @@ def test_moments_and_noise_are_those_of_draws_sent_through_the_inverse(seed):
     draws = np.random.default_rng(seed).normal(size=(200_000, 1, 1))
     mean, sd = (v.numpy() for v in belief.outputs.mean_sd(Z))
     t = torch.tensor(mean + sd * draws)
-    values = np.stack([belief.scales[k].transform.inverse(t[..., k]).numpy() for k in range(2)], -1)
+    values = np.stack([belief.scales[k](t[..., k]).numpy() for k in range(2)], -1)
     ours = [v.numpy() for v in belief.mean_sd(Z)]
     assert (np.abs(ours[0] - values.mean(0)) < 6 * values.std(0) / 200_000**0.5).all()
     assert np.allclose(ours[1], values.std(0), rtol=0.1)
     noise = belief.outputs.noise_variance[0].sqrt().item()
-    values = belief.scales[0].transform.inverse(belief.best_f + noise * torch.tensor(draws[:, 0, 0]))
+    values = belief.scales[0](belief.best_f + noise * torch.tensor(draws[:, 0, 0]))
     assert belief.noise() == pytest.approx(values.std().item(), rel=0.1)
 
 
-def test_where_the_inverse_has_a_pole_moments_stay_within_ten_ranges_of_the_data():
+def test_where_the_inverse_has_a_pole_moments_stay_within_a_range_of_the_data():
     Y = torch.tensor([0.0, 1.0, 5.0], dtype=D)
     scale = Scale.of(YeoJohnson(0.0, 1.0, -1.0), Y)
     assert scale.transform.inverse(torch.tensor(0.999, dtype=D)) > 900
     mean, sd = mean_sd_of(scale, torch.tensor([0.9], dtype=D), torch.tensor([0.3], dtype=D))
-    assert 5 < mean < 55
-    assert 5 < sd < 55
+    assert 5 < mean < 10
+    assert 1 < sd < 10
     inside = torch.tensor([-3.0, 0.1, 0.9], dtype=D)
     assert torch.equal(scale(inside), scale.transform.inverse(inside))
 
