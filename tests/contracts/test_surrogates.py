@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from bbo.surrogates.exact_gp import ExactGP
+from bbo.surrogates.priors import SAAS
 
-SURROGATES = [ExactGP]
+
+def sparse():
+    return ExactGP(length_scale=SAAS())
+
+
+SURROGATES = [ExactGP, sparse]
 
 D = torch.float64
 
