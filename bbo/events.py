@@ -47,7 +47,7 @@ Notes of a suggestion that others read:
 | outliers | trials with a value that the model takes for an outlier, and so for little; first of an ask |
 | loo_r2 | share of the transformed objective's variance explained, each value left out in turn; first of an ask |
 | regret | bound on how far the best may be from the optimum, where a rule asks for it |
-| warm | hyperparameters that the next fit starts from |
+| warm | hyperparameters that the next fit starts from, and the transforms that it keeps |
 """
 
 import hashlib
