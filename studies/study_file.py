@@ -313,7 +313,7 @@ def _role(part: Any) -> str:
     """What an object can stand for in a strategy; empty for what is no part."""
     if inspect.isfunction(part) or callable(getattr(part, "judge", None)):
         return "acquisition"
-    return next((verb for verb in ("suggest", "fit") if callable(getattr(part, verb, None))), "")
+    return next((verb for verb in ("suggest", "fit", "for_columns") if callable(getattr(part, verb, None))), "")
 
 
 def _is_simple(value: object) -> bool:

@@ -100,6 +100,11 @@ class ExactGP:
     max_evaluations: int = 60
     subset: int = 400
 
+    def __post_init__(self) -> None:
+        for name in ("noise", "outputscale", "warping"):
+            if isinstance(getattr(self, name), SAAS):
+                raise ValueError(f"ExactGP takes SAAS for length_scale alone: got {name}={getattr(self, name)!r}.")
+
     def fit(
         self,
         X: Tensor,
@@ -189,16 +194,11 @@ class ExactGP:
 
     def _prior(self, columns: Columns, like: Tensor) -> Prior:
         d = columns.dim
-        if isinstance(self.length_scale, SAAS):
-            alpha, n_sparse = self.length_scale.alpha, d
-            length_scale = LogNormal(alpha**-0.5, 1.0)
-        else:
-            alpha, n_sparse = 1.0, 0
-            length_scale = replace(self.length_scale, mode=self.length_scale.mode * math.sqrt(d))
+        alpha, n_sparse = (self.length_scale.alpha, d) if isinstance(self.length_scale, SAAS) else (1.0, 0)
         priors = by_parameter(
             d,
             columns.n_positions,
-            length_scale=length_scale,
+            length_scale=self.length_scale.for_columns(d),
             warping=self.warping or LogNormal(1.0, 1.0),
             noise=self.noise,
             outputscale=self.outputscale,

@@ -1,6 +1,7 @@
 """What is believed of hyperparameters before any observation, as a density of theta; see `hyperparameters`."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,8 +17,12 @@ class LogNormal:
     As a function of log theta it is, but for a factor, normal around log(mode) with the same `scale`.
     """
 
-    mode: float
-    scale: float
+    mode: float = 1.0
+    scale: float = 1.0
+
+    def for_columns(self, d: int) -> "LogNormal":
+        """Of length scales in d columns: `sqrt(d)` times as long."""
+        return replace(self, mode=self.mode * math.sqrt(d))
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ class SAAS:
     def __post_init__(self) -> None:
         if not self.alpha > 0:
             raise ValueError(f"SAAS needs an alpha above 0: got {self.alpha!r}.")
+
+    def for_columns(self, d: int) -> LogNormal:
+        """Where the density of a length scale is greatest for tau = alpha, and about its width; the same for any d."""
+        return LogNormal(self.alpha**-0.5, 1.0)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from bbo.space import Categorical, Float, Int, Ordinal
 from bbo.storage import MemoryStorage
 from bbo.strategies import GP, LatinHypercube, RandomSearch
 from bbo.studies.study_file import read_study_file
+from bbo.surrogates.exact_gp import ExactGP
+from bbo.surrogates.priors import SAAS
 
 EVERYTHING = """
 [study]
@@ -142,6 +144,14 @@ def test_what_a_file_leaves_open_is_left_open_and_the_name_is_the_files(file):
     found = read_study_file(file(SMALL.partition("[strategy]")[0], "first try.toml"))
     assert found.name == "first try"
     assert (found.strategy, found.budget, found.seed, found.storage) == (None, None, None, None)
+
+
+def test_a_prior_is_given_by_its_name_with_its_options(file):
+    sparse = 'surrogate = {name = "ExactGP", length_scale = {name = "SAAS", alpha = 0.03}}'
+    found = read_study_file(file(EVERYTHING.replace('surrogate = {name = "ExactGP", subset = 300}', sparse)))
+    assert found.strategy.surrogate == ExactGP(length_scale=SAAS(0.03))
+    with pytest.raises(StudyFileError, match="ExactGP takes SAAS for length_scale alone"):
+        read_study_file(file(EVERYTHING.replace("subset = 300", 'noise = {name = "SAAS"}')))
 
 
 def test_an_acquisition_is_given_by_its_name_with_its_options(file):
