@@ -286,7 +286,12 @@ s.run(slow, 400, workers=3)
 def test_ctrl_c_waits_for_running_threads_and_loses_nothing(tmp_path):
     where = tmp_path / "s.db"
     child = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, str(where)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", INTERRUPTED, str(where)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore interrupts, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert child.stdout.readline()
     time.sleep(0.6)
