@@ -21,6 +21,8 @@ from quality_runs import OURS, RANDOM, Record
 
 Array = NDArray[np.float64]
 N_RESAMPLES = 2000
+# So many wins out of as many would be chance in 3 % of the cases.
+_FEWEST_CELLS = 5
 
 
 def best_so_far(record: Record) -> Array:
@@ -179,9 +181,9 @@ def _nanmean(values: Array, axis: int) -> Array:
 
 
 def _share_won(won: Array) -> float:
-    """Lower end of the 95 % interval of the mean; 0 without a cell."""
+    """Lower end of the 95 % interval of the mean; 0 where cells are too few to say, however they went."""
     there = won[~np.isnan(won)]
-    if not len(there):
+    if len(there) < _FEWEST_CELLS:
         return 0.0
     rng = np.random.default_rng(0)
     return float(np.quantile(rng.choice(there, (N_RESAMPLES, len(there))).mean(axis=1), 0.025))

@@ -69,7 +69,7 @@ _OTHER_SEEDS = 500
 _N_LEFT_OUT = 60
 # Asking which trial is recommended takes as long as a suggestion, so it is done now and then.
 _RECOMMENDED_EVERY = 5
-# Below 60 where the aim is on the ratio.
+# Aims, by the beginning of a mode's name: ratios of trials, and of errors.
 LIMITS = {"batches": 1.25, "8 pending": 1.25, "noise": 1.5, "failing": 1.5, "outliers": 1.5}
 MOST_LEFT_OUT = 1.3
 
@@ -166,6 +166,7 @@ class Run:
         best: true value of the best feasible point so far, by number of trials told.
         point: the best one.
         recommended: trials told and true value of the recommended one, where measurements err.
+        target: at which it ended.
     """
 
     mode: str
@@ -174,6 +175,7 @@ class Run:
     best: list[float]
     point: dict[str, Any]
     recommended: list[tuple[int, float]]
+    target: float = -math.inf
 
     def trials_to(self, target: float) -> float:
         """Infinite where it was not reached."""
@@ -201,7 +203,7 @@ class Wanted:
         if mode.trouble is not None:
             measured = mode.trouble(problem, Scale.of(problem), self.known or {})
         study = Study(problem.space, problem.objectives, strategy=GP(), seed=self.seed + mode.seeds)
-        run = Run(self.mode, self.problem, self.seed, [], {}, [])
+        run = Run(self.mode, self.problem, self.seed, [], {}, [], self.target)
         most = N_TRIALS if self.mode == QUIET else _MOST
         under_way: list[Any] = []
         while len(run.best) < most and not self._is_there(run, mode):
@@ -276,10 +278,11 @@ def runs(wanted: Iterable[Wanted], executor: ProcessPoolExecutor, keep: Path | N
     there = {}
     if keep and keep.exists():
         kept = [Run(**json.loads(line)) for line in keep.read_text().splitlines()]
-        there = {(r.mode, r.problem, r.seed): r for r in kept}
+        # Those that ended at another target, of other seeds or an older bbo, do not say when they reach this one.
+        there = {(r.mode, r.problem, r.seed, r.target): r for r in kept}
     missing = []
     for w in wanted:
-        key = (w.mode, w.problem, w.seed)
+        key = (w.mode, w.problem, w.seed, w.target)
         if key in there:
             yield there[key]
         else:

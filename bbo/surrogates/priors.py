@@ -20,6 +20,10 @@ class LogNormal:
     mode: float = 1.0
     scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not (0 < self.mode < math.inf and 0 < self.scale < math.inf):
+            raise ValueError(f"LogNormal needs a mode and a scale above 0, and finite: got {self!r}.")
+
     def for_columns(self, d: int) -> "LogNormal":
         """Of length scales in d columns: `sqrt(d)` times as long."""
         return replace(self, mode=self.mode * math.sqrt(d))
@@ -40,8 +44,8 @@ class SAAS:
     alpha: float = 0.1
 
     def __post_init__(self) -> None:
-        if not self.alpha > 0:
-            raise ValueError(f"SAAS needs an alpha above 0: got {self.alpha!r}.")
+        if not 0 < self.alpha < math.inf:
+            raise ValueError(f"SAAS needs an alpha above 0, and finite: got {self.alpha!r}.")
 
     def for_columns(self, d: int) -> LogNormal:
         """Where the density of a length scale is greatest for tau = alpha, and about its width; the same for any d."""

@@ -92,10 +92,9 @@ def test_few_draws_give_nearly_what_many_do(case):
     assert (few - all_)[likely].abs().mean() < 0.4
 
 
-def test_botorch_agrees_under_noise_and_with_pending_points():
-    known, pending = belief(0.4), uniform(2, 2, seed=7)
-    judge = many(Fantasies.of(log_ei, known, pending, seed=0))
-    theirs = qLogNoisyExpectedImprovement(
+def botorchs(known, pending):
+    """Its noisy expected improvement, jointly over q points, beside the same rivals."""
+    return qLogNoisyExpectedImprovement(
         model=known.outputs,
         X_baseline=torch.cat([known.outputs.X, pending]),
         sampler=SobolQMCNormalSampler(torch.Size([4096]), seed=0),
@@ -103,6 +102,11 @@ def test_botorch_agrees_under_noise_and_with_pending_points():
         cache_root=False,
         tau_relu=1e-6,
     )
+
+
+def test_botorch_agrees_under_noise_and_with_pending_points():
+    known, pending = belief(0.4), uniform(2, 2, seed=7)
+    judge, theirs = many(Fantasies.of(log_ei, known, pending, seed=0)), botorchs(known, pending)
     X = uniform(40, 2, seed=31)
     with torch.no_grad():
         ours, expected = judge(X).exp(), theirs(X[:, None]).exp()

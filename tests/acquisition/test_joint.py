@@ -3,8 +3,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from botorch.acquisition.logei import qLogNoisyExpectedImprovement
-from botorch.sampling import SobolQMCNormalSampler
 
 from bbo.acquisition.domain import Domain
 from bbo.acquisition.fantasies import Fantasies
@@ -12,7 +10,7 @@ from bbo.acquisition.joint import Batch, improved
 from bbo.acquisition.utilities import log_ei
 from bbo.space import Categorical, Float, Int, Space
 from tests.acquisition.functions import NONE, uniform
-from tests.acquisition.test_fantasies import belief, joint_draws, many
+from tests.acquisition.test_fantasies import belief, botorchs, joint_draws, many
 
 # Failures in a corner.
 FAILED = 0.25 * uniform(6, 2, seed=11)
@@ -41,14 +39,7 @@ def greedy(judge, X, q):
 def test_botorch_agrees(sd, pending):
     known = belief(sd)
     X = uniform(60, 2, seed=31).reshape(20, 3, 2)
-    theirs = qLogNoisyExpectedImprovement(
-        model=known.outputs,
-        X_baseline=torch.cat([known.outputs.X, pending]),
-        sampler=SobolQMCNormalSampler(torch.Size([4096]), seed=0),
-        prune_baseline=False,
-        cache_root=False,
-        tau_relu=1e-6,
-    )
+    theirs = botorchs(known, pending)
     with torch.no_grad():
         ours, expected = batch(many(alone(known, pending)))(X).exp(), theirs(X).exp()
     assert torch.allclose(ours, expected, rtol=0.1, atol=0.03 * ours.max().item())

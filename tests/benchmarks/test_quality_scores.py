@@ -91,6 +91,11 @@ def test_a_method_that_always_wins_is_ahead_by_an_interval_of_no_width():
     assert swapped.problems_where_better("peer", "bbo") == ["a"]
 
 
+def test_a_few_wins_are_no_evidence():
+    few = {"bbo": {"a": [1.0] * 4}, "random": {"a": [3.0] * 4}, "peer": {"a": [2.0] * 4}}
+    assert _scores(few).problems_where_better("bbo", "peer") == []
+
+
 def test_the_interval_of_a_difference_covers_as_the_normal_approximation_says():
     rng = np.random.default_rng(4)
     ours, theirs = rng.random(40), rng.random(40) + 0.2

@@ -68,9 +68,11 @@ def test_where_all_columns_matter_the_sparse_prior_loses_little():
     assert errors[0] < 1.5 * errors[1]
 
 
-def test_an_alpha_that_is_no_scale_is_refused():
-    with pytest.raises(ValueError, match="alpha above 0: got 0"):
-        SAAS(0)
+@pytest.mark.parametrize("bad", [0, -1.0, math.inf, math.nan])
+def test_what_is_no_scale_is_refused(bad):
+    for make in (lambda: SAAS(bad), lambda: LogNormal(mode=bad), lambda: LogNormal(scale=bad)):
+        with pytest.raises(ValueError, match="above 0, and finite: got"):
+            make()
 
 
 @pytest.mark.parametrize("prior", [SAAS(0.03), LogNormal(0.4, 1.0)])
