@@ -7,7 +7,8 @@ are evaluated together, and no row waits for another's line search.
 | symbol | shape | means |
 |---|---|---|
 | X, F, G | b x p, b, b x p | where each row stands, minus its value, the gradient of that |
-| S, Z | b x M x p | the last M steps and the changes of G along them; the newest last |
+| S, Z | b x M x p | the last M steps and the changes of G along them, the newest last; 0 where none is to be used |
+| H | b x 2 x M x p | both |
 | D, t | b x p, b | search direction, length of the next step along it |
 """
 
@@ -56,14 +57,13 @@ def maximize(
     lower, upper = lower.expand_as(X0), upper.expand_as(X0)
     X = X0.clamp(lower, upper)
     F, G, finite = _evaluate(value_and_grad, X)
-    S = X.new_zeros((*X.shape[:1], _MEMORY, X.shape[1]))
-    Z = torch.zeros_like(S)
-    n_pairs = X.new_zeros(len(X))
-    n_idle = torch.zeros_like(n_pairs)
+    H = X.new_zeros((len(X), 2, _MEMORY, X.shape[1]))
+    n_idle = torch.zeros_like(F)
     widest = (upper - lower).clamp(1e-12, 10.0)
     t = torch.ones_like(F)
     done = ~finite
-    D = _direction(X, G, S, Z, lower, upper, widest)
+    is_fresh = torch.ones_like(done)
+    D = _direction(X, G, H, lower, upper, widest)
     rows = torch.arange(len(X), dtype=torch.long, device=X.device)
     X_all, F_all = X.clone(), F.clone()
     for call in range(1, max_evaluations):
@@ -75,46 +75,41 @@ def maximize(
                 X_all[rows], F_all[rows] = X, F
                 rows = rows[going]
                 value_and_grad = among(rows)
-                X, F, G, S, Z, D = (state[going] for state in (X, F, G, S, Z, D))
-                n_pairs, n_idle, t, done = (state[going] for state in (n_pairs, n_idle, t, done))
+                X, F, G, H, D = (state[going] for state in (X, F, G, H, D))
+                is_fresh, n_idle, t, done = (state[going] for state in (is_fresh, n_idle, t, done))
                 lower, upper, widest = (bound[going] for bound in (lower, upper, widest))
-        X_new = torch.where(done[:, None], X, (X + t[:, None] * D).clamp(lower, upper))
+        X_new = torch.where(done[:, None], X, torch.addcmul(X, t[:, None], D).clamp(lower, upper))
         F_new, G_new, finite = _evaluate(value_and_grad, X_new)
-        step = X_new - X
-        expected = (G * step).sum(1)
-        accepted = finite & (expected < 0) & (F_new <= F + _SUFFICIENT * expected) & ~done
+        pair = torch.stack([X_new - X, G_new - G], 1)  # s and z
+        products = torch.cat([pair, G[:, None]], 1) @ pair.mT
+        expected, gain = products[:, 2, 0], F - F_new
+        accepted = finite & (expected < 0) & (gain >= -_SUFFICIENT * expected) & ~done
 
-        change = G_new - G
-        curvature = (step * change).sum(1)
-        is_convex = _bends(curvature, step, change)
+        is_convex = _bends(products[:, 0, 1], products[:, 0, 0], products[:, 1, 1])
         learned = accepted & is_convex
-        S = torch.where(learned[:, None, None], torch.cat([S[:, 1:], step[:, None]], 1), S)
-        Z = torch.where(learned[:, None, None], torch.cat([Z[:, 1:], change[:, None]], 1), Z)
-        n_pairs = n_pairs + learned.to(n_pairs)
+        H = torch.where(learned[:, None, None, None], torch.cat([H[:, :, 1:], pair[:, :, None]], 2), H)
 
-        is_idle = accepted & (F - F_new <= progress * F_new.abs().clamp_min(1.0))
-        n_idle = torch.where(accepted, torch.where(is_idle, n_idle + 1, 0.0), n_idle)
+        is_idle = gain <= progress * F_new.abs().clamp_min(1.0)
+        n_idle = torch.where(accepted, (n_idle + 1) * is_idle, n_idle)
 
         # Rejected: the minimum of the parabola through both values and the slope, kept within [t/10, t/2]. Accepted
         # along a concave stretch: the memory cannot tell how far to go, so go further.
-        bend = F_new - F - expected
-        shrink = torch.nan_to_num(-expected / (2 * bend), nan=0.1).clamp(0.1, 0.5)
+        shrink = torch.nan_to_num(0.5 * expected / (gain + expected), nan=0.1).clamp(0.1, 0.5)
         t = torch.where(accepted, torch.where(is_convex, 1.0, (2 * t).clamp_max(1e3)), t * shrink)
-        X = torch.where(accepted[:, None], X_new, X)
         F = torch.where(accepted, F_new, F)
+        X = torch.where(accepted[:, None], X_new, X)
         G = torch.where(accepted[:, None], G_new, G)
 
         # A direction along which nothing is gained comes from a misleading memory: forget it; without one, give up.
         is_stuck = ~accepted & ((t < _SMALLEST_STEP) | (expected >= 0))
-        is_fresh = n_pairs == 0
+        is_fresh = is_fresh & ~learned
         forgets = is_stuck & ~is_fresh
-        S = torch.where(forgets[:, None, None], 0.0, S)
-        Z = torch.where(forgets[:, None, None], 0.0, Z)
-        n_pairs = torch.where(forgets, 0.0, n_pairs)
+        H = torch.where(forgets[:, None, None, None], 0.0, H)
         t = torch.where(forgets, 1.0, t)
         is_flat = ((X - G).clamp(lower, upper) - X).abs().amax(1) <= slope
         done = done | is_flat | (n_idle >= 2) | (is_stuck & is_fresh)
-        D = torch.where((accepted | forgets)[:, None], _direction(X, G, S, Z, lower, upper, widest), D)
+        is_fresh = is_fresh | forgets
+        D = torch.where((accepted | forgets)[:, None], _direction(X, G, H, lower, upper, widest), D)
     X_all[rows], F_all[rows] = X, F
     return X_all, -F_all
 
@@ -125,36 +120,36 @@ def _evaluate(value_and_grad: ValueAndGrad, X: Tensor) -> tuple[Tensor, Tensor, 
     return torch.where(finite, -value, torch.inf), torch.where(finite[:, None], -grad, 0.0), finite
 
 
-def _bends(curvature: Tensor, steps: Tensor, changes: Tensor) -> Tensor:
-    """Whether products s.z, `...`, of steps and changes of the gradient, `... x p`, are clearly positive."""
-    return curvature > _CURVATURE * ((steps * steps).sum(-1) * (changes * changes).sum(-1)).sqrt()
+def _bends(curvature: Tensor, step2: Tensor, change2: Tensor) -> Tensor:
+    """Whether products s.z of steps and changes of the gradient are clearly positive, given s.s and z.z."""
+    return curvature > _CURVATURE * (step2 * change2).sqrt()
 
 
-def _direction(X: Tensor, G: Tensor, S: Tensor, Z: Tensor, lower: Tensor, upper: Tensor, widest: Tensor) -> Tensor:
+def _direction(X: Tensor, G: Tensor, H: Tensor, lower: Tensor, upper: Tensor, widest: Tensor) -> Tensor:
     """The quasi-Newton step within the coordinates that may move.
 
     Both loops of Alg. 7.4 are substitutions in the triangle R of the products s_i.z_j, i <= j:
     R a = S g, then R' e = diag(R) a - Z r with r = gamma (g - Z' a); the step is -(r + S' e).
     """
     is_free = ~(((lower >= X) & (G > 0)) | ((upper <= X) & (G < 0)))
-    g = G * is_free
-    S, Z = S * is_free[:, None], Z * is_free[:, None]
-    curvature = (S * Z).sum(2)
-    is_used = _bends(curvature, S, Z)
-    S, Z = S * is_used[..., None], Z * is_used[..., None]
+    g = (G * is_free)[..., None]
+    H = H * is_free[:, None, None]
+    squares = (H * H).sum(3)
+    curvature = (H[:, 0] * H[:, 1]).sum(2)
+    is_used = _bends(curvature, squares[:, 0], squares[:, 1])
+    S, Z = (H * is_used[:, None, :, None]).unbind(1)
     diagonal = torch.where(is_used, curvature, 1.0)
     R = S @ Z.mT
     R.diagonal(dim1=1, dim2=2).copy_(diagonal)  # the substitutions read the upper triangle alone
 
     # gamma is s.z / z.z of the newest pair in use; without any, a step of a tenth of the box at most.
-    newest = (is_used * torch.arange(1, S.shape[1] + 1, dtype=torch.long, device=X.device)).argmax(1, keepdim=True)
-    last = Z.gather(1, newest[..., None].expand(-1, -1, Z.shape[2]))[:, 0]
-    scaled = diagonal.gather(1, newest)[:, 0] / (last * last).sum(1)
-    steepest = (g.abs() / widest).amax(1)
-    gamma = torch.where(is_used.any(1), scaled, (_FIRST_STEP / steepest).clamp_max(1.0))[:, None]
+    newest = is_used.cumsum(1).argmax(1, keepdim=True)
+    scaled = (diagonal / squares[:, 1]).gather(1, newest)
+    steepest = (g[..., 0].abs() / widest).amax(1, keepdim=True)
+    gamma = torch.where(is_used.any(1, keepdim=True), scaled, (_FIRST_STEP / steepest).clamp_max(1.0))
 
-    a = torch.linalg.solve_triangular(R, S @ g[..., None], upper=True)
-    r = gamma[..., None] * (g[..., None] - Z.mT @ a)
+    a = torch.linalg.solve_triangular(R, S @ g, upper=True)
+    r = gamma[..., None] * (g - Z.mT @ a)
     e = torch.linalg.solve_triangular(R.mT, diagonal[..., None] * a - Z @ r, upper=False)
-    step: Tensor = r + S.mT @ e
+    step: Tensor = torch.baddbmm(r, S.mT, e)
     return -step[..., 0] * is_free
