@@ -16,6 +16,7 @@ STRATEGIES: dict[str, str] = {
 PARTS: dict[str, str] = {
     "ExactGP": "bbo.surrogates.exact_gp",
     "LogNormal": "bbo.surrogates.priors",
+    "Hierarchical": "bbo.surrogates.priors",
     "SAAS": "bbo.surrogates.priors",
     "log_ei": "bbo.acquisition.utilities",
     "log_pi": "bbo.acquisition.utilities",

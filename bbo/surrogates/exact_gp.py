@@ -21,7 +21,7 @@ from bbo.surrogates.mode import ModeSearch, Settled
 from bbo.surrogates.observations import Observations
 from bbo.surrogates.outliers import doubt_again, in_units, is_stranger, price, pursue
 from bbo.surrogates.positions import place
-from bbo.surrogates.priors import SAAS, LogNormal, Prior
+from bbo.surrogates.priors import SAAS, Hierarchical, LogNormal, Prior
 
 _LENGTH_SCALES = (5e-3, 1e4)
 _LARGEST_NOISE = 10.0
@@ -39,7 +39,7 @@ _SHARPENED = (0.0, 0.5, 1.0)
 
 
 # Hvarfner et al.: the logarithm has mean sqrt(2) + log(d) / 2.
-_SMOOTH = LogNormal(math.exp(math.sqrt(2) - 3), math.sqrt(3))
+_SMOOTH = Hierarchical(math.exp(math.sqrt(2) - 3))
 # By held-out log density on 8 test functions in 2 to 8 columns, 15 to 60 observations, noise of 0 to 30 % of the
 # spread: 0.03 to 0.27 nats per value above log-normal(-4, 1) and outputscale 1 without noise, no less with it.
 _NOISE = LogNormal(math.exp(-4), 2.0)
@@ -92,7 +92,7 @@ class ExactGP:
         subset: hyperparameters are fitted on so many observations at most; the posterior uses all.
     """
 
-    length_scale: LogNormal | SAAS = _SMOOTH
+    length_scale: LogNormal | Hierarchical | SAAS = _SMOOTH
     noise: LogNormal = _NOISE
     outputscale: LogNormal = _OUTPUTSCALE
     warping: LogNormal | None = _NEARLY_STRAIGHT
@@ -102,8 +102,9 @@ class ExactGP:
 
     def __post_init__(self) -> None:
         for name in ("noise", "outputscale", "warping"):
-            if isinstance(getattr(self, name), SAAS):
-                raise ValueError(f"ExactGP takes SAAS for length_scale alone: got {name}={getattr(self, name)!r}.")
+            given = getattr(self, name)
+            if isinstance(given, SAAS | Hierarchical):
+                raise ValueError(f"ExactGP takes {type(given).__name__} for length_scale alone: got {name}={given!r}.")
 
     def fit(
         self,
@@ -194,7 +195,6 @@ class ExactGP:
 
     def _prior(self, columns: Columns, like: Tensor) -> Prior:
         d = columns.dim
-        alpha, n_sparse = (self.length_scale.alpha, d) if isinstance(self.length_scale, SAAS) else (1.0, 0)
         priors = by_parameter(
             d,
             columns.n_positions,
@@ -205,7 +205,8 @@ class ExactGP:
             position=LogNormal(1.0, 1.0),  # coordinates are not logarithms: standard normal
         )
         location, scale = like.new_tensor([p.mode for p in priors]).log(), like.new_tensor([p.scale for p in priors])
-        return Prior(location, scale, n_sparse, alpha)
+        lengths = None if isinstance(self.length_scale, LogNormal) else self.length_scale
+        return Prior(location, scale, lengths, d)
 
     def _settle(
         self,
@@ -221,7 +222,7 @@ class ExactGP:
             return search.settle(observations, mode)
         nowhere = torch.zeros(m, dtype=torch.bool, device=mode.device)
         starts = _starts(search, mode, rung.n_drawn)
-        if search.prior.n_sparse:
+        if isinstance(self.length_scale, SAAS):
             dense = replace(search, prior=replace(self, length_scale=_SMOOTH)._prior(search.columns, search.features))
             smooth, _ = dense.climb(observations, starts, nowhere)
             starts = torch.cat([starts, *(_sharpened(smooth, search.columns.dim, by) for by in _SHARPENED)])

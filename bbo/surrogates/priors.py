@@ -8,6 +8,8 @@ from torch import Tensor
 
 # Grid of log tau, over which the density is summed: what lies outside has no weight that matters.
 _LOG_TAUS = (-12.0, 4.0, 0.5)
+# The same of mu, in standard deviations.
+_REACH = 4.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,44 @@ class LogNormal:
     def for_columns(self, d: int) -> "LogNormal":
         """Of length scales in d columns: `sqrt(d)` times as long."""
         return replace(self, mode=self.mode * math.sqrt(d))
+
+
+@dataclass(frozen=True)
+class Hierarchical:
+    """Of length scales that are alike but for some: log l_j = mu + delta_j, and how long they are together is unknown.
+
+    mu is normal around log(mode) with the standard deviation `common`, and each delta_j is Cauchy with the scale `own`:
+    most of them are small, and a few may be large. The density is that of log l, summed over mu. A prior that is learnt
+    with the parameters: Gelman et al., Bayesian Data Analysis (2013), chapter 5; with heavy tails, section 17.2.
+
+    Args:
+        mode: of a length scale in one column; in d columns they are `sqrt(d)` times as long.
+    """
+
+    mode: float = 1.0
+    common: float = 1.7
+    own: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not all(0 < v < math.inf for v in (self.mode, self.common, self.own)):
+            raise ValueError(f"Hierarchical needs numbers above 0, and finite: got {self!r}.")
+
+    def for_columns(self, d: int) -> LogNormal:
+        """Where the density of a length scale is greatest, and about its width."""
+        return LogNormal(self.mode, math.hypot(self.common, self.own)).for_columns(d)
+
+    def log_density(self, log_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """But for a constant, of each row of `b x d`, `b`, and its gradient, `b x d`."""
+        d = log_lengths.shape[1]
+        # Steps of mu that are narrow beside `own`, and in many columns beside what they say of mu together.
+        n = 2 * math.ceil(_REACH * self.common * math.sqrt(4 + d / 2) / self.own) + 1
+        offset = torch.linspace(-_REACH, _REACH, n, dtype=log_lengths.dtype, device=log_lengths.device)
+        mu = math.log(self.for_columns(d).mode) + self.common * offset
+        delta = log_lengths[..., None] - mu  # b x d x n
+        spread = delta.square().add_(self.own**2)
+        each = -spread.log().sum(1) - 0.5 * offset * offset
+        share = torch.softmax(each, 1)
+        return torch.logsumexp(each, 1), -2 * ((delta / spread) @ share[..., None])[..., 0]
 
 
 @dataclass(frozen=True)
@@ -51,35 +91,39 @@ class SAAS:
         """Where the density of a length scale is greatest for tau = alpha, and about its width; the same for any d."""
         return LogNormal(self.alpha**-0.5, 1.0)
 
+    def log_density(self, log_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """But for a constant, of each row of `b x d`, `b`, and its gradient, `b x d`."""
+        log_tau = torch.arange(*_LOG_TAUS, dtype=log_lengths.dtype, device=log_lengths.device)
+        u = -2 * log_lengths[..., None] - log_tau  # b x d x taus
+        each = _log_sech(log_tau - math.log(self.alpha)) + _log_sech(u).sum(1)
+        share = torch.softmax(each, 1)
+        return torch.logsumexp(each, 1), 2 * (u.tanh() @ share[..., None])[..., 0]
+
 
 @dataclass(frozen=True)
 class Prior:
-    """Of theta: independent normal densities, or for the first of its numbers, logs of length scales, that of `SAAS`.
+    """Of theta: independent normal densities, but where its first numbers, logs of length scales, have another.
 
     Args:
         location, scale: of the normal densities, `p`; of the others where they are greatest, and about their width.
-        n_sparse: how many length scales have the density of `SAAS`, with `alpha`.
+        lengths: the density of the first numbers; None where that is normal too.
+        d: how many these are.
     """
 
     location: Tensor
     scale: Tensor
-    n_sparse: int = 0
-    alpha: float = 1.0
+    lengths: Hierarchical | SAAS | None = None
+    d: int = 0
 
     def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Log density but for a constant, `b`, and its gradient, `b x p`, at theta, `b x p`."""
         z = (theta - self.location) / self.scale
-        z[:, : self.n_sparse] = 0.0
+        if self.lengths is None:
+            return -0.5 * (z * z).sum(1), -z / self.scale
+        z[:, : self.d] = 0.0
         value, gradient = -0.5 * (z * z).sum(1), -z / self.scale
-        if not self.n_sparse:
-            return value, gradient
-        log_tau = torch.arange(*_LOG_TAUS, dtype=theta.dtype, device=theta.device)
-        log_weight = _log_sech(log_tau - theta.new_tensor(self.alpha).log())
-        u = -2 * theta[:, : self.n_sparse, None] - log_tau  # b x n_sparse x taus
-        each = log_weight + _log_sech(u).sum(1)
-        share = torch.softmax(each, 1)
-        gradient[:, : self.n_sparse] = 2 * (u.tanh() @ share[..., None])[..., 0]
-        return value + torch.logsumexp(each, 1), gradient
+        of_lengths, gradient[:, : self.d] = self.lengths.log_density(theta[:, : self.d])
+        return value + of_lengths, gradient
 
 
 def _log_sech(u: Tensor) -> Tensor:

@@ -322,7 +322,7 @@ def dense_evidence(gp, model, k):
 
 @pytest.mark.parametrize("n", [14, 450])
 def test_evidence_equals_the_dense_density_of_all_values_and_hyperparameters(n):
-    gp = ExactGP(noise=LogNormal(1e-2, 1.0))
+    gp = ExactGP(noise=LogNormal(1e-2, 1.0), length_scale=LogNormal(0.5, 1.0))
     X = uniform(n, 2)
     model = gp.fit(X, smooth(X) + 0.2 * uniform(n, 2, seed=1))
     assert model.log_evidence.shape == (2,)

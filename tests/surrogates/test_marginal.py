@@ -7,7 +7,7 @@ from botorch.models.transforms.input import Warp
 
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
 from bbo.surrogates.marginal import LogPosterior
-from bbo.surrogates.priors import Prior
+from bbo.surrogates.priors import SAAS, Hierarchical, Prior
 
 D = torch.float64
 
@@ -208,9 +208,10 @@ def test_kernel_has_its_gradient_also_at_the_observed_points():
     assert grad.abs().max() < 1e-12
 
 
-def test_the_density_with_a_prior_of_few_columns_has_its_gradient():
+@pytest.mark.parametrize("lengths", [SAAS(), Hierarchical()])
+def test_the_density_has_its_gradient_with_any_prior_of_length_scales(lengths):
     X, Y, V, theta = data()
-    density = LogPosterior(columns(), X, Y, V, torch.ones_like(V), Prior(*standard(), n_sparse=3, alpha=0.1))
+    density = LogPosterior(columns(), X, Y, V, torch.ones_like(V), Prior(*standard(), lengths, 3))
     value, gradient = density(theta)
     step = 1e-6
     for k in range(theta.shape[1]):
