@@ -60,3 +60,18 @@ def test_positions_of_one_output_do_not_bind_the_other_and_survive_a_warm_start(
     part = model.subset_output([1, 0]).condition_on(X[:2], Y[:2, [1, 0]])
     assert torch.equal(part.positions[2][1], model.positions[2][0])
     assert math.isfinite(part.mean_sd(X)[0].sum())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_few_observations_of_many_levels_are_not_believed_beyond_what_they_tell(seed):
+    """Three columns of 8 to 12 levels, most values 0 as yields are: what was left out is not far from what is said."""
+    g = torch.Generator().manual_seed(seed)
+    counts = torch.tensor([8, 10, 12])
+    effects = [torch.randn(k, dtype=D, generator=g) for k in counts.tolist()]
+    levels = (torch.rand(500, 3, generator=g) * counts).long()
+    Y = sum(effect[levels[:, j]] for j, effect in enumerate(effects)).clamp_min(0.0)[:, None]
+    X = (levels + 0.5) / counts.to(D)
+    model = ExactGP().fit(X[:120], Y[:120], categorical=dict(enumerate(counts.tolist())))
+    mean, sd = model.mean_sd(X[120:])
+    predicted = torch.distributions.Normal(mean, (sd**2 + model.noise_variance).sqrt())
+    assert (predicted.log_prob(Y[120:]).mean() + Y.std().log()).item() > -1.4
