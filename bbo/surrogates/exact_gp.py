@@ -39,8 +39,8 @@ _STARTS = ((1.0, 1.0, 1.0), (0.3, 0.1, 1.0), (2.0, 30.0, 1.0))
 _SHARPENED = (0.0, 0.5, 1.0)
 
 
-# Hvarfner et al.: the logarithm has mean sqrt(2) + log(d) / 2, and about this variance. The best of 60 trials was better
-# than with independent ones in 23 of 28 runs on functions in 5 to 30 columns, and about as good on designs.
+# Hvarfner et al.: the logarithm has mean sqrt(2) + log(d) / 2, and about this variance. The best of 60 trials was
+# better than with independent ones in 23 of 28 runs on functions in 5 to 30 columns, and about as good on designs.
 _SMOOTH = Hierarchical(math.exp(math.sqrt(2) - 3))
 # By held-out log density on 8 test functions in 2 to 8 columns, 15 to 60 observations, noise of 0 to 30 % of the
 # spread: 0.03 to 0.27 nats per value above log-normal(-4, 1) and outputscale 1 without noise, no less with it.
