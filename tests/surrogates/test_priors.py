@@ -71,7 +71,7 @@ APART = LogNormal(math.exp(math.sqrt(2) - 3), math.sqrt(3))
 
 @pytest.mark.parametrize("seed", range(3))
 def test_length_scales_that_are_alike_are_learnt_together(seed):
-    """Of a bowl in 20 columns, from 30 points; one column that matters ten times as much is found as well."""
+    """Of a bowl in 20 columns, from 30 points; one column that matters thirty times as much is found as well."""
     g = torch.Generator().manual_seed(seed)
     X, X_new = torch.rand(30, 20, dtype=D, generator=g), torch.rand(500, 20, dtype=D, generator=g)
     together, apart = ExactGP(), ExactGP(length_scale=APART)
