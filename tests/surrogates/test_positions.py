@@ -74,4 +74,5 @@ def test_few_observations_of_many_levels_are_not_believed_beyond_what_they_tell(
     model = ExactGP().fit(X[:120], Y[:120], categorical=dict(enumerate(counts.tolist())))
     mean, sd = model.mean_sd(X[120:])
     predicted = torch.distributions.Normal(mean, (sd**2 + model.noise_variance).sqrt())
-    assert (predicted.log_prob(Y[120:]).mean() + Y.std().log()).item() > -1.4
+    # Of 20 other seeds the least is -1.1; positions at any price gave -2 to -99 with 8 of them.
+    assert (predicted.log_prob(Y[120:]).mean() + Y.std().log()).item() > -1.8

@@ -91,15 +91,21 @@ def _of_few(X):
     return ((5 * X[:, 3]).sin() + 3 * (X[:, 20] - 0.4) ** 2 + X[:, 3] * X[:, 41])[:, None]
 
 
-@pytest.mark.parametrize("length_scale", [SAAS(), Hierarchical(APART.mode)], ids=["sparse", "hierarchical"])
-@pytest.mark.parametrize("seed", range(3))
-def test_where_few_of_many_columns_matter_they_are_found_and_predict_better(length_scale, seed):
-    g = torch.Generator().manual_seed(seed)
-    X, X_new = torch.rand(50, 60, dtype=D, generator=g), torch.rand(500, 60, dtype=D, generator=g)
-    sparse, usual = (ExactGP(length_scale=prior).fit(X, _of_few(X)) for prior in (length_scale, APART))
-    assert set(sparse.length_scales[0].argsort()[:2].tolist()) == {3, 20}
-    errors = [float((model.mean_sd(X_new)[0] - _of_few(X_new)).square().mean()) for model in (sparse, usual)]
-    assert errors[0] < 0.7 * errors[1]
+@pytest.mark.parametrize(
+    ("length_scale", "most"), [(SAAS(), 0.5), (Hierarchical(APART.mode), 1.0)], ids=["sparse", "hierarchical"]
+)
+def test_where_few_of_many_columns_matter_they_are_found_and_predict_better(length_scale, most):
+    """Over 20 other seeds the mean ratios are 0.05 and 0.13, single ones up to 2 and 14, and 19 and 16 find both."""
+    ratios, n_found = [], 0
+    for seed in range(8):
+        g = torch.Generator().manual_seed(seed)
+        X, X_new = torch.rand(50, 60, dtype=D, generator=g), torch.rand(500, 60, dtype=D, generator=g)
+        shared, apart = (ExactGP(length_scale=prior).fit(X, _of_few(X)) for prior in (length_scale, APART))
+        n_found += set(shared.length_scales[0].argsort()[:2].tolist()) == {3, 20}
+        errors = [float((model.mean_sd(X_new)[0] - _of_few(X_new)).square().mean()) for model in (shared, apart)]
+        ratios.append(errors[0] / errors[1])
+    assert n_found >= 4
+    assert np.exp(np.mean(np.log(ratios))) < most
 
 
 def test_where_all_columns_matter_the_sparse_prior_loses_little():
