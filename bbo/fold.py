@@ -4,6 +4,7 @@ A row per trial in columns that grow; no object is built per event. Strategies r
 """
 
 import json
+import math
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -164,13 +165,15 @@ class Fold:
         self._V = _Column(k, np.float64, np.nan)
         self._V_sd = _Column(k, np.float64, np.nan)
         self._V_n = _Column(k, np.int32, 1)
+        self._V_scatter = _Column(k, np.float64, np.nan)
         self._cost = _Column(None, np.float64, np.nan)
         self._status = _Column(None, np.int8, STATUS_CODES[Status.RUNNING])
         self._fails = _Column(None, np.bool_, False)
         self._order = _Column(None, np.int64, NEVER)
         self._is_past = _Column(None, np.bool_, False)
         self._place = _Column(2, np.int32, 0)  # which of `_asked`, and which of its suggestions
-        observed = (self._V, self._V_sd, self._V_n, self._cost, self._status, self._fails, self._order)
+        measured = (self._V, self._V_sd, self._V_n, self._V_scatter, self._cost)
+        observed = (*measured, self._status, self._fails, self._order)
         self._columns = (self._codes, self._X, self._place, self._is_past, *observed)
 
     def _opened(self, e: Event) -> None:
@@ -353,7 +356,9 @@ class Fold:
                 row[metrics.index(metric)] = number(value)
         for metric in body.get("values", {}):
             single = body.get("replicates", {}).get(metric)
-            self._V_n.upto(self.n_trials)[trial, metrics.index(metric)] = 1 if single is None else len(single)
+            at = (trial, metrics.index(metric))
+            self._V_n.upto(self.n_trials)[at] = 1 if single is None else len(single)
+            self._V_scatter.upto(self.n_trials)[at] = np.nan if single is None else _scatter(single)
             if single is not None:
                 self._replicates.setdefault(trial, {})[metric] = single
             elif trial in self._replicates:
@@ -403,6 +408,7 @@ class Fold:
             V=self._V.upto(n).copy(),
             V_sd=self._V_sd.upto(n).copy(),
             V_n=self._V_n.upto(n).copy(),
+            V_scatter=self._V_scatter.upto(n).copy(),
             cost=self._cost.upto(n).copy(),
             status=self._status.upto(n).copy(),
             fails=self._fails.upto(n).copy(),
@@ -565,3 +571,10 @@ class Fold:
 
     def _by_metric(self, row: Array) -> dict[str, float]:
         return {m: float(v) for m, v in zip(self.objectives.metrics, row, strict=True) if not np.isnan(v)}
+
+
+def _scatter(singles: Sequence[float]) -> float:
+    """Sample standard deviation; NaN of a single number."""
+    values = np.array([number(v) for v in singles])
+    size = np.abs(values).max(initial=1e-300)  # divided out, as squares of penalties like 1e300 overflow
+    return float(size * (values / size).std(ddof=1)) if len(values) > 1 else math.nan

@@ -8,6 +8,7 @@
 | V | n x k | values by metric (columns as `objectives.metrics`), in the user's units; NaN where there are none |
 | V_sd | n x k | standard deviation of their noise where it was told, else NaN |
 | V_n | n x k | of how many measurements each value is the mean |
+| V_scatter | n x k | sample standard deviation of these measurements, NaN of a single one |
 | Y | n x m | utilities to be maximized |
 | G | n x c | violations, feasible when <= 0 |
 """
@@ -66,6 +67,7 @@ class History:
     V: Array
     V_sd: Array
     V_n: NDArray[np.int32]
+    V_scatter: Array
     cost: Array
     status: NDArray[np.int8]
     fails: Mask
@@ -166,11 +168,13 @@ class History:
         unseen = np.arange(self.n_trials) >= first_unseen
         V, V_sd, V_n, cost = self.V.copy(), self.V_sd.copy(), self.V_n.copy(), self.cost.copy()
         V[unseen], V_sd[unseen], V_n[unseen], cost[unseen] = np.nan, np.nan, 1, np.nan
+        V_scatter = np.where(unseen[:, None], np.nan, self.V_scatter)
         return replace(
             self,
             V=V,
             V_sd=V_sd,
             V_n=V_n,
+            V_scatter=V_scatter,
             cost=cost,
             status=np.where(unseen, np.int8(_RUNNING), self.status),
             fails=self.fails & ~unseen,
@@ -186,6 +190,7 @@ class History:
             V=np.vstack([self.V, np.full((n, k), np.nan)]),
             V_sd=np.vstack([self.V_sd, np.full((n, k), np.nan)]),
             V_n=np.vstack([self.V_n, np.ones((n, k), dtype=np.int32)]),
+            V_scatter=np.vstack([self.V_scatter, np.full((n, k), np.nan)]),
             cost=np.append(self.cost, np.full(n, np.nan)),
             status=np.append(self.status, np.full(n, _RUNNING, dtype=np.int8)),
             fails=np.append(self.fails, np.zeros(n, dtype=bool)),

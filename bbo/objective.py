@@ -20,6 +20,7 @@ from bbo.errors import NonFiniteError, ObjectiveError
 
 Values = dict[str, float]
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_LARGEST = 1e307
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -159,6 +160,18 @@ class Objectives:
         return (*self.required, *(w.metric for w in self.tracked))
 
     @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The metric that each column of utilities, then of violations, is made from."""
+        sides = [con.metric for con in self.constraints for bound in (con.lower, con.upper) if bound is not None]
+        return (*(aim.metric for aim in self.aims), *sides)
+
+    @cached_property
+    def bands(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of columns of violations that are the two sides of one metric; no value violates both."""
+        metrics = self.sources[len(self.aims) :]
+        return tuple((k, k + 1) for k in range(len(metrics) - 1) if metrics[k] == metrics[k + 1])
+
+    @cached_property
     def units(self) -> dict[str, str]:
         """By metric, where one was said."""
         return {w.metric: w.unit for w in self.wanted if w.unit is not None}
@@ -208,13 +221,43 @@ class Objectives:
         return {m: values[m] for m in self.metrics if m in values}
 
     def utilities(self, V: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Objectives to be maximized, `n x m`, from values of all metrics, `n x len(metrics)`."""
-        return np.stack([aim.utility(V[:, self.metrics.index(aim.metric)]) for aim in self.aims], axis=1)
+        """Objectives to be maximized, `n x m`, from values of all metrics, `n x len(metrics)`.
+
+        They end at 1e307 either way: models take differences.
+        """
+        with np.errstate(over="ignore"):
+            columns = [aim.utility(V[:, self.metrics.index(aim.metric)]) for aim in self.aims]
+        return np.clip(np.stack(columns, axis=1), -_LARGEST, _LARGEST)
 
     def violations(self, V: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Constraints, feasible when <= 0, `n x c`, from values of all metrics; one column per bound."""
-        sides = [g for con in self.constraints for g in con.violations(V[:, self.metrics.index(con.metric)])]
-        return np.stack(sides, axis=1) if sides else np.zeros((len(V), 0))
+        """Constraints, feasible when <= 0, `n x c`, from values of all metrics; one column per bound, to 1e307."""
+        with np.errstate(over="ignore"):
+            sides = [g for con in self.constraints for g in con.violations(V[:, self.metrics.index(con.metric)])]
+        return np.clip(np.stack(sides, axis=1), -_LARGEST, _LARGEST) if sides else np.zeros((len(V), 0))
+
+    def metrics_of(
+        self, means: NDArray[np.float64], sds: NDArray[np.float64]
+    ) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+        """Means and standard deviations of metrics, `n` each, from those of utilities and violations, `n x (m + c)`.
+
+        A metric with several columns is read from the first. Those of a Target alone are missing: two values have the
+        same utility.
+        """
+        mean: dict[str, NDArray[np.float64]] = {}
+        sd: dict[str, NDArray[np.float64]] = {}
+        for k, aim in enumerate(self.aims):
+            values = [aim.metric_of(u) for u in means[:, k].tolist()]
+            if None not in values:
+                mean[aim.metric], sd[aim.metric] = np.array(values, dtype=np.float64), sds[:, k]
+        column = len(self.aims)
+        for con in self.constraints:
+            for bound, sign in ((con.lower, -1.0), (con.upper, 1.0)):
+                if bound is None:
+                    continue
+                if con.metric not in mean:
+                    mean[con.metric], sd[con.metric] = bound + sign * means[:, column], sds[:, column]
+                column += 1
+        return mean, sd
 
     def is_feasible(self, V: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which rows satisfy every constraint, `n`; a missing value satisfies none."""

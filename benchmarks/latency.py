@@ -3,13 +3,16 @@
     python benchmarks/latency.py --venvs DIR                    bbo and the peers whose environments are in DIR
     python benchmarks/latency.py --methods bbo --sizes 50 200   some methods, some sizes
     python benchmarks/latency.py --methods bbo --device cuda    the same on a GPU
+    python benchmarks/latency.py --methods bbo --batch 8 --sizes 2000   the time of eight points asked for at once
     python benchmarks/latency.py --venvs DIR --markdown FILE    the same, and the tables as Markdown
 
 Everything goes through `Study.ask()` with the default `GP()`, or the peer's own way of asking with its defaults, as in
 `quality.py`. Each method is given n points of a Latin hypercube in 10 columns with their values, suggests twice unseen,
 and then, one after the other, as many points as fit into the time, 5 at least, each told before the next. What is timed
 is the wall clock from telling to having the next point. Methods take turns, one thread each unless `--threads` says
-otherwise; a method that needs longer than `--limit` for a point is not asked at larger sizes.
+otherwise; a method that needs longer than `--limit` for a point is not asked at larger sizes. The first ask of bbo, and
+one whenever a fifth more trials were told, seeks hyperparameters anew and takes several times as long: the first goes
+unseen, the others do not.
 """
 
 import argparse
@@ -76,6 +79,33 @@ def asked(label: str, size: int, options: argparse.Namespace) -> Cell:
     return Cell(label, size, seconds[_N_UNSEEN:])
 
 
+def asked_together(size: int, options: argparse.Namespace) -> Cell:
+    """Batches of bbo after so many points, each told before the next."""
+    import pandas as pd
+    from quality_runs import OURS
+    from quality_suite import SUITE, evaluate, first_points
+
+    from bbo.strategies import GP
+    from bbo.studies.study import Study
+
+    problem = SUITE[PROBLEM](0)
+    strategy = GP(n_first=size, device=options.device)
+    study = Study(problem.space, problem.objectives, strategy=strategy, seed=0)
+    told = [evaluate(PROBLEM, problem, p, 0) for p in first_points(problem, 0, size)]
+    study.add(pd.DataFrame([t.params | t.values for t in told]))
+    seconds: list[float] = []
+    ends = time.perf_counter() + options.seconds
+    while len(seconds) < _N_UNSEEN + _FEWEST or time.perf_counter() < ends:
+        began = time.perf_counter()
+        trials = study.ask(options.batch)
+        seconds.append(time.perf_counter() - began)
+        if len(seconds) == options.most + _N_UNSEEN:
+            break
+        for trial in trials:
+            study.tell(trial, evaluate(PROBLEM, problem, trial.params, 0).values)
+    return Cell(OURS, size, seconds[_N_UNSEEN:])
+
+
 def whole_run(label: str, name: str, seed: int, options: argparse.Namespace) -> float:
     """Seconds of all suggestions of a run of 60 trials."""
     from quality_suite import SUITE, Told, evaluate
@@ -102,21 +132,24 @@ def by_size(options: argparse.Namespace) -> Iterator[Cell]:
     too_slow: set[str] = set()
     for size in options.sizes:
         for label in options.methods:
-            cell = Cell(label, size, []) if label in too_slow else asked(label, size, options)
+            if label in too_slow:
+                cell = Cell(label, size, [])
+            else:
+                cell = asked(label, size, options) if options.batch == 1 else asked_together(size, options)
             if not cell.seconds or cell.median > options.limit:
                 too_slow.add(label)
             print(f"{size:>6} {label:<10} {cell}", flush=True)
             yield cell
 
 
-def table(cells: Sequence[Cell], sizes: Sequence[int], methods: Sequence[str]) -> list[str]:
+def table(cells: Sequence[Cell], sizes: Sequence[int], methods: Sequence[str], batch: int = 1) -> list[str]:
     """Medians and ranges, and what the design asks of bbo."""
     at = {(c.method, c.size): c for c in cells}
     lines = ["| trials | " + " | ".join(methods) + " | aim | met | fastest GP peer over bbo |"]
     lines.append("|---" * (len(methods) + 4) + "|")
     for size in sizes:
         ours = at.get(("bbo", size))
-        aim = AIMS.get(size)
+        aim = AIMS.get(size) if batch == 1 else None
         met = "" if ours is None or aim is None or not ours.seconds else "yes" if ours.median <= aim else "NO"
         peers = [at[m, size] for m in ("botorch", "ax", "gpsampler") if m in methods and at[m, size].seconds]
         ratio = ""
@@ -139,7 +172,10 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0, help="seconds a suggestion may take")
     parser.add_argument("--runs", type=int, default=3, help="whole runs of each method; 0 for none")
     parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--batch", type=int, default=1, help="points asked for at once, of bbo alone")
     options = parser.parse_args()
+    if options.batch < 1 or (options.batch > 1 and options.methods != ["bbo"]):
+        parser.error(f"--batch takes a number above 0, and --methods bbo: got {options.batch} of {options.methods}.")
     # Before anything that starts threads is loaded, in this process and in those of the peers.
     os.environ.update(dict.fromkeys(THREADS, str(options.threads)))
     import torch
@@ -147,8 +183,10 @@ def main() -> None:
 
     torch.set_num_threads(options.threads)
     card = f", {torch.cuda.get_device_name()}" if options.device.startswith("cuda") else ""
-    lines = [f"Seconds a suggestion: median and range; {options.threads} thread(s) each.\n{described()}{card}.\n"]
-    lines += table(list(by_size(options)), options.sizes, options.methods)
+    of = "a suggestion" if options.batch == 1 else f"for {options.batch} suggestions at once"
+    lines = [f"Seconds {of}: median and range; {options.threads} thread(s) each.\n{described()}{card}.\n"]
+    lines += table(list(by_size(options)), options.sizes, options.methods, options.batch)
+    options.runs = options.runs if options.batch == 1 else 0
     if options.runs:
         lines += ["", "| 60 trials, seconds of all suggestions | bbo | gpsampler | ratio |", "|---|---|---|---|"]
     for name, labels in SEQUENTIAL.items() if options.runs else ():

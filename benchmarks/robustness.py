@@ -16,14 +16,17 @@ trials; where the median run is, the ratio is the least it can be.
 | other seeds | the quiet run again with further seeds: how far the ratio is chance |
 | batches of 4, of 8 | so many points are asked for at once, and told together |
 | 8 pending | each result comes eight asks later, so that eight points are always under way |
+| 8 held | eight points are asked for after 20 trials, and their results come when 60 others have |
 | noise | of a standard deviation of 10 % of the objective's range, over 4,096 points at random |
 | failing | evaluation fails in a half-space that has a fifth of the volume and not the best point of the quiet run |
 | outliers | one measurement in twenty is off by 10 standard deviations of the objective, up or down |
 
+`to gain / noise` is how far the target lies below the best of the first ten trials, in standard deviations of that
+noise: where it is less than 1, the error of a single measurement hides all that is to be gained.
+
 The second table: the error of leaving one out on the points that are no outliers, over that of the same points where
 none are; median and root mean square, of 60 trials of a run with outliers and of 60 points of a Latin hypercube with
-three. Of the latter the search has not looked again at any: where the strange value is the best one, it is believed
-until it has. The mean square is that of the few points far from all others, where values spread over decades.
+three. The mean square is that of the few points far from all others, where values spread over decades.
 """
 
 import os
@@ -62,6 +65,7 @@ N_TRIALS = 60
 _MOST = 2 * N_TRIALS
 _N_SAMPLED = 4096
 _NOISE = 0.1
+_N_FIRST = 10
 _FAILING = 0.2
 _OUTLYING = 1 / 20
 _FAR = 10.0
@@ -70,7 +74,7 @@ _N_LEFT_OUT = 60
 # Asking which trial is recommended takes as long as a suggestion, so it is done now and then.
 _RECOMMENDED_EVERY = 5
 # Aims, by the beginning of a mode's name: ratios of trials, and of errors.
-LIMITS = {"batches": 1.25, "8 pending": 1.25, "noise": 1.5, "failing": 1.5, "outliers": 1.5}
+LIMITS = {"batches": 1.25, "8 pending": 1.25, "8 held": 1.25, "noise": 1.5, "failing": 1.5, "outliers": 1.5}
 MOST_LEFT_OUT = 1.3
 
 
@@ -81,6 +85,7 @@ class Mode:
     Args:
         together: points of an ask.
         late: asks that are made before a result comes.
+        held: points that are asked for at once after a third of the trials, and told after as many as a run has.
         trouble: makes what is measured of a problem, a scale of its objective and the best point known.
         errs: whether values err, so that the best measured trial need not be a good one.
         seeds: is added to the seeds of the study, not of the problem.
@@ -88,6 +93,7 @@ class Mode:
 
     together: int = 1
     late: int = 0
+    held: int = 0
     trouble: "Callable[[Problem, Scale, Mapping[str, Any]], Problem] | None" = None
     errs: bool = False
     seeds: int = 0
@@ -102,10 +108,16 @@ class Scale:
 
     @classmethod
     def of(cls, problem: Problem) -> "Scale":
-        metric = _metric(problem)
-        points = problem.space.sample(_N_SAMPLED, np.random.default_rng(0))
-        values = [problem.evaluate(p, seed=0)[metric] for p in points]
-        return cls(float(np.ptp(values)), float(np.std(values)))
+        key = repr(problem)
+        if key not in _SCALES:  # some take minutes, and are the same under every seed
+            metric = _metric(problem)
+            points = problem.space.sample(_N_SAMPLED, np.random.default_rng(0))
+            values = [problem.evaluate(p, seed=0)[metric] for p in points]
+            _SCALES[key] = cls(float(np.ptp(values)), float(np.std(values)))
+        return _SCALES[key]
+
+
+_SCALES: dict[str, Scale] = {}
 
 
 @dataclass(frozen=True)
@@ -151,6 +163,7 @@ MODES: dict[str, Mode] = {
     "batches of 4": Mode(together=4),
     "batches of 8": Mode(together=8),
     "8 pending": Mode(late=8),
+    "8 held": Mode(held=8),
     "noise": Mode(trouble=lambda p, s, _: Noisy(p, sd=_NOISE * s.range), errs=True),
     "failing": Mode(trouble=lambda p, _, best: Failing(p, where=InHalfSpace.away_from(p, best))),
     "outliers": Mode(trouble=lambda p, s, _: OffNowAndThen(p, _FAR * s.sd), errs=True),
@@ -206,9 +219,13 @@ class Wanted:
         run = Run(self.mode, self.problem, self.seed, [], {}, [], self.target)
         most = N_TRIALS if self.mode == QUIET else _MOST
         under_way: list[Any] = []
+        held: list[Any] = []
         while len(run.best) < most and not self._is_there(run, mode):
-            asked = study.ask(mode.together)
-            under_way += asked
+            if len(run.best) == N_TRIALS // 3 and mode.held:
+                held = study.ask(mode.held)
+            if len(run.best) >= N_TRIALS:
+                under_way, held = under_way + held, []
+            under_way += study.ask(mode.together)
             while len(under_way) > mode.late:
                 trial = under_way.pop(0)
                 try:
@@ -310,18 +327,19 @@ def tables(quiet: list[Run], troubled: list[Run], errors: Mapping[str, list[list
                 there = [way(r, target) for r in troubled if (r.mode, r.problem) == (mode, name)]
                 before = median_high(r.trials_to(target) for r in quiet if r.problem == name)
                 rows[label][name] = min(median_high(there), float(_MOST + 1)) / before if there else math.nan
-    lines = [["problem", "trials of the quiet run", *columns]]
+    gains = to_gain(quiet)
+    lines = [["problem", "trials of the quiet run", "to gain / noise", *columns]]
     for name in problems:
         target = targets(quiet)[name]
         before = median_high(r.trials_to(target) for r in quiet if r.problem == name)
         ratios = [rows[c][name] for c in columns]
         said = [f"{'at least ' if ratio * before > _MOST else ''}{ratio:.2f}" for ratio in ratios]
-        lines.append([name, f"{before:.0f}", *said])
+        lines.append([name, f"{before:.0f}", f"{gains[name]:.2g}", *said])
     means = [geometric_mean(v for v in rows[c].values() if not math.isnan(v)) for c in columns]
-    lines.append(["geometric mean", "", *(f"{m:.2f}" for m in means)])
+    lines.append(["geometric mean", "", "", *(f"{m:.2f}" for m in means)])
     limits = [next((v for k, v in LIMITS.items() if c.startswith(k)), math.nan) for c in columns]
     met = ["" if math.isnan(v) else f"{v}: {'met' if m <= v else 'MISSED'}" for m, v in zip(means, limits, strict=True)]
-    lines.append(["aim", "", *met])
+    lines.append(["aim", "", "", *met])
     text = as_markdown(lines)
     if errors:
         middle = {
@@ -343,6 +361,16 @@ def targets(quiet: list[Run]) -> dict[str, float]:
     for run in quiet:
         by_problem.setdefault(run.problem, []).append(run.best[-1])
     return {name: median_high(values) for name, values in by_problem.items()}
+
+
+def to_gain(quiet: list[Run]) -> dict[str, float]:
+    """From the best of the first trials to the target, in standard deviations of `noise`; the median over seeds."""
+    gains = {}
+    for name, target in targets(quiet).items():
+        runs_of = [run for run in quiet if run.problem == name]
+        noise = _NOISE * Scale.of(SUITE[name](runs_of[0].seed)).range
+        gains[name] = (median_high(run.best[_N_FIRST - 1] for run in runs_of) - target) / noise
+    return gains
 
 
 def _met(is_met: bool) -> str:

@@ -1,8 +1,8 @@
 """The points of one ask, by the worth that a judge gives them: one after the other, few of them also all at once."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +12,7 @@ from bbo.acquisition.domain import Domain
 from bbo.acquisition.fantasies import Fantasies
 from bbo.acquisition.joint import improved
 from bbo.acquisition.optimize import Options, maximize_acquisition
+from bbo.errors import StrategyError
 from bbo.history import Array, History
 from bbo.space import Params
 from bbo.space.fresh import is_same, is_tried
@@ -35,40 +36,67 @@ class Search:
     work: Options
 
 
-def batch(history: History, judge: Judge, search: Search, n: int, *, seed: int) -> tuple[list[Params], list[Judge]]:
-    """Up to n untried points, fewer where the space has no more, and the judge of each that counts those before it."""
-    points: list[Params] = []
-    judges: list[Judge] = []
+@dataclass(frozen=True)
+class Proposed:
+    """A point that was not tried.
+
+    Args:
+        judge: what its worth is seen by: counts the points before it.
+        fall: why it is not the best by that, None where it is: "moved", all candidates were tried already, so it lies
+            somewhere beside the best of them; "unjudged", none of them had a finite worth.
+    """
+
+    params: Params
+    judge: Judge
+    fall: Literal["moved", "unjudged"] | None = None
+
+
+def batch(history: History, judge: Judge, search: Search, n: int, *, seed: int) -> list[Proposed]:
+    """Up to n untried points, fewer where the space has no more.
+
+    Raises:
+        StrategyError: the judge gives no number for any point.
+    """
+    proposed: list[Proposed] = []
     seen = history
     for k in range(n):
         found = _best_untried(seen, judge, search, seeding.derive(seed, k))
-        if not found:
+        if found is None:
             break
-        points += found
-        judges.append(judge)
-        seen = seen.with_pending(found)
+        proposed.append(found)
+        seen = seen.with_pending([found.params])
         if k < n - 1:
-            judge = judge.with_pending(_positions(history, found, search))
-    first = judges[0] if judges else None
-    if not isinstance(first, Fantasies) or not 1 < len(points) <= MOST_TOGETHER:
-        return points, judges
-    moved = _moved(history, first, search, points, seeding.derive(seed, 0, _TOGETHER))
+            judge = judge.with_pending(_positions(history, [found.params], search))
+    first = proposed[0].judge if proposed else None
+    if not isinstance(first, Fantasies) or not 1 < len(proposed) <= MOST_TOGETHER:
+        return proposed
+    moved = _moved(history, first, search, [p.params for p in proposed], seeding.derive(seed, 0, _TOGETHER))
     if moved is None:
-        return points, judges
+        return proposed
     judges = [first]
     for point in moved[:-1]:
         judges.append(judges[-1].with_pending(_positions(history, [point], search)))
-    return moved, judges
+    return [Proposed(point, judge) for point, judge in zip(moved, judges, strict=True)]
 
 
-def _best_untried(history: History, judge: Judge, search: Search, seed: int) -> list[Params]:
-    """The best untried point found, if the space has one."""
+def _best_untried(history: History, judge: Judge, search: Search, seed: int) -> Proposed | None:
+    """The best untried point found; None where the space has none."""
+    space = history.space
     found = maximize_acquisition(
         lambda X: judge(X[:, 0]), search.domain, seed=seed, anchors=search.anchors, options=search.work
     )
+    is_judged = bool(found.value.isfinite())
+    if not is_judged and bool(judge(found.X).isnan().all()):
+        raise StrategyError(
+            "The acquisition gives no number: it is NaN at every candidate. It must be larger the better a point is, "
+            "for any mean and any standard deviation above 0."
+        )
     ranked = found.ranked[:, 0].cpu().numpy()
-    untried = [x for x in ranked if not is_tried(x, history.X, history.space.same)]
-    return history.space.fresh(history.space.decode(np.array(untried[:1] or ranked[:1])), history)
+    untried = next((x for x in ranked if not is_tried(x, history.X, space.same)), None)
+    fresh = space.fresh(space.decode((ranked[0] if untried is None else untried)[None]), history)
+    if not fresh:
+        return None
+    return Proposed(fresh[0], judge, "unjudged" if not is_judged else "moved" if untried is None else None)
 
 
 def _moved(history: History, judge: Fantasies, search: Search, points: list[Params], seed: int) -> list[Params] | None:

@@ -13,23 +13,22 @@ import torch
 from torch import Tensor
 
 from bbo import seeding
-from bbo.acquisition.belief import Acquisition, Belief, Judge, Utility
+from bbo.acquisition.belief import FEWEST_FAILED, Acquisition, Belief, Utility
 from bbo.acquisition.domain import Domain
 from bbo.acquisition.fantasies import N_DRAWS, Fantasies
 from bbo.acquisition.joint import DRAWS_TOGETHER
 from bbo.acquisition.optimize import ALONG_RIDGES, Options
-from bbo.acquisition.regret import regret_bound
 from bbo.acquisition.utilities import log_ei
-from bbo.budget import RegretBelow
 from bbo.errors import StrategyError
 from bbo.history import Array, History
 from bbo.objective import Objectives
 from bbo.protocols import Prediction, Strategy
 from bbo.space import Params, Space
-from bbo.strategies.batch import MOST_TOGETHER, Search, batch
-from bbo.strategies.coverage import coverage
-from bbo.strategies.left_out import left_out, left_out_by, loo_r2
-from bbo.strategies.observed import best_trials, earlier, modelled, n_told
+from bbo.strategies.batch import MOST_TOGETHER, Proposed, Search, batch
+from bbo.strategies.left_out import left_out, left_out_by
+from bbo.strategies.notes import of_gain, of_model, of_point
+from bbo.strategies.observed import believed, best_trials, earlier, modelled, n_told, undoubted, unfinished
+from bbo.strategies.second_look import is_possible, second_look
 from bbo.strategies.sobol_search import SobolSearch
 from bbo.strategies.trust_region import TrustRegion, is_wanted
 from bbo.surrogates.exact_gp import ExactGP
@@ -37,11 +36,11 @@ from bbo.surrogates.protocol import Fitted, Surrogate
 from bbo.surrogates.threads import pinned_threads
 from bbo.trial import Suggestion
 
-# Fewer completed trials than this tell a surrogate nothing.
+# Fewer completed trials than this tell a surrogate nothing of the objective.
 _FEWEST = 2
 _N_ANCHORS = 4
-# A smaller spread of values, as a share of the largest, is rounding.
-_SPREAD = 1e-14
+# Below the seed of an ask stands that of a second look; see also `bbo.strategies.batch`.
+_LOOK = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +68,34 @@ class ModelBased:
 
     foretells: ClassVar[frozenset[str]] = frozenset({"gain", "noise", "regret"})
 
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        is_ready = not isinstance(self.acquisition, type) and (
+            callable(self.acquisition) or isinstance(self.acquisition, Acquisition)
+        )
+        if not is_ready:
+            raise StrategyError(
+                f"{name} takes as acquisition a function of mean, standard deviation and incumbent, or an object such "
+                f"as UCB() or Thompson(): got {self.acquisition!r}."
+            )
+        if self.n_first is not None and (not isinstance(self.n_first, int) or self.n_first < 0):
+            raise StrategyError(f"{name} takes as n_first a whole number of at least 0: got {self.n_first!r}.")
+
     def refuses(self, space: Space, objectives: Objectives) -> str | None:
         if len(objectives.aims) > 1:
             return (
                 f"{type(self).__name__} takes one objective, the study has {[a.metric for a in objectives.aims]}: "
                 "make all but one an OutcomeConstraint or Tracked, or use RandomSearch or SobolSearch."
             )
+        if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
+            return (
+                f'{type(self).__name__} computes on {self.device!r}, which torch does not see here: use device="cpu".'
+            )
         return None
 
     def suggest(self, history: History, n: int, *, seed: int) -> list[Suggestion]:
         n_design = min(n, self._missing(history))
-        if history.is_completed.sum() < _FEWEST:
+        if not _says_something(history):
             n_design = n
         design = self._design(history, n_design, seed)
         if len(design) < n_design or n_design == n:
@@ -126,7 +142,7 @@ class ModelBased:
         with pinned_threads(history.n_trials), torch.no_grad():
             belief = self._belief(history)
             means, sds = (v.cpu().numpy() for v in belief.mean_sd(X))
-            mean, sd = _by_metric(objectives, means, sds)
+            mean, sd = objectives.metrics_of(means, sds)
             for metric in objectives.required:
                 if metric not in mean:
                     model = self._of_metric(history, metric)
@@ -156,7 +172,7 @@ class ModelBased:
                     f"{type(self.surrogate).__name__} cannot leave trials out: it has no method `leave_one_out`."
                 )
             means, sds = (v.cpu().numpy()[place] for v in found)
-            mean, sd = _by_metric(objectives, means, sds)
+            mean, sd = objectives.metrics_of(means, sds)
             for metric in objectives.required:
                 if metric not in mean:
                     of_metric = left_out_by(self._of_metric(history, metric), others)
@@ -179,6 +195,7 @@ class ModelBased:
             self._tensor(history.V[done][:, column]),
             self._tensor(history.V_sd[done][:, column] ** 2),
             self._tensor(history.V_n[done][:, column]),
+            self._tensor(history.V_scatter[done][:, column]),
             categorical=_categorical(history.space),
         )
 
@@ -199,27 +216,56 @@ class ModelBased:
         """For the model: a value that was executed outside its range counts as the end of the range."""
         return self._tensor(X).clamp(0.0, 1.0)
 
-    def _belief(self, history: History) -> Belief:
+    def _belief(self, history: History, *, is_trusting: bool = False) -> Belief:
         done = modelled(history)
-        columns = _columns(history.objectives)
+        objectives = history.objectives
+        columns = [objectives.metrics.index(metric) for metric in objectives.sources]
         return Belief.fit(
             self.surrogate,
             self._positions(history.X[done]),
             self._tensor(history.Y[done]),
             self._tensor(history.G[done]),
-            self._positions(history.X[history.is_failed]),
+            self._positions(history.X[unfinished(history, history.is_failed)]),
             self._tensor(history.V_sd[done][:, columns] ** 2),
             self._tensor(history.V_n[done][:, columns]),
+            self._tensor(history.V_scatter[done][:, columns]),
             categorical=_categorical(history.space),
+            bands=objectives.bands,
             warm=earlier(history),
+            is_trusting=is_trusting or not is_possible(history.space),
         )
 
     def _by_model(self, history: History, n: int, seed: int) -> list[Suggestion]:
-        fitted = self._belief(history)
+        fitted = expecting = self._belief(history)
+        everywhere = Domain.compile(history.space, self.device)
+        best = best_trials(history, _N_ANCHORS, undoubted(history, fitted.outputs))
+        anchors = everywhere.snap(self._tensor(history.X[best]))
+        work = ALONG_RIDGES if fitted.is_doubtful else Options()
+        proposed: list[Proposed] = []
+        look = second_look(history, fitted.outputs, everywhere)
+        if look is not None:
+            expecting = self._belief(history, is_trusting=True)
+            beside = Search(look.domain, look.x[None], work)
+            proposed = self._points(history, expecting, beside, 1, seeding.derive(seed, 0, _LOOK))
+        if n > len(proposed):
+            seen = history.with_pending([p.params for p in proposed]) if proposed else history
+            search = Search(self._near(history, fitted, everywhere), anchors, work)
+            proposed += self._points(seen, fitted, search, n - len(proposed), seed)
+        notes = [of_point(history, fitted, p, by=type(self).__name__) for p in proposed]
+        if notes:
+            first = history.space.encode([proposed[0].params])
+            under_way = self._positions(np.vstack([first, history.X[history.is_pending]]))
+            notes[0] |= of_model(history, fitted)
+            notes[0] |= of_gain(history, expecting, under_way, domain=everywhere, anchors=anchors, seed=seed)
+            notes[0] |= {} if look is None else {"looks_at": look.trial}
+        return [Suggestion(p.params, notes=noted) for p, noted in zip(proposed, notes, strict=True)]
+
+    def _points(self, history: History, fitted: Belief, search: Search, n: int, seed: int) -> list[Proposed]:
+        """As `batch` gives them, by what the completed trials say."""
         pending = self._positions(history.X[history.is_pending])
         # A failure that is too little to learn from keeps its own point away.
         is_avoided = history.is_given_up | (history.is_failed & (fitted.success is None))
-        given_up = self._positions(history.X[is_avoided])
+        given_up = self._positions(history.X[unfinished(history, is_avoided)])
         belief = fitted.pass_over(given_up) if len(given_up) else fitted
         part = self._tensor(np.hstack([history.Y, history.G])[history.is_pending])
         drawn = seeding.derive(seed, 0, 2)
@@ -228,129 +274,27 @@ class ModelBased:
         else:
             n_draws = DRAWS_TOGETHER if 1 < n <= MOST_TOGETHER else N_DRAWS
             judge = Fantasies.of(self.acquisition, belief, pending, part, n_more=n - 1, n_draws=n_draws, seed=drawn)
-        everywhere = Domain.compile(history.space, self.device)
-        anchors = everywhere.snap(self._tensor(history.X[best_trials(history, _N_ANCHORS)]))
-        domain = self._near(history, fitted, everywhere)
-        search = Search(domain, anchors, ALONG_RIDGES if fitted.is_doubtful else Options())
-        points, judges = batch(history, judge, search, n, seed=seed)
-        X = [self._tensor(history.space.encode([point])) for point in points]
-        notes = [self._notes(history, fitted, judge, x) for judge, x in zip(judges, X, strict=True)]
-        if notes:
-            before = earlier(history)
-            searched = n_told(history) if before is None else before["searched"]
-            notes[0] |= {"warm": fitted.warm | {"searched": searched}}
-            notes[0] |= _length_scales(history.space, fitted) | _audit(history, fitted)
-            notes[0] |= self._outlook(history, fitted, torch.cat([X[0], pending]), domain, anchors, seed)
-        return [Suggestion(point, notes=said) for point, said in zip(points, notes, strict=True)]
+        return batch(history, judge, search, n, seed=seed)
 
     def _near(self, history: History, fitted: Belief, domain: Domain) -> Domain:
         """Where to seek: everywhere, or where parameters or trials are many in a trust region."""
         d = history.space.dim
         if not is_wanted(d, n_told(history)):
             return domain
-        region = TrustRegion.of(history, int(best_trials(history, 1)[0]), self._n_design(d))
+        values = believed(history, fitted)
+        region = TrustRegion.of(history, int(best_trials(history, 1, values)[0]), self._n_design(d), values)
         if region is None:
             return domain
         scales = getattr(fitted.outputs, "length_scales", None)
         lower, upper = region.box(None if scales is None else scales[0].cpu().numpy())
         return domain.within(self._tensor(lower), self._tensor(upper))
 
-    def _notes(self, history: History, belief: Belief, judge: Judge, x: Tensor) -> dict[str, Any]:
-        with torch.no_grad():
-            mean, sd = (float(v[0, 0]) for v in belief.mean_sd(x))
-            worth = float(judge(x))
-            feasibility = float(belief.log_feasibility(x).exp())
-        aim = history.objectives.aims[0]
-        notes = {"by": type(self).__name__, "acquisition": _short(worth)}
-        metric = aim.metric_of(mean)
-        if metric is not None:
-            notes |= {"mean": {aim.metric: _short(metric)}, "sd": {aim.metric: _short(sd)}}
-        if belief.is_doubtful:
-            notes["feasibility"] = _short(feasibility)
-        if belief.rung != "map":
-            notes["rung"] = belief.rung
-        return notes
 
-    def _outlook(
-        self, history: History, fitted: Belief, X: Tensor, domain: Domain, anchors: Tensor, seed: int
-    ) -> dict[str, float]:
-        """Notes on what further trials may gain, for stop rules; none while no trial is feasible, or all are equal.
-
-        Values without any spread give the gain no scale: it would be a share of the unit that a model then takes.
-
-        Args:
-            fitted: what the completed trials say.
-            X: the point that is proposed and those that are pending. They were sought where most is to be gained, so
-                the most that one of them promises does not depend on how many are under way.
-        """
-        Y = history.Y[history.is_completed, 0]
-        if np.ptp(Y) <= _SPREAD * np.abs(Y).max():
-            return {}
-        with torch.no_grad():
-            gains = fitted.gain(X)
-            noise = fitted.noise()
-        if gains is None:
-            return {}
-        notes = {"gain": _short(float(gains.max()))}
-        if noise is not None:
-            notes["noise"] = _short(noise)
-        if history.budget is not None and any(isinstance(rule, RegretBelow) for rule in history.budget.stop):
-            feasible = self._positions(history.X[history.is_feasible])
-            n = int(history.is_completed.sum())
-            bound = regret_bound(fitted, feasible, n, domain, seed=seeding.derive(seed, 0, 1), anchors=anchors)
-            notes["regret"] = _short(bound)
-        return notes
-
-
-def _by_metric(objectives: Objectives, means: Array, sds: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Means and standard deviations of metrics, `n` each, from those of utility and violations, `n x (1 + c)`."""
-    mean: dict[str, Array] = {}
-    sd: dict[str, Array] = {}
-    aim = objectives.aims[0]
-    values = [aim.metric_of(u) for u in means[:, 0].tolist()]
-    if None not in values:
-        mean[aim.metric], sd[aim.metric] = np.array(values, dtype=np.float64), sds[:, 0]
-    column = 1
-    for con in objectives.constraints:
-        for bound, sign in ((con.lower, -1.0), (con.upper, 1.0)):
-            if bound is None:
-                continue
-            if con.metric not in mean:
-                mean[con.metric], sd[con.metric] = bound + sign * means[:, column], sds[:, column]
-            column += 1
-    return mean, sd
-
-
-def _columns(objectives: Objectives) -> list[int]:
-    """The column of V that the objective is made from, and that of each violation."""
-    metrics = [objectives.aims[0].metric]
-    for con in objectives.constraints:
-        metrics += [con.metric for bound in (con.lower, con.upper) if bound is not None]
-    return [objectives.metrics.index(metric) for metric in metrics]
+def _says_something(history: History) -> bool:
+    """Whether there is something to fit. One success among failures says where others may lie."""
+    n = int(history.is_completed.sum())
+    return n >= _FEWEST or (n > 0 and int(history.is_failed.sum()) >= FEWEST_FAILED)
 
 
 def _categorical(space: Space) -> Mapping[int, int]:
     return {j: p.n_levels for j, p in enumerate(space.parameters) if p.n_levels is not None and not p.is_ordered}
-
-
-def _audit(history: History, fitted: Belief) -> dict[str, Any]:
-    """Notes on how far the model can be believed; see `bbo.events`."""
-    r2, covered = loo_r2(fitted.outputs), coverage(history)
-    notes: dict[str, Any] = {} if r2 is None else {"loo_r2": _short(r2)}
-    notes |= {"coverage": covered.to_note()} if covered.of else {}
-    flagged = getattr(fitted.outputs, "outliers", None)
-    if flagged is None or not bool(flagged.any()):
-        return notes
-    doubted = modelled(history)[flagged.any(1).cpu().numpy()]
-    return notes | {"outliers": doubted.tolist()}
-
-
-def _length_scales(space: Space, belief: Belief) -> dict[str, Any]:
-    scales = getattr(belief.outputs, "length_scales", None)
-    if scales is None:
-        return {}
-    return {"length_scales": {name: _short(v) for name, v in zip(space.names, scales[0].tolist(), strict=True)}}
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")

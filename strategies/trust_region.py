@@ -43,14 +43,15 @@ class TrustRegion:
     length: float
 
     @staticmethod
-    def of(history: History, best: int, n_first: int) -> "TrustRegion | None":
+    def of(history: History, best: int, n_first: int, values: Array | None = None) -> "TrustRegion | None":
         """Around the best trial; None where the next point is to be sought everywhere.
 
         Args:
             best: number of the trial that is best by model or observation.
             n_first: so many completed trials are the first design, in which nothing is learnt of the length.
+            values: utility of each trial, as far as it is believed, NaN where it says nothing; as told when None.
         """
-        length = _length(improvements(history)[n_first:], failures(history.space.dim))
+        length = _length(improvements(history, values)[n_first:], failures(history.space.dim))
         return None if length is None else TrustRegion(np.clip(history.X[best], 0.0, 1.0), length)
 
     def box(self, length_scales: Array | None = None) -> tuple[Array, Array]:
@@ -76,11 +77,18 @@ def failures(d: int) -> int:
     return max(4, math.ceil(d / 4))
 
 
-def improvements(history: History) -> list[bool]:
-    """Of each completed trial, in the order in which they ended, whether it was better than all before."""
+def improvements(history: History, values: Array | None = None) -> list[bool]:
+    """Of each completed trial of which a value is known, in the order in which they ended, whether it was the best.
+
+    Args:
+        values: as of `TrustRegion.of`.
+    """
     done = history.told_order[history.is_completed[history.told_order]]
-    Y, violation = history.Y[done, 0], worst_violations(history.G[done])
-    low, high = np.quantile(Y, [0.25, 0.75]) if len(Y) else (0.0, 0.0)
+    if values is not None:
+        done = done[~np.isnan(values[done])]
+    Y, violation = (history.Y[:, 0] if values is None else values)[done], worst_violations(history.G[done])
+    believed = Y[np.isfinite(Y)]
+    low, high = np.quantile(believed, [0.25, 0.75]) if len(believed) else (0.0, 0.0)
     slight = _SLIGHT * float(high - low)
     found: list[bool] = []
     best_y, best_v = -math.inf, math.inf

@@ -10,6 +10,8 @@ from bbo.strategies.coverage import LEVEL, Coverage, coverage
 _SIGNIFICANCE = 0.01
 # From fewer completed trials than this, or than there are parameters, a model need not explain anything yet.
 _EARLY = 10
+# Outliers that are named, the latest.
+_N_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,14 @@ class Audit:
         coverage: of the latest results that were foretold.
         loo_r2: share of the objective's variance that the model explained, by leaving out each value in turn, when it
             was last asked; None where it does not say.
+        outliers: trials with a value that the model hardly believed when it was last asked.
         trial: the first that came of that ask; None where no model was asked.
         is_early: so few trials are completed that a model need not explain anything yet.
     """
 
     coverage: Coverage
     loo_r2: float | None
+    outliers: tuple[int, ...]
     trial: int | None
     is_early: bool
 
@@ -35,6 +39,10 @@ class Audit:
             said.append(f"{self.coverage.inside} of the last {self.coverage.of} results within its 90 % intervals")
         if self.loo_r2 is not None:
             said.append(f"leave-one-out R2 {self.loo_r2:.2g} (at trial {self.trial})")
+        if self.outliers:
+            shown = [str(trial) for trial in self.outliers[-_N_SHOWN:]]
+            more = len(self.outliers) - len(shown)
+            said.append(f"taken for outliers: {', '.join(shown)}" + (f" and {more} before" if more else ""))
         return ", ".join(said)
 
     @property
@@ -65,4 +73,4 @@ def audit(history: History) -> Audit:
     trial, notes = (None, {}) if latest is None else latest
     r2 = number(notes["loo_r2"]) if "loo_r2" in notes else None
     is_early = int(history.is_completed.sum()) < max(_EARLY, history.space.dim)
-    return Audit(coverage(history), r2, trial, is_early)
+    return Audit(coverage(history), r2, tuple(notes.get("outliers", ())), trial, is_early)

@@ -25,7 +25,7 @@ from bbo.acquisition.moments import expected_gain, mean_sd_of
 from bbo.acquisition.utilities import log_probability_of_feasibility
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.fitted_gp import FittedGP
-from bbo.surrogates.outliers import unconfirmed_best
+from bbo.surrogates.outliers import confirmed_best, unconfirmed_best
 from bbo.surrogates.protocol import Fitted, Surrogate
 from bbo.surrogates.transforms import Bilog, YeoJohnson
 
@@ -40,8 +40,8 @@ _OF_FAILURE = ExactGP(warping=None, outliers=None)
 # Values count up to so many ranges of the data beyond the data: where an inverse has a pole, or rises steeply, the mean
 # would else be that of values which nobody expects.
 _REACH = 1.0
-_LARGEST_VARIANCE = 1e300  # where a slope overflows
-_FEWEST_FAILED = 2
+_LARGEST_VARIANCE, _LARGEST_DEVIATION = 1e300, 1e150  # where a slope overflows
+FEWEST_FAILED = 2
 _LOOKS_AGAIN = 2  # at the transform of the objective, once outliers are known
 # Observed points count as equals of the best while they are below it by at most so many standard deviations of the
 # difference, and as known exactly while that of the best is a smaller share of their spread.
@@ -99,7 +99,9 @@ class Belief:
             there is none.
         rivals: the feasible observed points of which noise leaves open whether they are the best, likelier ones first,
             `k x d`; none where the noise is negligible.
+        means: of the outputs at the observed points, transformed, `n x (1 + c)`.
         spread: standard deviation of each output's mean over the observed points, transformed, `1 + c`.
+        bands: pairs of columns of G that are the two sides of one metric.
         warm: hyperparameters, as JSON keeps them, for the next fit.
     """
 
@@ -108,7 +110,9 @@ class Belief:
     scales: tuple[Scale, ...]
     best_f: Tensor | None
     rivals: Tensor
+    means: Tensor
     spread: Tensor
+    bands: tuple[tuple[int, int], ...]
     warm: dict[str, Any]
 
     @staticmethod
@@ -120,10 +124,13 @@ class Belief:
         X_failed: Tensor,
         Yvar: Tensor | None = None,
         counts: Tensor | None = None,
+        scatter: Tensor | None = None,
         *,
         categorical: Mapping[int, int],
+        bands: tuple[tuple[int, int], ...] = (),
         warm: Mapping[str, Any] | None = None,
         of_failure: Surrogate = _OF_FAILURE,
+        is_trusting: bool = False,
     ) -> "Belief":
         """From completed trials `X, Y, G` and failed ones.
 
@@ -131,13 +138,21 @@ class Belief:
             surrogate: of the objective and the constraints.
             Yvar: variance of the noise of utility and violations, `n x (1 + c)`; NaN where it is to be inferred.
             counts: of how many measurements each of them is the mean, `n x (1 + c)`; 1 when None.
+            scatter: sample standard deviation of these measurements, `n x (1 + c)`; NaN where it is not known.
             categorical: number of levels by column, for columns whose levels have no order.
+            bands: pairs of columns of G that are the two sides of one metric, see `Objectives.bands`.
             warm: the `warm` of an earlier belief of nearly the same data: its hyperparameters are followed by a few
                 steps, and its transforms stay.
             of_failure: of the labels, +1 for failed and -1 for completed.
+            is_trusting: whether the best values of the objective are believed, however strange, while no neighbour
+                speaks for or against them. So are those of constraints in any case: else a search that has just met a
+                narrow feasible region would turn away from it.
         """
         values = [Y[:, 0], *G.unbind(1)]
-        fits = _Fits(surrogate, X, values, Yvar, counts, categorical, unconfirmed_best(X, Y[:, 0]))
+        y = Y[:, 0]
+        unconfirmed = [unconfirmed_best(X, v) for v in (y, *(-G).unbind(1))]
+        trusted = [confirmed_best(X, y) | (unconfirmed[0] if is_trusting else False), *unconfirmed[1:]]
+        fits = _Fits(surrogate, X, values, Yvar, counts, scatter, categorical, torch.stack(trusted, 1))
         chosen = None if warm is None else _restored(warm.get("transforms"), len(values))
         if warm is None or chosen is None:
             chosen, outputs = fits.compared()
@@ -145,7 +160,7 @@ class Belief:
             outputs = fits.of(list(enumerate(chosen)), warm["outputs"])
         scales = tuple(Scale.of(t, v) for t, v in zip(chosen, _usual(outputs, values), strict=True))
         success = None
-        if len(X_failed) >= _FEWEST_FAILED:
+        if len(X_failed) >= FEWEST_FAILED:
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
             points = torch.cat([X, X_failed])
             success = of_failure.fit(
@@ -160,7 +175,7 @@ class Belief:
         models = {"outputs": outputs, "success": success}
         settled: dict[str, Any] = {name: model.hyperparameters for name, model in models.items() if model is not None}
         settled["transforms"] = [asdict(t) for t in chosen]
-        return Belief(outputs, success, scales, best_f, rivals, spread, settled)
+        return Belief(outputs, success, scales, best_f, rivals, means, spread, bands, settled)
 
     @property
     def rung(self) -> str:
@@ -177,6 +192,11 @@ class Belief:
     def _constraints(self) -> Fitted | None:
         m = self.outputs.num_outputs
         return None if m == 1 else self.outputs.subset_output(list(range(1, m)))
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether noise leaves it open which of the observed points is the best."""
+        return len(self.rivals) > 0
 
     @property
     def is_doubtful(self) -> bool:
@@ -244,8 +264,8 @@ class Belief:
         models = [model for model in (self._constraints, self.success) if model is not None]
         if not models:
             return X.new_zeros(len(X))
-        parts = [log_probability_of_feasibility(*_mean_sd(model, X)) for model in models]
-        return torch.stack(parts).sum(0)
+        mean, sd = (torch.cat(columns, 1) for columns in zip(*(_mean_sd(model, X) for model in models), strict=True))
+        return log_probability_of_feasibility(mean, sd, bands=self.bands)
 
     def worth(self, utility: Utility, X: Tensor) -> Tensor:
         """What evaluating each point of `X`, `b x d`, is worth, `b`, as a logarithm.
@@ -254,7 +274,7 @@ class Belief:
         latter alone, as there is nothing to improve on.
         """
         mean, sd = self.judge(X)
-        worth = log_probability_of_feasibility(mean[:, 1:], sd[:, 1:])
+        worth = log_probability_of_feasibility(mean[:, 1:], sd[:, 1:], bands=self.bands)
         return worth if self.best_f is None else worth + utility(mean[:, 0], sd[:, 0], self.best_f)
 
     def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
@@ -272,7 +292,7 @@ class Belief:
             return None
         mean, sd = self.judge(X)
         gain = expected_gain(self.scales[0], mean[:, 0], sd[:, 0], self.best_f)
-        return gain * log_probability_of_feasibility(mean[:, 1:], sd[:, 1:]).exp()
+        return gain * log_probability_of_feasibility(mean[:, 1:], sd[:, 1:], bands=self.bands).exp()
 
     def noise(self) -> float | None:
         """Standard deviation of the noise of the utility, in its units, at the incumbent.
@@ -300,8 +320,8 @@ class _Fits:
 
     Args:
         values: of the outputs, `n` each, the objective's first.
-        Yvar, counts: as of `Belief.fit`.
-        trusted: values of the objective that are no outliers, `n`.
+        Yvar, counts, scatter: as of `Belief.fit`.
+        trusted: values that are no outliers, `n x (1 + c)`.
     """
 
     surrogate: Surrogate
@@ -309,6 +329,7 @@ class _Fits:
     values: list[Tensor]
     Yvar: Tensor | None
     counts: Tensor | None
+    scatter: Tensor | None
     categorical: Mapping[int, int]
     trusted: Tensor
 
@@ -339,28 +360,37 @@ class _Fits:
         columns = [t.forward(self.values[k]) for k, t in transforms]
         # To first order a value's deviation is multiplied by the slope.
         slopes = torch.stack([t.log_slope(self.values[k]) for k, t in transforms], 1)
-        # A search that has just met a narrow peak must not take it for an outlier.
-        is_objective = torch.tensor([k == 0 for k in wanted], dtype=torch.bool, device=self.X.device)
         return self.surrogate.fit(
             self.X,
             torch.stack(columns, 1),
             None if self.Yvar is None else (self.Yvar[:, wanted] * (2 * slopes).exp()).clamp_max(_LARGEST_VARIANCE),
             None if self.counts is None else self.counts[:, wanted],
+            None if self.scatter is None else (self.scatter[:, wanted] * slopes.exp()).clamp_max(_LARGEST_DEVIATION),
             categorical=self.categorical,
             warm=warm,
-            trusted=self.trusted[:, None] & is_objective,
+            trusted=self.trusted[:, wanted],
         )
 
     def _best(self, tried: Sequence[tuple[int, Transform]]) -> tuple[list[Transform], list[float], Fitted]:
         """Of each output, the transform among those tried with the most evidence, and that; the first of equals."""
         candidates = self.of(tried)
         # Densities of transformed values, brought to the units of the values themselves.
-        slopes = torch.stack([t.log_slope(self.values[k]).mean() for k, t in tried])
+        slopes = torch.stack([(t.log_slope(self.values[k]) * self._weights(k)).mean() for k, t in tried])
         evidence = [-math.inf if math.isnan(e) else e for e in (candidates.log_evidence + slopes).tolist()]
         numbers = [[j for j, (i, _) in enumerate(tried) if i == k] for k in range(len(self.values))]
         best = [max(of_output, key=lambda j: evidence[j]) for of_output in numbers]
         outputs = candidates if best == list(range(len(tried))) else candidates.subset_output(best)
         return [tried[j][1] for j in best], [evidence[j] for j in best], outputs
+
+    def _weights(self, k: int) -> Tensor:
+        """How many measurements of each value of an output are explained, `n`: all where their scatter is, else one."""
+        one = torch.ones_like(self.values[k])
+        if self.scatter is None or self.counts is None:
+            return one
+        is_explained = ~self.scatter[:, k].isnan()
+        if self.Yvar is not None:
+            is_explained &= self.Yvar[:, k].isnan()
+        return torch.where(is_explained, self.counts[:, k], one)
 
 
 def _restored(plain: Sequence[Mapping[str, Any]] | None, m: int) -> list[Transform] | None:

@@ -110,6 +110,20 @@ class Domain:
             )
         return replace(self, lower=low, upper=high)
 
+    def beside(self, x: Tensor, distance: float) -> "Domain":
+        """The points of this domain at most so far from its point `x`, `d`, and with the same levels as that."""
+        half = distance / math.sqrt(max(1, len(self.free)))
+        given = replace(
+            self,
+            discrete=self.discrete[:0],
+            centres=self.centres[:0],
+            n_levels=self.n_levels[:0],
+            is_ordered=self.is_ordered[:0],
+            fixed=torch.cat([self.fixed, self.discrete]),
+            positions=torch.cat([self.positions, x[self.discrete]]),
+        )
+        return given.within(x - half, x + half)
+
     @cached_property
     def n_points(self) -> int | None:
         """How many points there are; None for a continuum or a fine grid."""

@@ -122,9 +122,15 @@ class Fantasies:
         """
         if self.model is None:
             raise StrategyError("Only a Gaussian process says what points may give together.")
-        pinned = Pinned.at(self.model, X[0, :0]) if self.pinned is None else self.pinned
+        pinned = self._unpinned if self.pinned is None else self.pinned
         k = len(pinned.Z)
         return *pinned.jointly(X, self.draws[:, :k]), self.draws[:, k : k + X.shape[1] - 1]
+
+    @cached_property
+    def _unpinned(self) -> Pinned:
+        """The model pinned to nothing: what `pinned` is while there are no rivals."""
+        assert self.model is not None
+        return Pinned.at(self.model, self.model.X[:0])
 
     @cached_property
     def best(self) -> Tensor | None:

@@ -78,6 +78,7 @@ def improved(alone: Fantasies, X: Tensor, domain: Domain, *, seed: int) -> Tenso
     if alone.best is None or alone.model is None:
         return X
     batch = Batch(alone, alone.best)
-    found = maximize_acquisition(batch, domain, q=len(X), seed=seed, anchors=X, options=_NEAR)
     with torch.no_grad():
-        return found.X if bool(found.value > batch(X[None])[0]) else X
+        before = batch(X[None])[0]
+    found = maximize_acquisition(batch, domain, q=len(X), seed=seed, anchors=X, options=_NEAR)
+    return found.X if bool(found.value > before) else X

@@ -105,7 +105,7 @@ class Latent:
         D - D K^-1 D.
         """
         c, model = self.model.conditioned, self.model
-        variance = c.noise - c.noise.square() * c.R.square().sum(1)
+        variance = c.noise - c.noise.square() * c.precision
         variance = variance.clamp_min(0.0) + NUGGET * model.settled.outputscale[:, None]
         return model.location + model.scale * (c.y - c.noise * c.a).mT, model.scale * variance.sqrt().mT
 

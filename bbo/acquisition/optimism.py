@@ -11,6 +11,7 @@ objective hoped for, g_j these violations and s_j the spread of each over the ob
 While no feasible point is known, the probability of feasibility alone.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -42,8 +43,8 @@ class UCB:
     beta: float = 4.0
 
     def __post_init__(self) -> None:
-        if not self.beta >= 0:
-            raise ValueError(f"UCB needs a beta of at least 0: got {self.beta!r}.")
+        if not 0 <= self.beta < math.inf:
+            raise ValueError(f"UCB needs a finite beta of at least 0: got {self.beta!r}.")
 
     def judge(
         self, belief: Belief, pending: Tensor, part: Tensor | None = None, *, n_more: int = 0, seed: int

@@ -2,7 +2,8 @@
 
 Raw candidates are a Sobol sequence and small changes of the anchors. The best of them, and some that lie far from the
 best, become restarts: quasi-Newton steps on the columns with a gradient alternate with one-change moves of the discrete
-ones. Work is bounded, so time is predictable; no value is read back while it runs.
+ones. Work is bounded, so time is predictable. On a GPU nothing is read back for a value's sake; but for which climbs
+have ended, now and then, so that the others go on alone.
 
 | symbol | shape | means |
 |---|---|---|
@@ -20,7 +21,7 @@ from torch import Tensor
 from bbo.acquisition.domain import Domain
 from bbo.surrogates.lbfgs import ValueAndGrad, maximize
 
-Acquisition = Callable[[Tensor], Tensor]
+Worth = Callable[[Tensor], Tensor]
 
 # Standard deviations of the changes of anchors, in widths of the domain's box, each for a quarter of them.
 _SCALES = (0.2, 0.05, 0.01, 0.002)
@@ -43,8 +44,8 @@ class Options:
         max_evaluations: of the acquisition with its gradient, for all restarts together.
         rounds: of climbing and moving in turn, on a space with discrete columns.
         n_sweeps: one-change moves in each round.
-        n_enumerated: a discrete space of at most so many points is scored whole, for q = 1.
-        n_ranked: results to give at most.
+        n_enumerated: a discrete space of at most so many points is scored whole, for q = 1, and given whole.
+        n_ranked: results to give at most, else.
         progress, slope: a climb ends when it gains less, relative to values above 1, or could; by default nothing that
             matters beside the error of the model, for acquisitions that are logarithms or in units of the spread.
     """
@@ -75,7 +76,7 @@ class Maximum(NamedTuple):
 
 
 def maximize_acquisition(
-    acquisition: Acquisition,
+    acquisition: Worth,
     domain: Domain,
     *,
     q: int = 1,
@@ -93,7 +94,10 @@ def maximize_acquisition(
     """
     with torch.no_grad():
         if q == 1 and domain.n_points is not None and domain.n_points <= options.n_enumerated:
-            return _ranked(acquisition, domain.grid()[:, None], options.n_ranked)
+            grid = domain.grid()[:, None]
+            value = _score(acquisition, grid)
+            order = value.argsort(descending=True, stable=True)
+            return Maximum(grid[order[0]], value[order[0]], grid[order], value[order])
         raw = _raw_candidates(domain, q, seed, anchors, options)
         value = _score(acquisition, raw)
         X = _restarts(raw, value, options.n_restarts)
@@ -111,7 +115,7 @@ def maximize_acquisition(
         return _ranked(acquisition, domain.snap(torch.cat([X, best_raw])), options.n_ranked)
 
 
-def _score(acquisition: Acquisition, X: Tensor) -> Tensor:
+def _score(acquisition: Worth, X: Tensor) -> Tensor:
     """Values of many candidates, `b`, in chunks that bound the memory."""
     value = torch.cat([acquisition(chunk) for chunk in torch.split(X, _CHUNK)])
     return torch.where(value.isfinite(), value, -torch.inf)
@@ -156,7 +160,7 @@ def _restarts(raw: Tensor, value: Tensor, n: int) -> Tensor:
 
 
 def _climb(
-    acquisition: Acquisition, domain: Domain, X: Tensor, columns: Tensor, max_evaluations: int, options: Options
+    acquisition: Worth, domain: Domain, X: Tensor, columns: Tensor, max_evaluations: int, options: Options
 ) -> Tensor:
     """Each candidate at a local maximum in these columns."""
     if not len(columns):
@@ -185,7 +189,7 @@ def _climb(
     return X.index_copy(-1, columns, V.reshape(b, q, -1))
 
 
-def _best_move(acquisition: Acquisition, domain: Domain, X: Tensor) -> Tensor:
+def _best_move(acquisition: Worth, domain: Domain, X: Tensor) -> Tensor:
     """Each candidate after the best one-change move of one of its points, or as it was."""
     b, q, d = X.shape
     n = domain.n_moves
@@ -197,11 +201,9 @@ def _best_move(acquisition: Acquisition, domain: Domain, X: Tensor) -> Tensor:
     return choices.gather(1, value.argmax(1)[:, None, None, None].expand(-1, 1, q, d))[:, 0]
 
 
-def _ranked(acquisition: Acquisition, X: Tensor, n: int) -> Maximum:
+def _ranked(acquisition: Worth, X: Tensor, n: int) -> Maximum:
     value = _score(acquisition, X)
     order = value.argsort(descending=True, stable=True)
-    # In a grid all are distinct, and its table of differences would be large.
-    order = order[: 4 * n]
     X, value = X[order], value[order]
     gap = (X[:, None] - X[None]).abs().amax((2, 3))
     is_repeat = (torch.tril(gap <= _SAME, diagonal=-1)).any(1)

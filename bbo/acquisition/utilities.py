@@ -4,6 +4,7 @@ z = (mean - best_f) / sigma; phi and Phi are the standard Gaussian's density and
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 _LOG_SQRT_HALF_PI = 0.5 * math.log(math.pi / 2)
 # Below this the series is closer than the formula with erfcx, whose difference loses z^2 of the digits.
 _FAR = -30.0
+# Sum of the logits of both sides of a band, at least: two models of one quantity may contradict each other a little.
+_NARROWEST = 1e-6
 
 
 def log_ei(mean: Tensor, sigma: Tensor, best_f: Tensor | float) -> Tensor:
@@ -98,18 +101,32 @@ def ucb(mean: Tensor, sigma: Tensor, beta: float) -> Tensor:
     return mean + math.sqrt(beta) * sigma
 
 
-def log_probability_of_feasibility(mean: Tensor, sigma: Tensor, threshold: Tensor | float = 0.0) -> Tensor:
-    """Log of the probability that all outputs, independent, are at most `threshold`.
+def log_probability_of_feasibility(
+    mean: Tensor, sigma: Tensor, threshold: Tensor | float = 0.0, bands: Sequence[tuple[int, int]] = ()
+) -> Tensor:
+    """Log of the probability that all outputs are at most `threshold`.
+
+    Outputs are independent, but for pairs that are the two sides of one quantity: no value of it is above both
+    thresholds, so with probabilities p and p' for the sides both hold with p + p' - 1.
 
     Args:
         mean, sigma: of the constraints, `batch x m`.
         threshold: a number or `m`.
+        bands: pairs of outputs that are such sides.
     Returns:
-        `batch`: the sum over constraints of log Phi((threshold - mean) / sigma).
+        `batch`: the sum over constraints of log Phi((threshold - mean) / sigma), and over bands of
+        log((p + p' - 1) / (p p')).
 
     Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014.
     """
-    return _log_ndtr((threshold - mean) / sigma).sum(-1)
+    z = (threshold - mean) / sigma
+    log_p = _log_ndtr(z)
+    if not bands:
+        return log_p.sum(-1)
+    # p + p' - 1 = p p' (1 - exp(-t)), t the sum of the logits of both.
+    logit = log_p - _log_ndtr(-z)
+    t = torch.stack([logit[..., i] + logit[..., j] for i, j in bands], -1)
+    return log_p.sum(-1) + torch.log(-torch.expm1(-t.clamp_min(_NARROWEST))).sum(-1)
 
 
 def _log_ndtr(z: Tensor) -> Tensor:

@@ -101,6 +101,30 @@ class Conditioned:
         a = (R.mT @ (R @ (y - self.constant[:, None])[..., None]))[..., 0]
         return Conditioned(torch.cat([self.F, F], 1), y, torch.cat([self.noise, noise], 1), R, self.constant, a)
 
+    @property
+    def precision(self) -> Tensor:
+        """The diagonal of K^-1, `m x n`."""
+        return (self.R * self.R).sum(1)
+
+    def noisier(self, more: Tensor) -> tuple[Tensor, Tensor]:
+        """`a` and `precision` as if variances `more`, `m x n`, were added to the noise; the constant is fitted again.
+
+        K^-1 loses a matrix whose rank is the number k of observations that change (Woodbury's identity), so nothing of
+        the size of K is factorized:
+
+            (K + D)^-1 = K^-1 - B (I + D_kk B_kk)^-1 D_kk B',  B = K^-1 in the k columns
+        """
+        k = (more != 0).any(0).nonzero()[:, 0]
+        B = self.R.mT @ self.R[:, :, k]  # m x n x k
+        eye = torch.eye(len(k), dtype=B.dtype, device=B.device)
+        D = torch.diag_embed(more[:, k])
+        G = torch.linalg.solve(eye + D @ B[:, k], D)
+        by_one = (self.R.mT @ self.R.sum(2)[..., None])[..., 0]
+        by_both = torch.stack([self.a + self.constant[:, None] * by_one, by_one], 2)  # K^-1 y and K^-1 1
+        y, one = (by_both - B @ (G @ by_both[:, k])).unbind(2)
+        constant = y.sum(1) / one.sum(1)
+        return y - constant[:, None] * one, self.precision - ((B @ G) * B).sum(2)
+
     def subset(self, k: Tensor) -> "Conditioned":
         """Some of the outputs, by their indices."""
         return Conditioned(self.F[k], self.y[k], self.noise[k], self.R[k], self.constant[k], self.a[k])

@@ -108,6 +108,11 @@ class ExactGP:
             given = getattr(self, name)
             if isinstance(given, SAAS | Hierarchical):
                 raise ValueError(f"ExactGP takes {type(given).__name__} for length_scale alone: got {name}={given!r}.")
+        if self.outliers is not None and not 0 < self.outliers < 1:
+            raise ValueError(f"outliers is a share between 0 and 1, or None for no outliers: got {self.outliers!r}.")
+        for name in ("max_evaluations", "subset"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"ExactGP needs {name} of at least 1: got {getattr(self, name)!r}.")
 
     def fit(
         self,
@@ -115,6 +120,7 @@ class ExactGP:
         Y: Tensor,
         Yvar: Tensor | None = None,
         counts: Tensor | None = None,
+        scatter: Tensor | None = None,
         *,
         categorical: Mapping[int, int] | None = None,
         warm: Mapping[str, Any] | None = None,
@@ -129,6 +135,8 @@ class ExactGP:
                 everywhere when None.
             counts: of how many measurements each value is the mean, `n x m`; the inferred variance is that of one. 1
                 when None.
+            scatter: sample standard deviation of these measurements, `n x m`, in the units of `Y`; NaN where it is not
+                known, everywhere when None.
             categorical: number of levels by column, for columns whose levels have no order.
             warm: `hyperparameters` of an earlier fit to nearly the same data: they are followed by a few steps, and its
                 choices are kept, unless a value has come that is stranger than all before. Not used when of another
@@ -138,11 +146,11 @@ class ExactGP:
             ValueError: if the shapes disagree, a value is not finite or `X` leaves the cube.
             FitError: if no rung of the ladder gave a finite posterior.
         """
-        _check(X, Y, Yvar, counts)
+        _check(X, Y, Yvar, counts, scatter)
         columns = Columns(
             X.shape[1], dict(categorical or {}), X.device, is_warped=self.warping is not None, has_positions=True
         )
-        observations = Observations.of(Y.clone(), Yvar, counts)
+        observations = Observations.of(Y.clone(), Yvar, counts, scatter)
         # Sorted rows give the same hyperparameters, to the bit, to the same observations in any order.
         everything = torch.cat([X, Y, observations.known.mT.nan_to_num(-1.0), observations.counts.mT], 1)
         order = torch.unique(everything, dim=0, return_inverse=True)[1].argsort(stable=True)
@@ -164,7 +172,7 @@ class ExactGP:
                 return FittedGP(
                     X.clone(),
                     Y.clone(),
-                    seen.is_outlier.mT,
+                    seen.extra_variance.mT,
                     columns,
                     seen.location,
                     seen.scale,
@@ -277,7 +285,7 @@ def _explanations(search: ModeSearch, mode: Tensor) -> Tensor:
     return mode + mode.new_tensor(factors).log()[:, None]
 
 
-def _check(X: Tensor, Y: Tensor, Yvar: Tensor | None, counts: Tensor | None) -> None:
+def _check(X: Tensor, Y: Tensor, Yvar: Tensor | None, counts: Tensor | None, scatter: Tensor | None) -> None:
     if X.ndim != 2 or 0 in X.shape:
         raise ValueError(f"X must be n x d with at least one observation and one column, got shape {tuple(X.shape)}.")
     if Y.ndim != 2 or len(Y) != len(X) or Y.shape[1] == 0:
@@ -285,7 +293,7 @@ def _check(X: Tensor, Y: Tensor, Yvar: Tensor | None, counts: Tensor | None) -> 
             f"Y must be n x m with the n of X: X has shape {tuple(X.shape)}, Y has shape {tuple(Y.shape)}. "
             "A single objective is a column: pass Y.unsqueeze(-1)."
         )
-    for name, values in (("Yvar", Yvar), ("counts", counts)):
+    for name, values in (("Yvar", Yvar), ("counts", counts), ("scatter", scatter)):
         if values is not None and values.shape != Y.shape:
             raise ValueError(f"{name} must have the shape of Y, {tuple(Y.shape)}, got {tuple(values.shape)}.")
     for name, values in (("X", X), ("Y", Y), ("Yvar", Yvar)):
@@ -305,5 +313,8 @@ def _check(X: Tensor, Y: Tensor, Yvar: Tensor | None, counts: Tensor | None) -> 
         )
     if Yvar is not None and bool((Yvar < 0).any()):
         raise ValueError(f"Yvar is a variance: got {Yvar.nan_to_num(0.0).min().item()!r}.")
+    if scatter is not None and bool(((scatter < 0) | scatter.isinf()).any()):
+        worst = scatter.nan_to_num(0.0, posinf=math.inf).amin() if bool((scatter < 0).any()) else math.inf
+        raise ValueError(f"scatter has standard deviations, finite and at least 0, or NaN: got {float(worst)!r}.")
     if counts is not None and not bool((counts >= 1).all()):
         raise ValueError(f"counts are of measurements, at least 1 each: got {counts.min().item()!r}.")

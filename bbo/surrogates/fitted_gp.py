@@ -24,10 +24,10 @@ class FittedGP(Model):
 
     Attributes:
         X, Y: the observations, `n x d` and `n x m`, in the units given.
-        outliers: values that are hardly believed, `n x m`.
+        extra: variance that each value has beyond its noise, standardized, `n x m`; above 0 for outliers.
         log_evidence: how well each output is explained, `m`: log density of its values, and but for a constant of its
             hyperparameters, per observation of the fit and in the units of `Y`.
-        rung: the rung of the ladder that gave it: "map", "jitter" or "prior".
+        rung: the rung of the ladder that gave it, see `exact_gp.LADDER`.
         columns: how columns become features.
         location, scale: what the outputs are standardized by, `m`.
         settled: hyperparameters, in standardized units.
@@ -38,7 +38,7 @@ class FittedGP(Model):
         self,
         X: Tensor,
         Y: Tensor,
-        outliers: Tensor,
+        extra: Tensor,
         columns: Columns,
         location: Tensor,
         scale: Tensor,
@@ -48,7 +48,7 @@ class FittedGP(Model):
         rung: str,
     ) -> None:
         super().__init__()
-        self.X, self.Y, self.outliers, self.rung = X, Y, outliers, rung
+        self.X, self.Y, self.extra, self.rung = X, Y, extra, rung
         self.log_evidence = log_evidence
         self.columns = columns
         self.location, self.scale = location, scale
@@ -63,10 +63,15 @@ class FittedGP(Model):
         return torch.Size([])
 
     @property
+    def outliers(self) -> Tensor:
+        """Values that are hardly believed, `n x m`."""
+        return self.extra > 0
+
+    @property
     def hyperparameters(self) -> dict[str, Any]:
         """What `ExactGP.fit` takes as `warm`, as JSON keeps it; see `bbo.surrogates.hyperparameters.Earlier`."""
         c = self.conditioned
-        z2 = c.a.square() / (c.R * c.R).sum(1)
+        z2 = c.a.square() / c.precision
         strangest = torch.where(self.outliers.mT, 0.0, z2).amax(1)
         return self.settled.to_dict() | {
             "scale": shortened(self.scale.tolist()),
@@ -78,7 +83,7 @@ class FittedGP(Model):
     def length_scales(self) -> Tensor:
         """By output and column, `m x d`, in units of the warped cube.
 
-        Of a categorical column such that levels which differ are 1 apart in its units, in the mean square.
+        Of a categorical column such that levels which differ are `kernel.LEVELS_APART` apart, in the mean square.
         """
         return self.settled.mean_length_scales(self.columns)
 
@@ -175,7 +180,7 @@ class FittedGP(Model):
         return FittedGP(
             torch.cat([self.X, X]),
             torch.cat([self.Y, Y]),
-            torch.cat([self.outliers, torch.zeros_like(Y, dtype=torch.bool)]),
+            torch.cat([self.extra, torch.zeros_like(Y)]),
             self.columns,
             self.location,
             self.scale,
@@ -191,7 +196,7 @@ class FittedGP(Model):
         return FittedGP(
             self.X,
             self.Y[:, k],
-            self.outliers[:, k],
+            self.extra[:, k],
             self.columns,
             self.location[k],
             self.scale[k],
@@ -204,12 +209,15 @@ class FittedGP(Model):
     def leave_one_out(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each observation, noise included, given the others; both `n x m`.
 
-        Hyperparameters and the constant mean are those of all data. Rasmussen & Williams (2006), Eq. 5.12.
+        Hyperparameters and the constant mean are those of all data. What makes up for an outlier was learnt from the
+        value itself, so it is left out with it. Rasmussen & Williams (2006), Eq. 5.12.
         """
         c = self.conditioned
-        precision = (c.R * c.R).sum(1)
-        mean = c.y - c.a / precision
-        return self.location + self.scale * mean.mT, self.scale * precision.rsqrt().mT
+        mean = c.y - c.a / c.precision
+        variance = torch.where(self.outliers.mT, 1 / c.precision - self.extra.mT, 1 / c.precision)
+        # Beside an outlier's own variance what is left may drown in rounding.
+        sd = variance.maximum(c.noise - self.extra.mT).clamp_min(_LEAST_NOISE).sqrt()
+        return self.location + self.scale * mean.mT, self.scale * sd.mT
 
     def _scaled_features(self, X: Tensor) -> Tensor:
         return self.settled.scaled(self.columns, self.columns.features(X))

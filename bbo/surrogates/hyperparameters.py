@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from bbo.surrogates.kernel import Columns
+from bbo.surrogates.kernel import LEVELS_APART, Columns
 from bbo.surrogates.warping import warped, warped_and_slope
 
 _T = TypeVar("_T")
@@ -78,7 +78,7 @@ class Hyperparameters:
         lengths = self.length_scales.clone()
         for j, z in zip(columns.placed_columns, columns.positions(self.positions), strict=True):
             # The mean over pairs of |z - z'|^2 is twice the variance with n - 1 below.
-            lengths[:, j] = (lengths[:, j] ** -2 + 2 * z.var(1).sum(1)).rsqrt()
+            lengths[:, j] = (lengths[:, j] ** -2 + 2 * z.var(1).sum(1) / LEVELS_APART**2).rsqrt()
         return lengths
 
     def subset(self, k: Tensor) -> "Hyperparameters":

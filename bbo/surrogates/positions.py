@@ -6,6 +6,7 @@ any two levels are as far apart as any others.
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ _SEED = 2026
 # of the number of observations, and have so many of these per coordinate. On tables of reactions positions that gained
 # less, or were told by 2 to 5, left errors up to 1.5 times as large and densities of held-out values lower by nats.
 _FEWEST_PER_COORDINATE = 6
+_MOST = 1000
 # Starts: the positions by the mean values of the levels, or drawn; equal distances matter little at either.
 _WEAK = 5.0
 _JITTER = 0.3
@@ -31,9 +33,16 @@ def place(search: ModeSearch, observations: Observations, theta: Tensor, value: 
     """
     # Positions that are turned about, or moved together, are the same.
     n_told = sum((levels.stop - levels.start - 1) * q - q * (q - 1) // 2 for levels, q in search.columns.blocks)
-    n = min(len(search.order), search.subset)
-    if n < _FEWEST_PER_COORDINATE * n_told:
+    wanted = _FEWEST_PER_COORDINATE * n_told
+    # Many levels need more observations than hyperparameters are fitted on otherwise.
+    subset = max(search.subset, min(wanted, _MOST))
+    n = min(len(search.order), subset)
+    if n < wanted:
         return theta
+    if n > search.subset:
+        search = replace(search, subset=subset)
+        nowhere = torch.zeros(len(theta), dtype=torch.bool, device=theta.device)
+        theta, value = search.climb(observations, theta[None], nowhere)
     k = 3 * search.columns.dim + 2
     apart = theta.clone()
     apart[:, search.columns.placed_columns] += math.log(_WEAK)

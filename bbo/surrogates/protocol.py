@@ -9,7 +9,12 @@ from torch import Tensor
 
 
 class Fitted(Protocol):
-    """A surrogate that has seen data. It never changes; a BoTorch `Model` also, so BoTorch's acquisitions take it."""
+    """A surrogate that has seen data. It never changes; a BoTorch `Model` also, so BoTorch's acquisitions take it.
+
+    What some models know besides is used where they have it, under these names: `outliers`, values hardly believed,
+    `n x m`; `noise_variance`, of a further measurement, `m`; `length_scales`, `m x d`; `leave_one_out()`, mean and
+    standard deviation of each value given the others, both `n x m`.
+    """
 
     @property
     def num_outputs(self) -> int: ...
@@ -61,6 +66,7 @@ class Surrogate(Protocol):
         Y: Tensor,
         Yvar: Tensor | None = None,
         counts: Tensor | None = None,
+        scatter: Tensor | None = None,
         *,
         categorical: Mapping[int, int] | None = None,
         warm: Mapping[str, Any] | None = None,
@@ -72,6 +78,8 @@ class Surrogate(Protocol):
             X, Y: inputs in the unit cube, `n x d`, and outputs, `n x m`.
             Yvar: noise variance of each value, `n x m`; NaN where it is to be inferred, everywhere when None.
             counts: of how many measurements each value is the mean, `n x m`; 1 when None.
+            scatter: sample standard deviation of these measurements, `n x m`; NaN where it is not known, everywhere
+                when None.
             categorical: number of levels by column, for columns whose levels have no order.
             warm: `hyperparameters` of an earlier fit; may shorten the work, not needed.
             trusted: values, `n x m`, that are to be believed however strange; for a surrogate that doubts some.

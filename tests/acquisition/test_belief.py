@@ -315,6 +315,22 @@ def test_outliers_do_not_bend_the_objective_or_straighten_it(seed):
     assert (with_outliers.outputs.outliers[:, 0].nonzero()[:, 0] == off).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_narrow_feasible_region_that_a_search_has_met_is_no_outlier_of_a_constraint(seed):
+    """One value says that all others, close to each other, are not what the constraint is everywhere."""
+    X = uniform(30, 3, seed=seed)
+    alone = torch.full((1, 3), 0.99, dtype=D)
+    X = torch.cat([X[(X - alone).norm(dim=1) > 0.3], alone - 0.02, alone])
+    Y, G = (5 * X[:, :1]).sin(), 1.0 + 0.01 * (X.sum(1, keepdim=True) - 1.5)
+    G[-1] = -5.0
+    unconfirmed = torch.arange(len(X)) != len(X) - 2
+    b = believed(X[unconfirmed], Y[unconfirmed], G[unconfirmed])
+    assert not b.outputs.outliers[-1, 1]
+    # It is one where a neighbour speaks against it.
+    b = believed(X, Y, G)
+    assert b.outputs.outliers[:, 1].nonzero()[:, 0].tolist() == [len(X) - 1]
+
+
 def test_worst_rung_is_told():
     class Stiff(ExactGP):
         def fit(self, *args, **options):

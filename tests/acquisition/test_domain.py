@@ -142,6 +142,23 @@ def test_within_a_box_all_is_members_of_the_space_inside_the_box(space, seed):
     assert torch.equal(domain.snap(X)[:, others], whole.snap(X)[:, others])
 
 
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("seed", range(5))
+def test_points_beside_another_are_members_close_to_it_with_its_levels(space, seed):
+    whole = Domain.compile(space)
+    x = whole.sample(8, seed)[5]
+    domain = whole.beside(x, 0.05)
+    X = torch.cat([domain.sample(40, seed), domain.snap(uniform(40, space.dim, seed=seed))])
+    assert np.allclose(space.snap(X.numpy()), X.numpy(), atol=1e-9)
+    assert ((X - x).norm(dim=1) <= 0.05 + 1e-9).all()
+    others = torch.ones(space.dim, dtype=torch.bool)
+    others[whole.free] = False
+    assert (X[:, others] == x[others]).all()
+    assert domain.n_moves == 0
+    if len(whole.free):
+        assert ((X - x).abs().amax(0)[whole.free] > 0.005).all()
+
+
 def test_a_fine_grid_without_a_level_in_the_box_keeps_the_one_at_its_middle():
     whole = Domain.compile(Space((Int("h", 0, 50_000), Int("i", 1, 20_000, log=True))))
     middle = torch.tensor([0.4, 0.05], dtype=D)

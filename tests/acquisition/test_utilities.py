@@ -87,3 +87,30 @@ def test_probability_of_improvement_and_upper_bound_are_their_formulas():
     mean, sigma = torch.tensor([0.2], dtype=D), torch.tensor([0.5], dtype=D)
     assert log_pi(mean, sigma, 0.7).item() == pytest.approx(norm.logcdf(-1.0), rel=1e-12)
     assert ucb(mean, sigma, beta=4.0).item() == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(("m", "s"), [(0.5, 0.1), (0.3, 0.02), (-4.0, 0.1), (9.0, 0.1), (0.46, 1e-4), (0.0, 50.0)])
+def test_both_sides_of_a_band_hold_with_the_mass_between_them(m, s):
+    """Of y ~ N(m, s^2): 0.45 <= y <= 0.55, beside an independent constraint."""
+    mean = torch.tensor([[0.45 - m, m - 0.55, -0.2]], dtype=D, requires_grad=True)
+    sigma = torch.tensor([[s, s, 0.3]], dtype=D, requires_grad=True)
+    value = log_probability_of_feasibility(mean, sigma, bands=[(0, 1)])
+    with mpmath.workdps(6000):
+        low, high = ((mpmath.mpf(v) - m) / s / mpmath.sqrt(2) for v in (0.45, 0.55))
+        mass = (mpmath.erfc(low) - mpmath.erfc(high)) / 2
+        expected = float(mpmath.log(mass)) + norm.logcdf(0.2 / 0.3)
+    assert value.item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    slopes = torch.autograd.grad(value.sum(), (mean, sigma))
+    assert all(bool(slope.isfinite().all()) for slope in slopes)
+
+
+def test_a_band_whose_sides_contradict_each_other_is_hardly_possible_but_has_a_way_out():
+    mean = torch.tensor([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]], dtype=D, requires_grad=True)
+    value = log_probability_of_feasibility(mean, torch.ones(3, 2, dtype=D), bands=[(0, 1)])
+    assert (value.diff() < 0).all()
+    assert value.max() < -13
+    assert (torch.autograd.grad(value.sum(), mean)[0] < 0).all()
+    wide = torch.tensor([[-3.0, -0.5], [0.4, -2.0]], dtype=D, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda m: log_probability_of_feasibility(m, torch.ones(2, 2, dtype=D), bands=[(0, 1)]), (wide,)
+    )

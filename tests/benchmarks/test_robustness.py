@@ -61,8 +61,10 @@ def test_ratios_are_those_of_the_median_runs():
     def made(mode, values):
         return [Run(mode, NAME, seed, best, {}, []) for seed, best in enumerate(values)]
 
-    quiet = made(QUIET, [[9.0, 2.0], [9.0, 4.0], [9.0, 3.0]])  # the median reaches 3 at the second trial
-    slow = made("batches of 4", [[9.0, 9.0, 9.0, 3.0]] * 3)
+    first = [9.0] * 10
+    quiet = made(QUIET, [[*first, 2.0], [*first, 4.0], [*first, 3.0]])  # the median reaches 3 at the eleventh trial
+    slow = made("batches of 4", [[*first, *first, 9.0, 3.0]] * 3)
     text = robustness.tables(quiet, slow, {})
-    assert f"| {NAME} | 2 | 2.00 |" in text
+    gain = (9.0 - 3.0) / (0.1 * Scale.of(SUITE[NAME](0)).range)
+    assert f"| {NAME} | 11 | {gain:.2g} | 2.00 |" in text
     assert "1.25: MISSED" in text

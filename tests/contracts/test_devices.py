@@ -10,10 +10,13 @@ from torch.utils._device import _device_constructors
 from bbo.acquisition import optimize
 from bbo.acquisition.optimism import UCB, Thompson
 from bbo.acquisition.utilities import log_pi
+from bbo.budget import Budget, RegretBelow
 from bbo.objective import Minimize, OutcomeConstraint
 from bbo.space import Categorical, Float, Int
 from bbo.strategies import GP
 from bbo.studies.study import Study
+from bbo.surrogates.exact_gp import ExactGP
+from bbo.surrogates.priors import SAAS
 
 FACTORIES = _device_constructors() - {torch.as_tensor}
 READ_BACK = {
@@ -72,6 +75,48 @@ def test_tensors_are_made_with_device_and_dtype_and_none_is_read_back_in_the_res
         s.ask(2)
     assert strict.n_made > 50
     assert strict.n_loops >= 2
+
+
+def bowl(trial):
+    return sum((v - 0.3) ** 2 for v in trial.params.values())
+
+
+def quiet(d=2, n=6, budget=None, **options):
+    """A study without noise, constraints, failures or anything pending."""
+    s = Study(
+        [Float(f"x{k}", 0.0, 1.0) for k in range(d)], Minimize("y"), strategy=GP(**options), seed=1, budget=budget
+    )
+    for trial in s.ask(n):
+        s.tell(trial, bowl(trial))
+    return s
+
+
+def with_an_outlier():
+    s = quiet(n=30, n_first=30)
+    s.tell(s.ask(), -30.0)
+    return s
+
+
+@pytest.mark.parametrize(
+    ("study", "n"),
+    [
+        (quiet, 1),
+        (quiet, 2),
+        (quiet, 6),
+        (lambda: quiet(budget=Budget(stop=(RegretBelow(1e-6),))), 1),
+        (with_an_outlier, 1),
+        (lambda: quiet(d=20, n=10), 2),
+        (lambda: quiet(d=5, n=10, surrogate=ExactGP(length_scale=SAAS())), 1),
+    ],
+    ids=["one", "two", "six", "regret", "second look", "trust region", "saas"],
+)
+def test_so_it_is_where_nothing_is_noisy_or_pending(strict, study, n):
+    s = study()
+    with strict:
+        first, *_ = s.ask(n) if n > 1 else [s.ask()]
+    assert strict.n_loops >= 1
+    assert ("looks_at" in first.notes) == (study is with_an_outlier)
+    assert ("regret" in first.notes) == (s.budget is not None and bool(s.budget.stop))
 
 
 def test_the_watch_sees_what_it_is_for(strict):

@@ -111,3 +111,17 @@ def test_constraints_are_left_out_beside_the_objective():
     mean, sd = left_out(belief(X, (3 * X[:, :1]).sin(), G), NONE)
     assert mean.shape == sd.shape == (20, 3)
     assert (mean[:, 1:] - G).abs().max() < 0.1
+
+
+def test_an_outlier_is_foretold_by_the_others_alone_and_as_surely_as_any_value():
+    X = points(30, 2, 1)
+    Y = (5 * X[:, :1]).sin() + X[:, 1:]
+    Y[7] += 40.0
+    model = ExactGP().fit(X, Y)
+    assert model.outliers[:, 0].nonzero()[:, 0].tolist() == [7]
+    mean, sd = model.leave_one_out()
+    others = torch.arange(30) != 7
+    without = ExactGP().fit(X[others], Y[others]).posterior(X[7:8][:, None], observation_noise=True)
+    assert mean[7].item() == pytest.approx(without.mean.item(), abs=0.3 * sd[others].max().item())
+    assert sd[7].item() == pytest.approx(without.variance.sqrt().item(), rel=0.5)
+    assert abs(Y[7] - mean[7]) > 10 * sd[7]

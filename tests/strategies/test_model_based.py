@@ -1,6 +1,8 @@
 import math
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.stats import norm
@@ -328,3 +330,108 @@ def test_values_that_the_model_takes_for_outliers_are_named_in_the_notes():
     s.amend(12, {"y": bowl(s.trials[12])}, why="typo")
     (said,) = GP().suggest(s.history, 1, seed=1)
     assert "outliers" not in said.notes
+
+
+def test_a_constraint_with_two_bounds_holds_with_the_mass_between_them():
+    s = Study(LINE, [Minimize("y"), OutcomeConstraint("c", lower=0.47, upper=0.53)], strategy=GP(n_first=8), seed=2)
+    noise = np.random.default_rng(0)
+    for trial in s.ask(8):
+        s.tell(trial, {"y": trial["x"], "c": trial["x"] + 0.2 * noise.standard_normal()})
+    table = pd.DataFrame({"x": np.linspace(0.3, 0.7, 9)})
+    said = s.predict(table)
+    z = [(bound - said["c mean"]) / said["c sd"] for bound in (0.47, 0.53)]
+    # Both sides are modelled, each under its own transform.
+    assert said["feasibility"].to_numpy() == pytest.approx(norm.cdf(z[1]) - norm.cdf(z[0]), abs=0.05)
+    assert (said["feasibility"] < 0.9 * norm.cdf(z[1]) * norm.cdf(-z[0])).any()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [[Minimize("y")], [Target("y", -1e308)], [Maximize("y"), OutcomeConstraint("y", lower=-1e308, upper=1e308)]],
+)
+def test_the_largest_numbers_there_are_break_nothing(wanted):
+    s = Study(LINE, wanted, strategy=GP(n_first=4), seed=1)
+    for trial, value in zip(s.ask(4), (sys.float_info.max, -sys.float_info.max, 1.0, 1e308), strict=True):
+        s.tell(trial, value)
+    assert s.ask().notes["by"] == "GP"
+
+
+def test_an_acquisition_that_gives_no_number_is_an_error_and_one_without_any_hope_is_noted():
+    def study(value):
+        s = Study(LINE, Minimize("y"), strategy=GP(acquisition=lambda mean, sd, best: 0 * mean + value), seed=1)
+        for trial in s.ask(4):
+            s.tell(trial, trial["x"])
+        return s
+
+    with pytest.raises(StrategyError, match="NaN at every candidate"):
+        study(math.nan).ask()
+    assert study(-math.inf).ask().notes["fall"] == "unjudged"
+    assert "fall" not in study(1.0).ask().notes
+
+
+def test_on_a_grid_the_best_untried_point_is_taken_however_many_better_ones_were_tried():
+    grid = [Int("a", 0, 39), Int("b", 0, 39)]
+    s = Study(grid, Minimize("y"), strategy=GP(acquisition=UCB(beta=0.0)), seed=1)
+    points = pd.DataFrame([{"a": a, "b": b} for a in range(40) for b in range(40)])
+    away = np.hypot(points["a"] - 15, points["b"] - 20)
+    near = away.argsort()[:100]
+    s.add(points.loc[near].assign(y=away[near] ** 2))
+    trial = s.ask()
+    left = points.drop(index=near)
+    best = left.loc[s.at(100).predict(left)["y mean"].idxmin()]
+    assert trial.params == best.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"acquisition": "ei"}, "takes as acquisition a function"),
+        ({"acquisition": UCB}, "takes as acquisition a function"),
+        ({"n_first": -3}, "n_first a whole number of at least 0: got -3"),
+        ({"n_first": 2.5}, "n_first a whole number of at least 0: got 2.5"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_once(options, said):
+    with pytest.raises(StrategyError, match=said):
+        GP(**options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_refused_with_the_study():
+    with pytest.raises(StrategyError, match="computes on 'cuda', which torch does not see here"):
+        Study(LINE, Minimize("y"), strategy=GP(device="cuda"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_replicates_say_how_large_the_noise_is(seed):
+    """10 trials of 5 measurements each: the pooled standard deviation has 40 degrees of freedom, the means say less."""
+    s = Study(LINE, Minimize("y"), strategy=GP(n_first=10), seed=seed)
+    rng = np.random.default_rng(seed)
+    scatter = []
+    for trial in s.ask(10):
+        singles = math.sin(9 * trial["x"]) + 0.1 * rng.standard_normal(5)
+        scatter.append(singles.var(ddof=1))
+        s.tell(trial, {"y": singles.tolist()})
+    assert s.ask().notes["noise"] == pytest.approx(np.sqrt(np.mean(scatter)), rel=0.25)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_only_success_among_failures_says_where_others_lie(seed):
+    """A ball of 4.5 % of the cube is feasible, so a first design alone would hardly meet it again."""
+    s = Study([Float(name, 0.0, 1.0) for name in "xyz"], Minimize("v"), strategy=GP(), seed=seed)
+    rng = np.random.default_rng(seed)
+    centre = rng.uniform(0.3, 0.7, 3)
+
+    def evaluate(trial):
+        away = np.linalg.norm(np.array(list(trial.params.values())) - centre)
+        if away > 0.22:
+            s.fail(trial, "no result")
+        else:
+            s.tell(trial, float(away**2))
+
+    for point in [centre + 0.1, *rng.random((11, 3))]:
+        s.enqueue(dict(zip("xyz", point, strict=True)))
+        evaluate(s.ask())
+    for _ in range(20):
+        evaluate(s.ask())
+    assert s.history.is_completed[12:].sum() >= 8

@@ -5,7 +5,7 @@ import pytest
 from bbo.objective import Minimize, OutcomeConstraint
 from bbo.space import Float
 from bbo.strategies import GP, RandomSearch
-from bbo.strategies.observed import best_trials, earlier, modelled, worst_violations
+from bbo.strategies.observed import best_trials, earlier, modelled, unfinished, worst_violations
 from bbo.studies.study import Study
 
 SQUARE = [Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)]
@@ -43,6 +43,19 @@ def test_a_subset_hardly_changes_with_a_further_trial():
     assert len(after - before) <= 2
 
 
+def test_of_many_trials_those_near_a_best_value_that_was_doubted_are_not_preferred():
+    X = np.random.default_rng(0).random((3100, 2))
+    Y = bowl(X)
+    wrong = int(np.square(X - 0.9).sum(axis=1).argmin())
+    Y[wrong] = -50.0
+    s = study(X, Y, GP())
+    assert (np.abs(X[modelled(s.history)] - X[wrong]).max(axis=1) < 0.2).mean() > 0.1
+    s.ask()
+    assert wrong in s.trials[-1].notes["outliers"]
+    order = np.argsort(np.square(X - X[bowl(X).argmin()]).sum(axis=1))
+    assert set(order[:1000]) <= set(modelled(s.history))
+
+
 def test_a_model_of_many_trials_foretells_each_from_all_the_others():
     rng = np.random.default_rng(0)
     X = rng.random((3200, 2))
@@ -74,3 +87,32 @@ def test_a_fit_goes_on_from_the_last_until_a_fifth_more_was_told():
     assert earlier(s.history)["searched"] == searched[-1]
     # Notes without the number, of an older version, are no start.
     assert earlier(study(np.zeros((4, 2)), np.zeros(4)).history) is None
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_under_noise_many_trials_are_modelled_around_the_best_mean_and_not_the_luckiest_value(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.random((3300, 2))
+    s = study(X, bowl(X) + 0.3 * rng.standard_normal(3300), GP())
+    trials = [s.ask() for _ in range(2)]
+    for trial in trials:
+        incumbent = trial.notes["incumbent"]
+        assert bowl(X[[incumbent]])[0] < np.quantile(bowl(X), 0.05)
+        assert bowl(np.array([list(trial.params.values())]))[0] < np.quantile(bowl(X), 0.2)
+    order = np.argsort(np.square(X - X[trials[-1].notes["incumbent"]]).sum(axis=1))
+    assert set(order[:500]) <= set(modelled(s.history))
+
+
+def test_of_many_failures_those_near_the_best_count_and_others_from_everywhere():
+    s = study(np.random.default_rng(0).random((20, 2)), np.arange(20.0))
+    is_wanted = np.zeros(20, dtype=bool)
+    is_wanted[5:9] = True
+    assert unfinished(s.history, is_wanted).tolist() == [5, 6, 7, 8]
+    X = np.random.default_rng(1).random((2000, 2))
+    many = study(X, bowl(X)).history
+    is_wanted = np.arange(2000) % 4 != 0
+    kept = unfinished(many, is_wanted)
+    assert len(kept) == 1000
+    assert is_wanted[kept].all()
+    order = np.argsort(np.square(X - X[bowl(X).argmin()]).sum(axis=1))
+    assert set([k for k in order if is_wanted[k]][:500]) <= set(kept)

@@ -6,7 +6,7 @@ import pytest
 
 from bbo.objective import Minimize, OutcomeConstraint
 from bbo.space import Categorical, Float
-from bbo.strategies import GP, RandomSearch
+from bbo.strategies import GP, RandomSearch, model_based
 from bbo.strategies.trust_region import TrustRegion, failures, improvements
 from bbo.studies.study import Study
 
@@ -83,6 +83,44 @@ def test_a_box_lies_around_the_centre_and_in_the_cube_and_is_long_where_the_obje
     assert upper - lower == pytest.approx([0.1, 0.2, 0.05] + [0.1] * (D - 3))
 
 
+def test_a_value_that_is_not_believed_is_no_improvement_and_hides_none():
+    told = history([5.0, -900.0, 4.0, 4.5, 3.0])
+    assert improvements(told) == [True, True, False, False, False]
+    assert improvements(told, np.array([-5.0, -np.inf, -4.0, -4.5, -3.0])) == [True, False, True, False, True]
+    assert improvements(told, np.array([-5.0, -4.0, -6.0, -3.0, -2.0])) == [True, True, False, True, True]
+
+
+def test_a_false_best_value_does_not_hold_the_search_in_many_dimensions():
+    s = Study(CUBE, Minimize("y"), strategy=GP(n_first=6), seed=2)
+    apart = []
+    for k in range(24):
+        x = np.array(list(s.ask().params.values()))
+        s.tell(s.trials[-1], -1e4 if k == 3 else 100 * float(np.square(x - 0.7).mean()))
+        apart.append(float(np.abs(x - 0.7).mean()))
+    assert 3 in s.trials[-1].notes["outliers"]
+    assert np.mean(apart[-4:]) < 0.6 * np.mean(apart[:6])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_noise_matters_the_region_lies_around_the_best_mean_and_grows_with_the_means(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    X = rng.random((120, D))
+    s = Study(CUBE, Minimize("y"), strategy=GP(), seed=seed)
+    s.add(pd.DataFrame(X, columns=[p.name for p in CUBE]).assign(y=3 * X[:, 0] + rng.standard_normal(120)))
+    asked = []
+
+    def of(history, best, n_first, values=None):
+        asked.append((best, values))
+        return TrustRegion(history.X[best], 0.8)
+
+    monkeypatch.setattr(model_based.TrustRegion, "of", staticmethod(of))
+    means = GP().predict(s.history, [t.params for t in s.trials]).mean["y"]
+    s.ask()
+    [(best, values)] = asked
+    assert best == s.recommend().number
+    assert values[:120] == pytest.approx(-means, abs=0.1)  # but for what a transform of values makes of a mean
+
+
 def test_in_many_dimensions_points_are_sought_near_the_best():
     space = [*CUBE, Categorical("c", ["a", "b", "c"])]
     s = Study(space, Minimize("y"), strategy=GP(n_first=6), seed=2)
@@ -92,7 +130,8 @@ def test_in_many_dimensions_points_are_sought_near_the_best():
         x = np.array([trial[f"x{j}"] for j in range(D)])
         if k > 6 + 3 * failures(D + 1):
             apart.append(np.abs(x - best).max())
-        s.tell(trial, 0.0 if k == 2 else 1.0)
+        # Too wiggly to be learnt, and not so far above the best that it would pass for an outlier.
+        s.tell(trial, 0.0 if k == 2 else 1.0 + 0.9 * np.sin(40 * x.sum()))
         best = x if k == 2 else best
     # Nothing was gained since, so the region was halved three times; its sides are unequal by a factor of 4 at most.
     assert max(apart) <= 4 * 0.8 / 2**3 / 2

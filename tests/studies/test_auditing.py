@@ -1,12 +1,14 @@
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
 from bbo.objective import Maximize
 from bbo.space import Float
-from bbo.strategies import RandomSearch
+from bbo.strategies import GP, RandomSearch
 from bbo.strategies.coverage import Coverage
 from bbo.studies.auditing import Audit, audit
 from bbo.studies.study import Study
@@ -33,7 +35,7 @@ def audited(values, loo_r2=0.8, dim=1):
 
 
 def doubts(inside, of):
-    return Audit(Coverage(inside, of), 0.5, 3, is_early=False).doubts
+    return Audit(Coverage(inside, of), 0.5, (), 3, is_early=False).doubts
 
 
 @pytest.mark.parametrize("of", [3, 10, 20])
@@ -86,3 +88,18 @@ def test_of_a_strategy_without_a_model_nothing_is_said():
 def test_an_audit_loads_no_torch():
     code = "import bbo.studies.auditing, sys; print([m for m in ('torch', 'scipy') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_values_that_the_model_hardly_believes_are_named():
+    s = Study([Float("x", 0.0, 1.0)], Maximize("y"), strategy=GP(), seed=1)
+    x = np.arange(20) / 20
+    s.add(pd.DataFrame({"x": x, "y": np.where(np.isin(range(20), (4, 11)), -50.0, x)}))
+    assert "outlier" not in str(audit(s.history))
+    s.ask()
+    assert audit(s.history).outliers == (4, 11)
+    assert str(audit(s.history)).endswith("(at trial 20), taken for outliers: 4, 11")
+
+
+def test_of_many_outliers_the_latest_are_named():
+    found = Audit(Coverage(0, 0), None, tuple(range(10, 80, 10)), 80, is_early=False)
+    assert str(found) == "taken for outliers: 30, 40, 50, 60, 70 and 2 before"

@@ -54,6 +54,8 @@ def test_replicates_give_their_mean_and_are_kept():
     assert trial.values["yield"] == pytest.approx(statistics.mean([81, 83.5, 80]))
     assert trial.replicates == {"yield": (81.0, 83.5, 80.0), "purity": (0.95, 0.97)}
     assert s.history.V_n.tolist() == [[3, 2, 1]]
+    expected = [[statistics.stdev([81, 83.5, 80]), statistics.stdev([0.95, 0.97]), math.nan]]
+    assert s.history.V_scatter == pytest.approx(np.array(expected), nan_ok=True)
     assert StudyView.load(s.storage).trial(0).replicates == trial.replicates
 
 

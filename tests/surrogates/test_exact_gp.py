@@ -50,7 +50,7 @@ def naive_kernel(model, A, B, k, categorical=()):
     r2 = torch.zeros(len(A), len(B), dtype=D)
     for j in range(A.shape[1]):
         if j in categorical:
-            gap = ((A[:, None, j] - B[None, :, j]).abs() > 1e-9).to(D)
+            gap = 0.3 * ((A[:, None, j] - B[None, :, j]).abs() > 1e-9).to(D)
             place = model.positions[j][k]
             level_a, level_b = ((Z[:, j] * len(place)).long() for Z in (A, B))
             r2 += (place[level_a, None] - place[level_b]).square().sum(2)
@@ -513,3 +513,17 @@ def test_acquisitions_of_botorch_work_on_the_model():
         )
     assert torch.allclose(best, torch.full((1, 2), 0.3, dtype=D), atol=0.1)
     assert batch.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"outliers": 0.0}, "share between 0 and 1"),
+        ({"outliers": 1.0}, "share between 0 and 1"),
+        ({"subset": 0}, "subset of at least 1: got 0"),
+        ({"max_evaluations": 0}, "max_evaluations of at least 1: got 0"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_at_once(options, said):
+    with pytest.raises(ValueError, match=said):
+        ExactGP(**options)

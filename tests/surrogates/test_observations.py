@@ -166,3 +166,22 @@ def test_noise_that_cannot_be_is_refused(Yvar, counts, said):
     X = uniform(3, 2)
     with pytest.raises(ValueError, match=said):
         ExactGP().fit(X, wave(X), Yvar, counts)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_further_noise_by_woodbury_is_that_of_the_dense_inverse(seed):
+    """The noise of some observations grows, that of others falls; two outputs, not the same observations."""
+    F, y = uniform(2, 30, 3, seed=seed), normal(2, 30, seed=seed)
+    noise = 0.1 + uniform(2, 30, seed=seed + 1)
+    scale = torch.tensor([1.0, 2.5], dtype=D)
+    more = torch.zeros(2, 30, dtype=D)
+    more[0, [3, 8]], more[1, [8, 20]] = torch.tensor([40.0, 0.2], dtype=D), torch.tensor([1e6, -0.05], dtype=D)
+    a, precision = Conditioned.on(F, y, noise, scale).noisier(more)
+    gap = F[:, :, None].numpy() - F[:, None].numpy()
+    r = np.sqrt(5 * (gap**2).sum(3))
+    for k in range(2):
+        K = scale[k].item() * (1 + r[k] + r[k] ** 2 / 3) * np.exp(-r[k]) + np.diag((noise + more)[k].numpy())
+        inverse, one = np.linalg.inv(K), np.ones(30)
+        mean = one @ inverse @ y[k].numpy() / (one @ inverse @ one)
+        assert np.allclose(a[k].numpy(), inverse @ (y[k].numpy() - mean), rtol=1e-8, atol=1e-10)
+        assert np.allclose(precision[k].numpy(), np.diag(inverse), rtol=1e-6, atol=1e-12)

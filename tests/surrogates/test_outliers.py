@@ -5,7 +5,7 @@ import torch
 from botorch.test_functions import Ackley, Branin
 
 from bbo.surrogates.exact_gp import ExactGP
-from bbo.surrogates.outliers import price, unconfirmed_best
+from bbo.surrogates.outliers import confirmed_best, neighbourhood, price, unconfirmed_best
 
 D = torch.float64
 
@@ -131,3 +131,24 @@ def test_the_best_is_confirmed_by_a_neighbour_nearer_than_chance_would_put_it():
     assert unconfirmed_best(X, y).nonzero()[:, 0].tolist() == sorted(expected)
     near = torch.cat([X, X[best] + 0.3 * half / math.sqrt(3)])
     assert not unconfirmed_best(near, torch.cat([y, y[best] - 1.0])).any()
+
+
+def test_the_best_is_confirmed_by_the_nearest_neighbour_alone_and_by_one_that_is_like_it():
+    X = uniform(40, 2, seed=3)
+    X = X[torch.cdist(X, X[:1])[:, 0] > 0.3]  # nothing else is near x = X[0]
+    x = uniform(40, 2, seed=3)[:1]
+    near = 0.5 * neighbourhood(X) / math.sqrt(2)
+    rest = torch.sin(5 * X).sum(1) / 10
+
+    def is_confirmed(*others):
+        """The value 5 at x, given (offset, value) of others."""
+        points = torch.cat([X, x, *(x + offset for offset, _ in others)])
+        values = torch.cat([rest, torch.tensor([5.0, *(v for _, v in others)], dtype=D)])
+        return bool(confirmed_best(points, values)[len(X)])
+
+    assert not is_confirmed()
+    assert is_confirmed((near, 4.0))
+    assert not is_confirmed((near, 1.0))
+    assert not is_confirmed((4 * near, 4.0))
+    assert not is_confirmed((near, 4.0), (-near / 2, 0.1))
+    assert is_confirmed((near / 2, 4.0), (-near, 0.1))

@@ -1,0 +1,103 @@
+"""The notes of model-based suggestions: what the model expects, how far it can be believed, what is still to be gained.
+
+Their keys are those of `bbo.events`.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bbo import seeding
+from bbo.acquisition.belief import Belief
+from bbo.acquisition.domain import Domain
+from bbo.acquisition.regret import regret_bound
+from bbo.budget import RegretBelow
+from bbo.history import History
+from bbo.strategies.batch import Proposed
+from bbo.strategies.coverage import coverage
+from bbo.strategies.left_out import loo_r2
+from bbo.strategies.observed import believed, best_trials, doubted, earlier, n_told
+
+# A smaller spread of values, as a share of the largest, is rounding.
+_SPREAD = 1e-14
+
+
+def of_point(history: History, belief: Belief, proposed: Proposed, by: str) -> dict[str, Any]:
+    """What the belief expects of a point, and what it is worth.
+
+    Args:
+        by: name of the strategy.
+    """
+    x = belief.means.new_tensor(history.space.encode([proposed.params]))
+    with torch.no_grad():
+        mean, sd = (float(v[0, 0]) for v in belief.mean_sd(x))
+        worth = float(proposed.judge(x))
+        feasibility = float(belief.log_feasibility(x).exp())
+    aim = history.objectives.aims[0]
+    notes: dict[str, Any] = {"by": by, "acquisition": _short(worth)}
+    metric = aim.metric_of(mean)
+    if metric is not None:
+        notes |= {"mean": {aim.metric: _short(metric)}, "sd": {aim.metric: _short(sd)}}
+    if belief.is_doubtful:
+        notes["feasibility"] = _short(feasibility)
+    if belief.rung != "map":
+        notes["rung"] = belief.rung
+    if proposed.fall is not None:
+        notes["fall"] = proposed.fall
+    return notes
+
+
+def of_model(history: History, fitted: Belief) -> dict[str, Any]:
+    """Where the next fit may go on, and how far this one can be believed."""
+    before = earlier(history)
+    searched = n_told(history) if before is None else before["searched"]
+    notes: dict[str, Any] = {"warm": fitted.warm | {"searched": searched}}
+    scales = getattr(fitted.outputs, "length_scales", None)
+    if scales is not None:
+        by_name = zip(history.space.names, scales[0].tolist(), strict=True)
+        notes["length_scales"] = {name: _short(v) for name, v in by_name}
+    r2, covered = loo_r2(fitted.outputs), coverage(history)
+    notes |= {} if r2 is None else {"loo_r2": _short(r2)}
+    notes |= {"coverage": covered.to_note()} if covered.of else {}
+    if fitted.is_noisy:
+        notes["incumbent"] = int(best_trials(history, 1, believed(history, fitted))[0])
+    strange = doubted(history, fitted.outputs, range(fitted.outputs.num_outputs)).tolist()
+    return notes | ({"outliers": strange} if strange else {})
+
+
+def of_gain(
+    history: History, expecting: Belief, X: Tensor, *, domain: Domain, anchors: Tensor, seed: int
+) -> dict[str, float]:
+    """What further trials may gain, for stop rules; nothing while no trial is feasible, or all values are equal.
+
+    Values without any spread give the gain no scale: it would be a share of the unit that a model then takes.
+
+    Args:
+        expecting: what the completed trials say of the point that is proposed.
+        X: that point and those that are pending, `k x d`. They were sought where most is to be gained, so the most that
+            one of them promises does not depend on how many are under way.
+        domain: all of the space.
+        anchors, seed: of the search for a bound on the regret, where the budget has a rule that needs one.
+    """
+    Y = history.Y[history.is_completed, 0]
+    if np.ptp(Y) <= _SPREAD * np.abs(Y).max():
+        return {}
+    with torch.no_grad():
+        gains, noise = expecting.gain(X), expecting.noise()
+    if gains is None:
+        return {}
+    notes = {"gain": _short(float(gains.max()))}
+    if noise is not None:
+        notes["noise"] = _short(noise)
+    if history.budget is not None and any(isinstance(rule, RegretBelow) for rule in history.budget.stop):
+        feasible = X.new_tensor(history.X[history.is_feasible]).clamp(0.0, 1.0)
+        n = int(history.is_completed.sum())
+        bound = regret_bound(expecting, feasible, n, domain, seed=seeding.derive(seed, 0, 1), anchors=anchors)
+        notes["regret"] = _short(bound)
+    return notes
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
