@@ -144,10 +144,12 @@ class PostgreSQL:
                 if attempt and not is_waiting and self._was_reached:
                     is_waiting = True
                     logger.warning("%s is away, trying again for %.0f s: %s", self.url, patience_s, _first_line(cause))
+            except Exception:  # of `work` itself: the server answered
+                self._say_back(started, is_waiting)
+                raise
             else:
                 self._was_reached = True
-                if is_waiting:
-                    logger.info("%s is back after %.1f s.", self.url, time.monotonic() - started)
+                self._say_back(started, is_waiting)
                 return done
             if attempt:  # at first at once: often only this connection was lost
                 time.sleep(min(_LONGEST_PAUSE_S, 0.02 * 2**attempt) * _chance.uniform(0.5, 1.0))
@@ -159,6 +161,10 @@ class PostgreSQL:
 
     def close(self) -> None:
         self._engine.here().dispose()
+
+    def _say_back(self, since: float, was_away: bool) -> None:
+        if was_away:
+            logger.info("%s is back after %.1f s.", self.url, time.monotonic() - since)
 
     def _failed(self, cause: BaseException | None, waited_s: float) -> StorageError:
         state = getattr(cause, "sqlstate", None) or ""

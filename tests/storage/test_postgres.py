@@ -327,8 +327,10 @@ def test_a_server_that_stays_away_is_an_error_in_the_end_that_says_what_is_in_th
     assert storage.append("s", [asked(1)]) == 3
 
 
-def test_a_reply_that_was_lost_does_not_make_an_append_twice(proxied, opened):
+@pytest.mark.parametrize("away_s", [0.0, 0.8])
+def test_a_reply_that_was_lost_does_not_make_an_append_twice(proxied, opened, caplog, away_s):
     proxy, url = proxied
+    resuming = threading.Timer(away_s, proxy.resume)
     storage = opened(url)
     storage.append("s", [asked(0)])
     held = storage.take("s", "ask", "mine", 600.0)
@@ -340,11 +342,16 @@ def test_a_reply_that_was_lost_does_not_make_an_append_twice(proxied, opened):
         if n_commits == 1:
             connection.connection.driver_connection.commit()  # the server has it, and then nobody hears of it
             proxy.cut()
-            proxy.resume()
+            resuming.start()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     sqlalchemy.event.listen(storage._database._engine.here(), "commit", cut_once)
-    assert storage.append("s", [asked(1), asked(2)], lease=held, releases=True) == 4
-    assert n_commits == 1
+    with caplog.at_level(logging.INFO, "bbo.storage.postgres"):
+        assert storage.append("s", [asked(1), asked(2)], lease=held, releases=True) == 4
+    resuming.join()
+    assert n_commits == 2  # that of the one that found its events there
+    said = [r.levelname for r in caplog.records if r.message.startswith(url)]
+    assert said == ["WARNING", "INFO"] * (away_s > 0)  # who heard that it is away hears that it is back
     assert [e.key for e in storage.events("s")] == ["created", "asked/0", "asked/1", "asked/2"]
 
 
