@@ -18,6 +18,7 @@ from bbo.acquisition.domain import Domain
 from bbo.acquisition.fantasies import N_DRAWS, Fantasies
 from bbo.acquisition.joint import DRAWS_TOGETHER
 from bbo.acquisition.optimize import ALONG_RIDGES, Options
+from bbo.acquisition.outcomes import Outcomes
 from bbo.acquisition.utilities import log_ei
 from bbo.errors import StrategyError
 from bbo.history import Array, History
@@ -220,8 +221,7 @@ class ModelBased:
         done = modelled(history)
         objectives = history.objectives
         columns = [objectives.metrics.index(metric) for metric in objectives.sources]
-        return Belief.fit(
-            self.surrogate,
+        outcomes = Outcomes(
             self._positions(history.X[done]),
             self._tensor(history.Y[done]),
             self._tensor(history.G[done]),
@@ -231,9 +231,9 @@ class ModelBased:
             self._tensor(history.V_scatter[done][:, columns]),
             categorical=_categorical(history.space),
             bands=objectives.bands,
-            warm=earlier(history),
-            is_trusting=is_trusting or not is_possible(history.space),
         )
+        is_trusting = is_trusting or not is_possible(history.space)
+        return Belief.fit(self.surrogate, outcomes, warm=earlier(history), is_trusting=is_trusting)
 
     def _by_model(self, history: History, n: int, seed: int) -> list[Suggestion]:
         fitted = expecting = self._belief(history)

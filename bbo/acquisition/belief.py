@@ -1,19 +1,10 @@
 """What the data say of the objective, the constraints and of failure, and what a point is worth by it.
 
-| symbol | shape | is |
-|---|---|---|
-| Y | n x 1 | utility to be maximized |
-| G | n x c | violations, feasible when <= 0 |
-| X_failed | k x d | points whose evaluation failed |
-
-The objective takes a power transform and each constraint a bilog transform, where the data are explained better with it
-than without. Both are monotone and the latter keeps the threshold 0, so improvement and feasibility mean the same after
-as before.
+The objective and the constraints are modelled under the transforms of `bbo.acquisition.outcomes`, failure by a label.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,16 +13,15 @@ from torch import Tensor
 
 from bbo.acquisition.latent import Latent
 from bbo.acquisition.moments import expected_gain, mean_sd_of
+from bbo.acquisition.outcomes import Fits, Outcomes, Transform, kept, restored, usual
 from bbo.acquisition.utilities import log_probability_of_feasibility
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.fitted_gp import FittedGP
 from bbo.surrogates.outliers import confirmed_best, unconfirmed_best
 from bbo.surrogates.protocol import Fitted, Surrogate
-from bbo.surrogates.transforms import Bilog, YeoJohnson
 
 # Of mean, standard deviation and incumbent, any shape, elementwise.
 Utility = Callable[[Tensor, Tensor, Tensor], Tensor]
-Transform = YeoJohnson | Bilog
 
 # Labels are steps, which warping takes for a function that is steep there and flat elsewhere, and is too sure of it:
 # held-out log probability of labels -0.78 with and -0.47 without, over 5 shapes of the failing region, 2 and 5 columns.
@@ -40,9 +30,7 @@ _OF_FAILURE = ExactGP(warping=None, outliers=None)
 # Values count up to so many ranges of the data beyond the data: where an inverse has a pole, or rises steeply, the mean
 # would else be that of values which nobody expects.
 _REACH = 1.0
-_LARGEST_VARIANCE, _LARGEST_DEVIATION = 1e300, 1e150  # where a slope overflows
 FEWEST_FAILED = 2
-_LOOKS_AGAIN = 2  # at the transform of the objective, once outliers are known
 # Observed points count as equals of the best while they are below it by at most so many standard deviations of the
 # difference, and as known exactly while that of the best is a smaller share of their spread.
 _RIVALRY = 3.0
@@ -118,29 +106,16 @@ class Belief:
     @staticmethod
     def fit(
         surrogate: Surrogate,
-        X: Tensor,
-        Y: Tensor,
-        G: Tensor,
-        X_failed: Tensor,
-        Yvar: Tensor | None = None,
-        counts: Tensor | None = None,
-        scatter: Tensor | None = None,
+        outcomes: Outcomes,
         *,
-        categorical: Mapping[int, int],
-        bands: tuple[tuple[int, int], ...] = (),
         warm: Mapping[str, Any] | None = None,
         of_failure: Surrogate = _OF_FAILURE,
         is_trusting: bool = False,
     ) -> "Belief":
-        """From completed trials `X, Y, G` and failed ones.
+        """From what came of the trials.
 
         Args:
             surrogate: of the objective and the constraints.
-            Yvar: variance of the noise of utility and violations, `n x (1 + c)`; NaN where it is to be inferred.
-            counts: of how many measurements each of them is the mean, `n x (1 + c)`; 1 when None.
-            scatter: sample standard deviation of these measurements, `n x (1 + c)`; NaN where it is not known.
-            categorical: number of levels by column, for columns whose levels have no order.
-            bands: pairs of columns of G that are the two sides of one metric, see `Objectives.bands`.
             warm: the `warm` of an earlier belief of nearly the same data: its hyperparameters are followed by a few
                 steps, and its transforms stay.
             of_failure: of the labels, +1 for failed and -1 for completed.
@@ -148,25 +123,24 @@ class Belief:
                 speaks for or against them. So are those of constraints in any case: else a search that has just met a
                 narrow feasible region would turn away from it.
         """
-        values = [Y[:, 0], *G.unbind(1)]
-        y = Y[:, 0]
-        unconfirmed = [unconfirmed_best(X, v) for v in (y, *(-G).unbind(1))]
-        trusted = [confirmed_best(X, y) | (unconfirmed[0] if is_trusting else False), *unconfirmed[1:]]
-        fits = _Fits(surrogate, X, values, Yvar, counts, scatter, categorical, torch.stack(trusted, 1))
-        chosen = None if warm is None else _restored(warm.get("transforms"), len(values))
+        X, X_failed, values = outcomes.X, outcomes.X_failed, outcomes.values
+        unconfirmed = [unconfirmed_best(X, v) for v in (values[0], *(-g for g in values[1:]))]
+        trusted = [confirmed_best(X, values[0]) | (unconfirmed[0] if is_trusting else False), *unconfirmed[1:]]
+        fits = Fits(surrogate, outcomes, torch.stack(trusted, 1))
+        chosen = None if warm is None else restored(warm.get("transforms"), len(values))
         if warm is None or chosen is None:
             chosen, outputs = fits.compared()
         else:
             outputs = fits.of(list(enumerate(chosen)), warm["outputs"])
-        scales = tuple(Scale.of(t, v) for t, v in zip(chosen, _usual(outputs, values), strict=True))
+        scales = tuple(Scale.of(t, v) for t, v in zip(chosen, usual(outputs, values), strict=True))
         success = None
         if len(X_failed) >= FEWEST_FAILED:
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
             points = torch.cat([X, X_failed])
             success = of_failure.fit(
-                points, labels, categorical=categorical, warm=None if warm is None else warm.get("success")
+                points, labels, categorical=outcomes.categorical, warm=None if warm is None else warm.get("success")
             )
-        feasible = (G <= 0).all(1)
+        feasible = (outcomes.G <= 0).all(1)
         means, sds = _at_observations(outputs, X)
         spread = means.std(0, correction=0).clamp_min(1e-300)
         mean, sd = means[:, 0], sds[:, 0]
@@ -174,8 +148,8 @@ class Belief:
         rivals = X[feasible][_rivals(mean[feasible], sd[feasible], spread[0])]
         models = {"outputs": outputs, "success": success}
         settled: dict[str, Any] = {name: model.hyperparameters for name, model in models.items() if model is not None}
-        settled["transforms"] = [asdict(t) for t in chosen]
-        return Belief(outputs, success, scales, best_f, rivals, means, spread, bands, settled)
+        settled["transforms"] = kept(chosen)
+        return Belief(outputs, success, scales, best_f, rivals, means, spread, outcomes.bands, settled)
 
     @property
     def rung(self) -> str:
@@ -314,101 +288,9 @@ class Acquisition(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Fits:
-    """Of one set of observations under several transforms.
-
-    Args:
-        values: of the outputs, `n` each, the objective's first.
-        Yvar, counts, scatter: as of `Belief.fit`.
-        trusted: values that are no outliers, `n x (1 + c)`.
-    """
-
-    surrogate: Surrogate
-    X: Tensor
-    values: list[Tensor]
-    Yvar: Tensor | None
-    counts: Tensor | None
-    scatter: Tensor | None
-    categorical: Mapping[int, int]
-    trusted: Tensor
-
-    def compared(self) -> tuple[list[Transform], Fitted]:
-        """For each of the outputs a transform or none, whichever the surrogate explains the values better with.
-
-        Outliers would bend the objective's, so once they are seen it is fitted to the other values as well.
-        """
-        bent: list[Transform] = [YeoJohnson.fit(self.values[0]), *(Bilog.fit(g) for g in self.values[1:])]
-        tried = [(k, t.identity) for k, t in enumerate(bent)]
-        tried += [(k, t) for k, t in enumerate(bent) if t != t.identity]
-        chosen, evidence, outputs = self._best(tried)
-        for _ in range(_LOOKS_AGAIN):
-            usual = _usual(outputs, self.values)[0]
-            again = YeoJohnson.fit(usual)
-            if len(usual) == len(self.values[0]) or again in (chosen[0], again.identity):
-                break
-            others = [again, *chosen[1:]]
-            _, better, fitted = self._best(list(enumerate(others)))
-            if not better[0] > evidence[0]:
-                break
-            chosen, evidence, outputs = others, better, fitted
-        return chosen, outputs
-
-    def of(self, transforms: Sequence[tuple[int, Transform]], warm: Mapping[str, Any] | None = None) -> Fitted:
-        """Of outputs, by their numbers, each under a transform."""
-        wanted = [k for k, _ in transforms]
-        columns = [t.forward(self.values[k]) for k, t in transforms]
-        # To first order a value's deviation is multiplied by the slope.
-        slopes = torch.stack([t.log_slope(self.values[k]) for k, t in transforms], 1)
-        return self.surrogate.fit(
-            self.X,
-            torch.stack(columns, 1),
-            None if self.Yvar is None else (self.Yvar[:, wanted] * (2 * slopes).exp()).clamp_max(_LARGEST_VARIANCE),
-            None if self.counts is None else self.counts[:, wanted],
-            None if self.scatter is None else (self.scatter[:, wanted] * slopes.exp()).clamp_max(_LARGEST_DEVIATION),
-            categorical=self.categorical,
-            warm=warm,
-            trusted=self.trusted[:, wanted],
-        )
-
-    def _best(self, tried: Sequence[tuple[int, Transform]]) -> tuple[list[Transform], list[float], Fitted]:
-        """Of each output, the transform among those tried with the most evidence, and that; the first of equals."""
-        candidates = self.of(tried)
-        # Densities of transformed values, brought to the units of the values themselves.
-        slopes = torch.stack([(t.log_slope(self.values[k]) * self._weights(k)).mean() for k, t in tried])
-        evidence = [-math.inf if math.isnan(e) else e for e in (candidates.log_evidence + slopes).tolist()]
-        numbers = [[j for j, (i, _) in enumerate(tried) if i == k] for k in range(len(self.values))]
-        best = [max(of_output, key=lambda j: evidence[j]) for of_output in numbers]
-        outputs = candidates if best == list(range(len(tried))) else candidates.subset_output(best)
-        return [tried[j][1] for j in best], [evidence[j] for j in best], outputs
-
-    def _weights(self, k: int) -> Tensor:
-        """How many measurements of each value of an output are explained, `n`: all where their scatter is, else one."""
-        one = torch.ones_like(self.values[k])
-        if self.scatter is None or self.counts is None:
-            return one
-        is_explained = ~self.scatter[:, k].isnan()
-        if self.Yvar is not None:
-            is_explained &= self.Yvar[:, k].isnan()
-        return torch.where(is_explained, self.counts[:, k], one)
-
-
-def _restored(plain: Sequence[Mapping[str, Any]] | None, m: int) -> list[Transform] | None:
-    """What `Belief.warm` says of the transforms of m outputs; None where it says nothing of them."""
-    if plain is None or len(plain) != m:
-        return None
-    return [YeoJohnson(**plain[0]), *(Bilog(**options) for options in plain[1:])]
-
-
 def _mean_sd(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:
     """As the model's, with cheaper gradients where it is a Gaussian process."""
     return Latent(model).mean_sd(X) if isinstance(model, FittedGP) else model.mean_sd(X)
-
-
-def _usual(model: Fitted, values: list[Tensor]) -> list[Tensor]:
-    """Of each output the values that the model does not take for outliers."""
-    outliers = getattr(model, "outliers", None)
-    return values if outliers is None else [v[~is_out] for v, is_out in zip(values, outliers.unbind(1), strict=True)]
 
 
 def _at_observations(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from bbo.acquisition.belief import Belief, Scale
 from bbo.acquisition.moments import mean_sd_of
+from bbo.acquisition.outcomes import Outcomes
 from bbo.acquisition.utilities import log_ei
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.transforms import Bilog, YeoJohnson
@@ -34,7 +35,7 @@ def flat(X):
 
 def believed(X, Y, G=None, X_failed=NONE, *, surrogate=None, **options):
     G = X.new_empty(len(X), 0) if G is None else G
-    return Belief.fit(surrogate or ExactGP(), X, Y, G, X_failed, categorical={}, **options)
+    return Belief.fit(surrogate or ExactGP(), Outcomes(X, Y, G, X_failed), **options)
 
 
 def unconstrained(seed=0):
@@ -340,5 +341,5 @@ def test_worst_rung_is_told():
 
     X = uniform(12, 2)
     fits = X, waves(X), flat(X)
-    assert Belief.fit(ExactGP(), *fits, NONE, categorical={}).rung == "map"
-    assert Belief.fit(ExactGP(), *fits, X[:2], categorical={}, of_failure=Stiff()).rung == "jitter"
+    assert Belief.fit(ExactGP(), Outcomes(*fits, NONE)).rung == "map"
+    assert Belief.fit(ExactGP(), Outcomes(*fits, X[:2]), of_failure=Stiff()).rung == "jitter"

@@ -9,6 +9,7 @@ from botorch.sampling import SobolQMCNormalSampler
 
 from bbo.acquisition.belief import Belief
 from bbo.acquisition.fantasies import Fantasies
+from bbo.acquisition.outcomes import Outcomes
 from bbo.acquisition.utilities import log_ei, log_pi, log_probability_of_feasibility
 from bbo.surrogates.exact_gp import ExactGP
 from tests.acquisition.functions import NONE, D, flat, uniform, waves
@@ -22,7 +23,7 @@ def belief(sd=0.0, n=40, constrained=False, X_failed=NONE, seed=0):
     X = uniform(n, 2, seed=seed)
     G = flat(X) if constrained else X.new_empty(n, 0)
     Y = waves(X) + sd * normal(n, 1, seed=seed + 1)
-    return Belief.fit(ExactGP(), X, Y, G, X_failed, categorical={})
+    return Belief.fit(ExactGP(), Outcomes(X, Y, G, X_failed))
 
 
 def joint_draws(model, X, n, seed=0):
@@ -190,7 +191,7 @@ def test_infeasible_points_are_no_rivals_and_worth_is_weighted_by_feasibility():
 
 def test_without_feasible_points_worth_is_the_log_feasibility():
     X, Z = uniform(25, 2), uniform(30, 2, seed=1)
-    known = Belief.fit(ExactGP(), X, waves(X) + 0.4 * normal(25, 1), 2 + flat(X), NONE, categorical={})
+    known = Belief.fit(ExactGP(), Outcomes(X, waves(X) + 0.4 * normal(25, 1), 2 + flat(X), NONE))
     judge = Fantasies.of(log_ei, known, Z[:2], seed=0)
     assert torch.equal(judge(Z), judge.belief.log_feasibility(Z))
 
@@ -232,7 +233,7 @@ def test_a_surrogate_that_is_no_gaussian_process_believes_its_mean():
             return Wrapped(super().fit(*args, **options))
 
     X, pending, Z = uniform(40, 2), uniform(2, 2, seed=7), uniform(10, 2, seed=3)
-    known = Belief.fit(Other(), X, waves(X), X.new_empty(40, 0), NONE, categorical={})
+    known = Belief.fit(Other(), Outcomes(X, waves(X), X.new_empty(40, 0), NONE))
     judge = Fantasies.of(log_ei, known, pending, n_more=1, seed=0)
     assert torch.allclose(judge(Z), belief(0.0).believe(pending).worth(log_ei, Z), rtol=1e-6)
     assert judge.with_pending(Z[:1])(Z[:1]) < judge(Z[:1])

@@ -4,6 +4,7 @@ import torch
 
 from bbo.acquisition.belief import Acquisition, Belief
 from bbo.acquisition.optimism import UCB, Thompson
+from bbo.acquisition.outcomes import Outcomes
 from bbo.acquisition.pathwise import Paths
 from bbo.errors import StrategyError
 from bbo.surrogates.exact_gp import ExactGP
@@ -13,7 +14,7 @@ from tests.acquisition.functions import NONE, flat, uniform, waves
 def belief(constrained=False, X_failed=NONE, shift=0.0):
     X = uniform(20, 2)
     G = flat(X) + shift if constrained else X.new_empty(20, 0)
-    return Belief.fit(ExactGP(), X, waves(X), G, X_failed, categorical={})
+    return Belief.fit(ExactGP(), Outcomes(X, waves(X), G, X_failed))
 
 
 KINDS = [UCB(), Thompson()]

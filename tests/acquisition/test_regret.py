@@ -5,6 +5,7 @@ import torch
 
 from bbo.acquisition.belief import Belief
 from bbo.acquisition.domain import Domain
+from bbo.acquisition.outcomes import Outcomes
 from bbo.acquisition.regret import beta, regret_bound
 from bbo.space import Float, Int, Space
 from bbo.surrogates.exact_gp import ExactGP
@@ -24,7 +25,7 @@ def points(n, seed):
 
 
 def believed(X, Y, G=None, X_failed=NONE):
-    return Belief.fit(ExactGP(), X, Y, X.new_empty(len(X), 0) if G is None else G, X_failed, categorical={})
+    return Belief.fit(ExactGP(), Outcomes(X, Y, X.new_empty(len(X), 0) if G is None else G, X_failed))
 
 
 def bound(belief, X, n, space=LINE):

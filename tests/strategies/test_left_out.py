@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from bbo.acquisition.belief import Belief
+from bbo.acquisition.outcomes import Outcomes
 from bbo.strategies.left_out import left_out, loo_r2
 from bbo.surrogates.exact_gp import ExactGP
 
@@ -29,7 +30,7 @@ def points(n, d, seed):
 
 def belief(X, Y, G=None):
     G = X.new_zeros((len(X), 0)) if G is None else G
-    return Belief.fit(ExactGP(), X, Y, G, X.new_zeros((0, X.shape[1])), categorical={})
+    return Belief.fit(ExactGP(), Outcomes(X, Y, G, X.new_zeros((0, X.shape[1]))))
 
 
 def test_r2_is_one_minus_the_squared_errors_over_those_of_the_mean_of_the_others():
