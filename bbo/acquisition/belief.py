@@ -142,7 +142,8 @@ class Belief:
             )
         feasible = (outcomes.G <= 0).all(1)
         means, sds = _at_observations(outputs, X)
-        spread = means.std(0, correction=0).clamp_min(1e-300)
+        size = means.abs().amax(0).clamp_min(1e-300)  # divided out, as squares of penalties like 1e300 overflow
+        spread = (size * (means / size).std(0, correction=0)).clamp_min(1e-300)
         mean, sd = means[:, 0], sds[:, 0]
         best_f = mean[feasible].max() if bool(feasible.any()) else None
         rivals = X[feasible][_rivals(mean[feasible], sd[feasible], spread[0])]

@@ -15,6 +15,7 @@ _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 _LOG_SQRT_HALF_PI = 0.5 * math.log(math.pi / 2)
 # Below this the series is closer than the formula with erfcx, whose difference loses z^2 of the digits.
 _FAR = -30.0
+_FARTHEST = 1e150  # its square is the largest that does not overflow
 # Sum of the logits of both sides of a band, at least: two models of one quantity may contradict each other a little.
 _NARROWEST = 1e-6
 
@@ -119,7 +120,7 @@ def log_probability_of_feasibility(
 
     Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014.
     """
-    z = (threshold - mean) / sigma
+    z = ((threshold - mean) / sigma).clamp(-_FARTHEST, _FARTHEST)
     log_p = _log_ndtr(z)
     if not bands:
         return log_p.sum(-1)

@@ -268,6 +268,14 @@ def fits_of(X, *values, **options):
     return believed(X, *values, surrogate=Recording(), **options), list(FITS)
 
 
+def test_the_spread_of_penalties_is_theirs():
+    X = uniform(12, 2)
+    Y = torch.tensor([-1e300, 1e300], dtype=D).repeat(6)[:, None]
+    belief = believed(X, Y, Y)
+    assert belief.spread.isfinite().all()
+    assert belief.spread[1] == pytest.approx(1e300 * (belief.means[:, 1] / 1e300).numpy().std(), rel=1e-12)
+
+
 def test_output_whose_transform_is_the_identity_is_fitted_once():
     X = uniform(30, 2)
     assert Bilog.fit(flat(X)[:, 0]).scale is None

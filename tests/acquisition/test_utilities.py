@@ -104,6 +104,16 @@ def test_both_sides_of_a_band_hold_with_the_mass_between_them(m, s):
     assert all(bool(slope.isfinite().all()) for slope in slopes)
 
 
+@pytest.mark.parametrize("far", [1e100, 1e160, 1e300])
+def test_beyond_all_bounds_the_probability_of_feasibility_is_still_a_number(far):
+    mean = torch.tensor([[-far, far], [far, far], [-far, -far]], dtype=D)
+    for bands in [(), [(0, 1)]]:
+        value = log_probability_of_feasibility(mean, torch.full((3, 2), 0.1, dtype=D), bands=bands)
+        assert value.isfinite().all()
+        assert value[2] == 0
+        assert (value[:2] < -1e190).all()
+
+
 def test_a_band_whose_sides_contradict_each_other_is_hardly_possible_but_has_a_way_out():
     mean = torch.tensor([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]], dtype=D, requires_grad=True)
     value = log_probability_of_feasibility(mean, torch.ones(3, 2, dtype=D), bands=[(0, 1)])
