@@ -249,6 +249,8 @@ class Belief:
         latter alone, as there is nothing to improve on.
         """
         mean, sd = self.judge(X)
+        if not self.is_doubtful and self.best_f is not None:
+            return utility(mean[:, 0], sd[:, 0], self.best_f)
         worth = log_probability_of_feasibility(mean[:, 1:], sd[:, 1:], bands=self.bands)
         return worth if self.best_f is None else worth + utility(mean[:, 0], sd[:, 0], self.best_f)
 
