@@ -43,9 +43,9 @@ class _Moments(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, X: Tensor, model: FittedGP, c: Conditioned) -> tuple[Tensor, Tensor, Tensor]:
-        F, slope_x = model.settled.scaled_and_slope(model.columns, model.columns.features(X))
+        F, slope_x = model.scaling.with_slope(model.columns.features(X))
         s = model.settled.outputscale
-        k, slope = matern52_and_slope_(squared_distances(c.F, F))
+        k, slope = matern52_and_slope_(c.squared_distances(F))
         k.mul_(s[:, None, None])
         B = _lower_times(c.R, k)
         ctx.save_for_backward(F, slope_x, slope, B)
@@ -141,8 +141,7 @@ class Pinned:
     def and_at(self, Z: Tensor) -> "Pinned":
         """At further points, `k x d`."""
         with torch.no_grad():
-            settled, c = self.model.settled, self.model.conditioned
-            F, s = settled.scaled(self.model.columns, self.model.columns.features(Z)), settled.outputscale
+            F, s, c = self.model.scaled_features(Z), self.model.settled.outputscale, self.model.conditioned
             mean, _, _ = c.at(F, s)
             conditioned = self.conditioned.extended(F, mean, (NUGGET * s[:, None]).expand_as(mean), s)
             n = c.y.shape[1]
@@ -165,7 +164,7 @@ class Pinned:
         model, (b, q, d) = self.model, X.shape
         rows = X.reshape(-1, d)
         mean, _, B = _moments(model, self.conditioned, rows)
-        F = model.settled.scaled(model.columns, model.columns.features(rows))[0].reshape(b, q, -1)
+        F = model.scaled_features(rows)[0].reshape(b, q, -1)
         s = model.settled.outputscale[0]
         V = B[0].reshape(-1, b, q).movedim(1, 0)
         nugget = _JOINT_NUGGET * torch.eye(q, dtype=X.dtype, device=X.device)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from bbo.surrogates.fitted_gp import FittedGP
-from bbo.surrogates.kernel import matern52, squared_distances
+from bbo.surrogates.kernel import matern52
 
 _DEGREES = 5  # twice the smoothness of Matern-5/2
 
@@ -63,8 +63,8 @@ class Paths:
     def __call__(self, X: Tensor) -> Tensor:
         """Values of each draw at `X`, `b x d`: `S x b x m`, in the model's units."""
         settled, c = self.model.settled, self.model.conditioned
-        F = settled.scaled(self.model.columns, self.model.columns.features(X))
-        k = settled.outputscale[:, None, None] * matern52(squared_distances(c.F, F))
+        F = self.model.scaled_features(X)
+        k = settled.outputscale[:, None, None] * matern52(c.squared_distances(F))
         values = _prior(F, self.frequencies, self.amplitudes) + (self.corrections[..., None, :] @ k)[..., 0, :]
         return self.model.location + self.model.scale * (c.constant[:, None] + values).mT
 

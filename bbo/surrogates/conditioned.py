@@ -6,11 +6,12 @@ is as fast, and the variance s - |R k|^2 keeps half of the digits that s - k'K^-
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from bbo.surrogates.kernel import matern52, squared_distances
+from bbo.surrogates.kernel import beside, matern52, squared_distances, squared_distances_from
 
 # Added to latent variances, as a share of the outputscale: rounding, of the order of n 1e-16, would leave covariances
 # of points beside each other or beside observed ones not positive definite. The least noise is 1e4 times as large.
@@ -70,6 +71,14 @@ class Conditioned:
         a = (R.mT @ (white - constant[:, None] * one)[..., None])[..., 0]
         return Conditioned(F, y, noise, R, constant, a) if bool(a.isfinite().all()) else None
 
+    def squared_distances(self, F: Tensor) -> Tensor:
+        """From each observation to features scaled alike, `m x b x p`: `m x n x b`."""
+        return squared_distances_from(self._beside, F)
+
+    @cached_property
+    def _beside(self) -> Tensor:
+        return beside(self.F)
+
     @property
     def log_likelihood(self) -> Tensor:
         """Log density of each output's values, `m`. Rasmussen & Williams (2006), Eq. 2.30."""
@@ -80,7 +89,7 @@ class Conditioned:
     def at(self, F: Tensor, outputscale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and variance, `m x b`, and R k, `m x n x b`, at features scaled alike, `m x b x p`."""
         s = outputscale[:, None]
-        k = s[..., None] * matern52(squared_distances(self.F, F))
+        k = s[..., None] * matern52(self.squared_distances(F))
         B = self.R @ k
         mean = self.constant[:, None] + (self.a[:, None] @ k)[:, 0]
         return mean, (s - (B * B).sum(1)).clamp_min(0.0) + NUGGET * s, B
@@ -91,7 +100,7 @@ class Conditioned:
         Noise grows by as little as rounding asks for.
         """
         s = outputscale[:, None, None]
-        B = self.R @ (s * matern52(squared_distances(self.F, F)))  # m x n x k
+        B = self.R @ (s * matern52(self.squared_distances(F)))  # m x n x k
         r2 = squared_distances(F, F)
         r2.diagonal(dim1=1, dim2=2).zero_()
         corner = inverse_of_lower(_cholesky(s * matern52(r2) - B.mT @ B, noise))

@@ -1,5 +1,6 @@
 """A Gaussian process with its hyperparameters settled: the posterior at new points, in the units of the data."""
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from linear_operator import to_linear_operator
 from torch import Tensor
 
 from bbo.surrogates.conditioned import NUGGET, Conditioned
-from bbo.surrogates.hyperparameters import Hyperparameters, shortened
+from bbo.surrogates.hyperparameters import Hyperparameters, Scaling, shortened
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
 
 # What a known variance counts for at least, standardized: rows may repeat.
@@ -119,9 +120,17 @@ class FittedGP(Model):
         """Prior mean of each output, `m`, in the units of `Y`."""
         return self.location + self.scale * self.conditioned.constant
 
+    @cached_property
+    def scaling(self) -> Scaling:
+        return Scaling.of(self.settled, self.columns)
+
+    def scaled_features(self, X: Tensor) -> Tensor:
+        """What the kernel compares of `X`, `b x d`: `m x b x p`."""
+        return self.scaling(self.columns.features(X))
+
     def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each output without its noise, both `b x m`, at `X`, `b x d`."""
-        mean, variance, _ = self.conditioned.at(self._scaled_features(X), self.settled.outputscale)
+        mean, variance, _ = self.conditioned.at(self.scaled_features(X), self.settled.outputscale)
         return self.location + self.scale * mean.mT, self.scale * variance.sqrt().mT
 
     def posterior(
@@ -137,7 +146,7 @@ class FittedGP(Model):
             observation_noise: whether to add the inferred noise, or a variance of the shape of the result.
         """
         *batch, q, d = X.shape
-        F = self._scaled_features(X.reshape(-1, d))
+        F = self.scaled_features(X.reshape(-1, d))
         mean, _, B = self.conditioned.at(F, self.settled.outputscale)
         F = F.reshape(self.num_outputs, *batch, q, F.shape[-1])
         B = B.mT.reshape(self.num_outputs, *batch, q, -1)
@@ -175,7 +184,7 @@ class FittedGP(Model):
             known = (Yvar / self.scale**2).clamp_min(_LEAST_NOISE).mT
             noise = torch.where(known.isnan(), noise, known)
         conditioned = self.conditioned.extended(
-            self._scaled_features(X), ((Y - self.location) / self.scale).mT, noise, self.settled.outputscale
+            self.scaled_features(X), ((Y - self.location) / self.scale).mT, noise, self.settled.outputscale
         )
         return FittedGP(
             torch.cat([self.X, X]),
@@ -218,6 +227,3 @@ class FittedGP(Model):
         # Beside an outlier's own variance what is left may drown in rounding.
         sd = variance.maximum(c.noise - self.extra.mT).clamp_min(_LEAST_NOISE).sqrt()
         return self.location + self.scale * mean.mT, self.scale * sd.mT
-
-    def _scaled_features(self, X: Tensor) -> Tensor:
-        return self.settled.scaled(self.columns, self.columns.features(X))

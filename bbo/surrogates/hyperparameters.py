@@ -43,34 +43,6 @@ class Hyperparameters:
         positive = torch.cat([self.length_scales, self.warping_a, self.warping_b, *ends], 1)
         return torch.cat([positive.log(), self.positions], 1)
 
-    def scaled(self, columns: Columns, features: Tensor) -> Tensor:
-        """Features `b x p`, the numeric ones warped, over the length scales, and positions of levels: `m x b x p'`."""
-        numeric, _ = columns.parted(features)
-        if not columns.is_warped:
-            return self._assembled(columns, features, numeric.expand(len(self.noise), -1, -1))
-        owner = columns.owner[: columns.n_numeric]
-        bent = warped(numeric, self.warping_a[:, None, owner], self.warping_b[:, None, owner])
-        return self._assembled(columns, features, bent)
-
-    def scaled_and_slope(self, columns: Columns, features: Tensor) -> tuple[Tensor, Tensor]:
-        """As `scaled`, and how those of numeric columns depend on their positions, `m x b x n_numeric`."""
-        numeric, _ = columns.parted(features)
-        owner = columns.owner[: columns.n_numeric]
-        length = self.length_scales[:, None, owner]
-        if not columns.is_warped:
-            bent = numeric.expand(len(length), -1, -1)
-            return self._assembled(columns, features, bent), (1 / length).expand_as(bent)
-        bent, slope = warped_and_slope(numeric, self.warping_a[:, None, owner], self.warping_b[:, None, owner])
-        return self._assembled(columns, features, bent), slope / length
-
-    def _assembled(self, columns: Columns, features: Tensor, bent: Tensor) -> Tensor:
-        length = self.length_scales[:, None, columns.owner]
-        if not columns.categorical:
-            return bent / length
-        _, indicators = columns.parted(features)
-        F = torch.cat([bent, indicators.expand(len(bent), -1, -1)], 2) / length
-        return torch.cat([F, columns.placed(indicators, self.positions)], 2) if columns.blocks else F
-
     def mean_length_scales(self, columns: Columns) -> Tensor:
         """Length scales, `m x d`; with positions, of equally distant levels whose squared distance is the mean one."""
         if not columns.blocks:
@@ -88,6 +60,52 @@ class Hyperparameters:
     def to_dict(self) -> dict[str, Any]:
         """Lists of floats with four significant digits, as JSON takes them."""
         return {name: shortened(getattr(self, name).tolist()) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """From features of points to what the kernel compares, under hyperparameters of m outputs.
+
+    Args:
+        lengths: of each feature the length scale, `m x 1 x p`.
+        a, b: exponents of the warping of numeric features, `m x 1 x n_numeric`.
+        positions: coordinates of the positions of levels, `m x n_positions`.
+    """
+
+    columns: Columns
+    lengths: Tensor
+    a: Tensor
+    b: Tensor
+    positions: Tensor
+
+    @staticmethod
+    def of(settled: Hyperparameters, columns: Columns) -> "Scaling":
+        lengths, a, b = (columns.by_feature(v) for v in (settled.length_scales, settled.warping_a, settled.warping_b))
+        return Scaling(columns, lengths, a[..., : columns.n_numeric], b[..., : columns.n_numeric], settled.positions)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Features `n x p`, the numeric ones warped, over the length scales, and positions of levels: `m x n x p'`."""
+        numeric, _ = self.columns.parted(features)
+        if not self.columns.is_warped:
+            return self._assembled(features, numeric.expand(len(self.lengths), -1, -1))
+        return self._assembled(features, warped(numeric, self.a, self.b))
+
+    def with_slope(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """As a call, and how those of numeric columns depend on their positions, `m x n x n_numeric`."""
+        numeric, _ = self.columns.parted(features)
+        lengths = self.lengths[..., : self.columns.n_numeric]
+        if not self.columns.is_warped:
+            bent = numeric.expand(len(lengths), -1, -1)
+            return self._assembled(features, bent), (1 / lengths).expand_as(bent)
+        bent, slope = warped_and_slope(numeric, self.a, self.b)
+        return self._assembled(features, bent), slope / lengths
+
+    def _assembled(self, features: Tensor, bent: Tensor) -> Tensor:
+        if not self.columns.categorical:
+            return bent / self.lengths
+        _, indicators = self.columns.parted(features)
+        F = torch.cat([bent, indicators.expand(len(bent), -1, -1)], 2) / self.lengths
+        return torch.cat([F, self.columns.placed(indicators, self.positions)], 2) if self.columns.blocks else F
 
 
 @dataclass(frozen=True)

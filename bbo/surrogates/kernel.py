@@ -71,6 +71,10 @@ class Columns:
             blocks.append(torch.nn.functional.one_hot(level, n_levels).to(X) * _INDICATOR)
         return torch.cat(blocks, -1)
 
+    def by_feature(self, values: Tensor) -> Tensor:
+        """What each feature has of its column, `m x 1 x p`, from `m x d`."""
+        return values[:, None, self.owner] if self.categorical else values[:, None]
+
     def parted(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The positions and the indicators among features, `... x p`."""
         return features[..., : self.n_numeric], features[..., self.n_numeric :]
@@ -129,8 +133,19 @@ class Columns:
 
 def squared_distances(A: Tensor, B: Tensor) -> Tensor:
     """`... x n x n'` from rows `... x n x p` and `... x n' x p`; rounding may leave -1e-16 |A||B| where rows agree."""
-    a, b = (A * A).sum(-1, keepdim=True), (B * B).sum(-1, keepdim=True)
-    r2: Tensor = torch.cat([-2 * A, a, torch.ones_like(a)], -1) @ torch.cat([B, torch.ones_like(b), b], -1).mT
+    return squared_distances_from(beside(A), B)
+
+
+def beside(A: Tensor) -> Tensor:
+    """What `squared_distances` from rows `A` to any others takes of them, `... x n x (p + 2)`."""
+    a = (A * A).sum(-1, keepdim=True)
+    return torch.cat([-2 * A, a, torch.ones_like(a)], -1)
+
+
+def squared_distances_from(beside_a: Tensor, B: Tensor) -> Tensor:
+    """As `squared_distances`, given `beside(A)`."""
+    b = (B * B).sum(-1, keepdim=True)
+    r2: Tensor = beside_a @ torch.cat([B, torch.ones_like(b), b], -1).mT
     return r2
 
 

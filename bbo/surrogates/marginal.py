@@ -33,6 +33,7 @@ mu maximizes L for given theta, so its own change adds nothing to the gradient (
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ from torch import Tensor
 from bbo.surrogates.hyperparameters import Hyperparameters
 from bbo.surrogates.kernel import Columns, matern52_and_slope_, squared_distances
 from bbo.surrogates.priors import Prior
-from bbo.surrogates.warping import warped_and_slopes
+from bbo.surrogates.warping import log_positions, warped_and_slopes
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,12 @@ class LogPosterior:
         n, d = self.Y.shape[1], self.columns.dim
         h = Hyperparameters.from_theta(theta, d)
         v, s = h.noise, h.outputscale
-        owner = self.columns.owner
-        length = h.length_scales[:, None, owner]
-        numeric, indicators = self.columns.parted(self.features)
+        owner, n_numeric = self.columns.owner, self.columns.n_numeric
+        length = self.columns.by_feature(h.length_scales)
+        _, indicators = self.columns.parted(self.features)
         if self.columns.is_warped:
-            bent_owner = owner[: numeric.shape[1]]
-            bent, by_a, by_b = warped_and_slopes(
-                numeric, h.warping_a[:, None, bent_owner], h.warping_b[:, None, bent_owner]
-            )
+            a, b = (self.columns.by_feature(v)[..., :n_numeric] for v in (h.warping_a, h.warping_b))
+            bent, by_a, by_b = warped_and_slopes(self._log_positions, a, b)
             F = torch.cat([bent, indicators.expand(len(theta), -1, -1)], 2) / length  # b x n x p'
         else:
             F = self.features / length
@@ -115,7 +114,8 @@ class LogPosterior:
         by_column = theta.new_zeros(len(theta), 3 * d)
         by_column.index_add_(1, owner, -(F * by_F)[..., : len(owner)].sum(1))
         if self.columns.is_warped:
-            by_bent = (by_F[..., : len(owner)] / length)[..., : bent.shape[2]]
+            bent_owner = owner[:n_numeric]
+            by_bent = (by_F[..., : len(owner)] / length)[..., :n_numeric]
             by_column.index_copy_(1, bent_owner + d, (by_bent * by_a).sum(1))
             by_column.index_copy_(1, bent_owner + 2 * d, (by_bent * by_b).sum(1))
         parts = [by_column, by_noise[:, None], by_scale[:, None]]
@@ -124,6 +124,11 @@ class LogPosterior:
 
         log_prior, by_prior = self.prior(theta)
         return torch.where(info == 0, value + log_prior, torch.nan), torch.cat(parts, 1) + by_prior
+
+    @cached_property
+    def _log_positions(self) -> Tensor:
+        """Of the numeric features, `n x n_numeric`, which stay while theta changes."""
+        return log_positions(self.columns.parted(self.features)[0])
 
 
 def log_density_of_scatter(squares: Tensor, freedom: Tensor, noise: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from bbo.surrogates.conditioned import Conditioned
-from bbo.surrogates.hyperparameters import Hyperparameters
+from bbo.surrogates.hyperparameters import Hyperparameters, Scaling
 from bbo.surrogates.kernel import Columns
 from bbo.surrogates.lbfgs import maximize
 from bbo.surrogates.marginal import LogPosterior, log_density_of_scatter
@@ -111,7 +111,7 @@ class ModeSearch:
     def settle(self, observations: Observations, theta: Tensor) -> Settled | None:
         """All observations under theta, `m x p`; None where their covariance is not positive definite."""
         h = Hyperparameters.from_theta(theta, self.columns.dim)
-        F = h.scaled(self.columns, self.features)
+        F = Scaling.of(h, self.columns)(self.features)
         noise = h.noise[:, None] * observations.W + observations.V(self.least_noise)
         conditioned = Conditioned.on(F, observations.y, noise, h.outputscale)
         if conditioned is None:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -57,16 +58,21 @@ class Hierarchical:
 
     def log_density(self, log_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """But for a constant, of each row of `b x d`, `b`, and its gradient, `b x d`."""
-        d = log_lengths.shape[1]
-        # Steps of mu that are narrow beside `own`, and in many columns beside what they say of mu together.
-        n = 2 * math.ceil(_REACH * self.common * math.sqrt(4 + d / 2) / self.own) + 1
-        offset = torch.linspace(-_REACH, _REACH, n, dtype=log_lengths.dtype, device=log_lengths.device)
-        mu = math.log(self.for_columns(d).mode) + self.common * offset
+        mu, half_squares = _means(self, log_lengths.shape[1], log_lengths.dtype, log_lengths.device)
         delta = log_lengths[..., None] - mu  # b x d x n
         spread = delta.square().add_(self.own**2)
-        each = -spread.log().sum(1) - 0.5 * offset * offset
+        each = -spread.log().sum(1) - half_squares
         share = torch.softmax(each, 1)
         return torch.logsumexp(each, 1), -2 * ((delta / spread) @ share[..., None])[..., 0]
+
+
+@lru_cache(maxsize=16)
+def _means(prior: Hierarchical, d: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A grid of mu, and half the square of how many standard deviations each is off, both `n`."""
+    # Steps that are narrow beside `own`, and in many columns beside what they say of mu together.
+    n = 2 * math.ceil(_REACH * prior.common * math.sqrt(4 + d / 2) / prior.own) + 1
+    offset = torch.linspace(-_REACH, _REACH, n, dtype=dtype, device=device)
+    return math.log(prior.for_columns(d).mode) + prior.common * offset, 0.5 * offset * offset
 
 
 @dataclass(frozen=True)
