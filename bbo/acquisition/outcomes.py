@@ -19,6 +19,7 @@ from bbo.surrogates.transforms import Bilog, YeoJohnson
 Transform = YeoJohnson | Bilog
 
 _LARGEST_VARIANCE, _LARGEST_DEVIATION = 1e300, 1e150  # where a slope overflows
+_LEAST_ERROR = 1e-6  # mean square, in units of the variance foretold
 _LOOKS_AGAIN = 2  # at the transform of the objective, once outliers are known
 
 
@@ -114,7 +115,10 @@ class Fits:
         candidates = self.of(tried)
         # Densities of transformed values, brought to the units of the values themselves.
         slopes = torch.stack([(t.log_slope(values[k]) * self._weights(k)).mean() for k, t in tried])
-        evidence = [-math.inf if math.isnan(e) else e for e in (candidates.log_evidence + slopes).tolist()]
+        told = candidates.log_evidence + _hidden_by_noise(
+            candidates, torch.stack([t.forward(values[k]) for k, t in tried], 1)
+        )
+        evidence = [-math.inf if math.isnan(e) else e for e in (told + slopes).tolist()]
         numbers = [[j for j, (i, _) in enumerate(tried) if i == k] for k in range(len(values))]
         best = [max(of_output, key=lambda j: evidence[j]) for of_output in numbers]
         outputs = candidates if best == list(range(len(tried))) else candidates.subset_output(best)
@@ -130,6 +134,24 @@ class Fits:
         if seen.Yvar is not None:
             is_explained &= seen.Yvar[:, k].isnan()
         return torch.where(is_explained, seen.counts[:, k], one)
+
+
+def _hidden_by_noise(model: Fitted, Y: Tensor) -> Tensor:
+    """Evidence per value, `m`, that values `Y`, `n x m`, would give if no noise were supposed where there is none.
+
+    What is a smooth function to a million parts is foretold far better than the least noise that a model supposes lets
+    it say, while the same values under a bent transform, which magnifies some of them, are not: by the evidence alone
+    the worse model would win. So the errors of leaving one out say how much narrower the predictions could have been:
+    with z their mean square in standard deviations, below 1, as if these were sqrt(z) of what they are.
+    """
+    leave_one_out = getattr(model, "leave_one_out", None)
+    if leave_one_out is None:
+        return torch.zeros_like(model.log_evidence)
+    mean, sd = leave_one_out()
+    errors = ((Y - mean) / sd).square()
+    outliers = getattr(model, "outliers", torch.zeros_like(errors, dtype=torch.bool))
+    z = torch.where(outliers, torch.nan, errors).nanmean(0).clamp(_LEAST_ERROR, 1.0).nan_to_num(1.0)
+    return 0.5 * (z - 1 - z.log())
 
 
 def kept(transforms: Sequence[Transform]) -> list[dict[str, Any]]:

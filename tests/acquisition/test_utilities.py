@@ -6,7 +6,7 @@ from scipy.stats import norm
 from bbo.acquisition.utilities import log_ei, log_pi, log_probability_of_feasibility, ucb
 
 D = torch.float64
-ZS = [-60.0, -30.001, -29.999, -25.0, -5.0, -1.0001, -0.9999, -1.0, 0.0, 3.0, 30.0]
+ZS = [-3e3, -300.01, -299.99, -60.0, -30.0, -25.0, -5.0, -1.0001, -0.9999, -1.0, 0.0, 3.0, 30.0]
 
 
 def exact_log_h(z):
