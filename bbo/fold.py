@@ -86,6 +86,7 @@ class Fold:
         self.rankings: list[Ranking] = []
         self.study_notes: list[str] = []
         self.stops: list[dict[str, Any]] = []
+        self.amendments: list[int] = []  # numbers of their events
         self._first_of_ask = array("q")
         self._asked: list[str] = []  # bodies of asked and attached events, as they stand in the log
         self._messages: dict[int, tuple[str, str]] = {}
@@ -272,6 +273,7 @@ class Fold:
 
     def _amended(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
+        self.amendments.append(e.seq)
         self._earlier.setdefault(trial, []).append(self.trial(trial))
         self._observe(trial, body)
         self._execute(trial, body.get("params"))

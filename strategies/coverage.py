@@ -1,15 +1,19 @@
-"""Whether a model's intervals hold what they promise: counted over results that were told after they were foretold.
+"""Whether a model holds what it promises: counted over results that were told after they were foretold.
 
-A suggestion's notes have the mean and standard deviation that the model expected of it. Nothing of the result was known
-then, so the share of results within the 90 % intervals is an honest test of the model, whatever its kind.
+A suggestion's notes have the mean and standard deviation that the model expected of it, and how likely it is feasible.
+Nothing of the result was known then, so the share of results within the 90 % intervals, and the number of feasible
+ones, are honest tests of the model, whatever its kind.
 """
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bbo.events import number
 from bbo.history import History
@@ -46,6 +50,35 @@ class Coverage:
         return {"inside": self.inside, "of": self.of}
 
 
+@dataclass(frozen=True)
+class Hope:
+    """Of the `of` latest trials of which it was foretold how likely they are feasible, `feasible` were.
+
+    Args:
+        foretold: these probabilities, `of` of them.
+    """
+
+    feasible: int
+    foretold: tuple[float, ...]
+
+    @property
+    def of(self) -> int:
+        return len(self.foretold)
+
+    @property
+    def expected(self) -> float:
+        return math.fsum(self.foretold)
+
+    @property
+    def p_value(self) -> float:
+        """Probability that no more than these are feasible where each is with the probability foretold."""
+        by_number = [1.0]  # of feasible ones
+        for p in self.foretold:
+            more, fewer = [0.0, *(p * q for q in by_number)], [*((1 - p) * q for q in by_number), 0.0]
+            by_number = [a + b for a, b in zip(more, fewer, strict=True)]
+        return min(1.0, math.fsum(by_number[: self.feasible + 1]))
+
+
 def coverage(history: History, latest: int = _LATEST) -> Coverage:
     """Of the objective's latest results, as they stand after amendments, in the order in which trials ended.
 
@@ -55,12 +88,8 @@ def coverage(history: History, latest: int = _LATEST) -> Coverage:
     """
     metric = history.objectives.aims[0].metric
     column = history.objectives.metrics.index(metric)
-    ended = history.told_order
-    # Before the first suggestion of a model nothing was foretold.
-    first = history.warm_trials[0] if history.latest_warm() is not None else 0
-    completed = ended[history.is_completed[ended] & ~history.is_past[ended] & (ended >= first)]
     inside = of = 0
-    for k in islice(reversed(completed.tolist()), _LOOKED_AT * latest):
+    for k in _latest(history, history.is_completed, latest):
         foretold = _foretold(history, k, metric)
         sd = _noise(history, k, column)
         if foretold is None or sd is None:
@@ -72,6 +101,32 @@ def coverage(history: History, latest: int = _LATEST) -> Coverage:
         if of == latest:
             break
     return Coverage(inside, of)
+
+
+def hope(history: History, latest: int = _LATEST) -> Hope:
+    """Of the latest trials that were completed, or failed because of their point, and whose notes have `feasibility`.
+
+    A completed trial is feasible where its constraints are satisfied, a failed one never.
+    """
+    feasible, foretold = 0, list[float]()
+    for k in _latest(history, history.is_completed | history.is_failed, latest):
+        p = number(history.notes_of(k).get("feasibility", math.nan))
+        if not 0 <= p <= 1:
+            continue
+        foretold.append(p)
+        feasible += bool(history.is_feasible[k])
+        if len(foretold) == latest:
+            break
+    return Hope(feasible, tuple(foretold))
+
+
+def _latest(history: History, wanted: NDArray[np.bool_], latest: int) -> Iterator[int]:
+    """Numbers of the trials wanted that a model may have foretold, those that ended last first."""
+    ended = history.told_order
+    # Before the first suggestion of a model nothing was foretold.
+    first = history.warm_trials[0] if history.latest_warm() is not None else 0
+    chosen = ended[wanted[ended] & ~history.is_past[ended] & (ended >= first)]
+    return islice(reversed(chosen.tolist()), _LOOKED_AT * latest)
 
 
 def _foretold(history: History, trial: int, metric: str) -> tuple[float, float] | None:

@@ -79,6 +79,14 @@ class ModelBased:
                 f"{name} takes as acquisition a function of mean, standard deviation and incumbent, or an object such "
                 f"as UCB() or Thompson(): got {self.acquisition!r}."
             )
+        for role, method in (("surrogate", "fit"), ("first", "suggest")):
+            given = getattr(self, role)
+            if isinstance(given, type) or not callable(getattr(given, method, None)):
+                raise StrategyError(f"{name} takes as {role} an object with a method `{method}`: got {given!r}.")
+        try:
+            torch.device(self.device)
+        except (RuntimeError, TypeError) as error:
+            raise StrategyError(f'{name} takes as device "cpu" or "cuda": got {self.device!r}.') from error
         if self.n_first is not None and (not isinstance(self.n_first, int) or self.n_first < 0):
             raise StrategyError(f"{name} takes as n_first a whole number of at least 0: got {self.n_first!r}.")
 

@@ -36,7 +36,8 @@ def amended(
         log.refresh()
         before, runs = log.fold.trial(number), is_open(log.fold, number)
     result = Result.of(log.fold, {} if values is None else values, params=params, sd=sd, cost=cost, note=note or "")
-    body: dict[str, Any] = result.body(list(result.values), result.params)
+    _check_sd(before, result)
+    body: dict[str, Any] = result.body(list(result.values), result.params) | {"sd": result.sd}
     body = {key: part for key, part in body.items() if part != {}} | ({} if note is None else {"note": result.note})
     if runs:
         _check_measured(before, result, status)
@@ -75,6 +76,15 @@ def ranked(log: StudyLog, groups: Sequence[Trial | int | Sequence[Trial | int]])
     if repeated:
         raise TrialError(f"A trial stands once in a ranking: {repeated} stand twice in {numbers}.")
     return event("ranked", f"ranked/{nonce()}", {"groups": numbers}, by=writer())
+
+
+def _check_sd(before: Trial, result: Result) -> None:
+    """Raises ObjectiveError for the standard deviation of a value that is neither there nor given."""
+    alone = [metric for metric in result.sd if metric not in {**before.values, **result.values}]
+    if alone:
+        raise ObjectiveError(
+            f"A standard deviation comes with its value: trial {before.number} has none of {alone}. Give it too."
+        )
 
 
 def _check_measured(before: Trial, result: Result, status: object) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bbo.events import number
 from bbo.history import History
-from bbo.strategies.coverage import LEVEL, Coverage, coverage
+from bbo.strategies.coverage import LEVEL, Coverage, Hope, coverage, hope
 
 # With intervals that are right, one look in a hundred raises an alarm.
 _SIGNIFICANCE = 0.01
@@ -20,6 +20,7 @@ class Audit:
 
     Args:
         coverage: of the latest results that were foretold.
+        hope: of the latest results of which the model had said how likely they are feasible.
         loo_r2: share of the objective's variance that the model explained, by leaving out each value in turn, when it
             was last asked; None where it does not say.
         outliers: trials with a value that the model hardly believed when it was last asked.
@@ -28,6 +29,7 @@ class Audit:
     """
 
     coverage: Coverage
+    hope: Hope
     loo_r2: float | None
     outliers: tuple[int, ...]
     trial: int | None
@@ -37,6 +39,8 @@ class Audit:
         said = []
         if self.coverage.of:
             said.append(f"{self.coverage.inside} of the last {self.coverage.of} results within its 90 % intervals")
+        if self.hope.of:
+            said.append(f"{self.hope.feasible} of the last {self.hope.of} feasible, {self.hope.expected:.1f} foretold")
         if self.loo_r2 is not None:
             said.append(f"leave-one-out R2 {self.loo_r2:.2g} (at trial {self.trial})")
         if self.outliers:
@@ -57,6 +61,13 @@ class Audit:
                 "that are mistyped or were measured otherwise, repeat the best trial, and tell the sd of measurements "
                 "where you know it."
             )
+        if self.hope.p_value < _SIGNIFICANCE:
+            said.append(
+                f"The model is too hopeful: {self.hope.feasible} of the last {self.hope.of} trials were feasible, it "
+                f"foretold {self.hope.expected:.1f}. Do not trust the feasibility that it gives. Look for values that "
+                "are mistyped or were measured otherwise, and for a cause of failures that is not among the "
+                "parameters; repeat the best trial."
+            )
         if self.loo_r2 is not None and self.loo_r2 < 0 and not self.is_early:
             said.append(
                 f"The model explains nothing: each result is predicted worse by it from the others than by their mean "
@@ -68,9 +79,9 @@ class Audit:
 
 
 def audit(history: History) -> Audit:
-    """Of the results so far; the coverage is as of now, the R2 as of the last ask."""
+    """Of the results so far; coverage and hope are as of now, the R2 as of the last ask."""
     latest = history.latest_warm()
     trial, notes = (None, {}) if latest is None else latest
     r2 = number(notes["loo_r2"]) if "loo_r2" in notes else None
     is_early = int(history.is_completed.sum()) < max(_EARLY, history.space.dim)
-    return Audit(coverage(history), r2, tuple(notes.get("outliers", ())), trial, is_early)
+    return Audit(coverage(history), hope(history), r2, tuple(notes.get("outliers", ())), trial, is_early)

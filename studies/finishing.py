@@ -35,6 +35,7 @@ class Outlook:
         regret: bound on how far the best may be from the optimum, where a stop rule asks for it.
         trial: the first that came of that ask.
         n_told_since: trials that were completed, or failed because of their point, after what was known then.
+        n_amended_since: how often something told was amended after that.
     """
 
     gain: float
@@ -42,12 +43,14 @@ class Outlook:
     regret: float | None
     trial: int
     n_told_since: int
+    n_amended_since: int
 
     def __str__(self) -> str:
         said = [f"expected further gain {self.gain:.2g} (at trial {self.trial})"]
         said += [] if self.noise is None else [f"noise sd {self.noise:.2g}"]
         said += [] if self.regret is None else [f"regret at most {self.regret:.2g}"]
         said += [f"{self.n_told_since} told since"] if self.n_told_since else []
+        said += [f"{self.n_amended_since} amended since"] if self.n_amended_since else []
         return ", ".join(said)
 
 
@@ -101,6 +104,7 @@ def outlook(fold: Fold) -> Outlook | None:
         regret=last.notes.get("regret"),
         trial=last.trial,
         n_told_since=n_told - _n_known(last, history),
+        n_amended_since=sum(seq > last.seen for seq in fold.amendments),
     )
 
 

@@ -420,7 +420,10 @@ def clean(message: object) -> str:
 
 
 def _check_sd(fold: Fold, sd: object) -> Values:
-    checked = fold.objectives.check_some(sd)
+    try:
+        checked = fold.objectives.check_some(sd)
+    except ObjectiveError as error:
+        raise ObjectiveError(f"sd: {error}") from error
     negative = {m: v for m, v in checked.items() if v < 0}
     if negative:
         raise ObjectiveError(f"A standard deviation is at least 0: got {negative}.")

@@ -20,6 +20,10 @@ Executed = Annotated[
 ]
 Cost = Annotated[float | None, typer.Option(metavar="COST", help="What the trial cost, in the study's unit of cost.")]
 CostOfEach = Annotated[float | None, typer.Option(metavar="COST", help="What each of these trials cost all the same.")]
+Sd = Annotated[
+    list[str] | None,
+    typer.Option("--sd", metavar="METRIC=SD", help="The standard deviation of a value's noise, where it is known."),
+]
 NoteOption = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Free text, kept with the trial.")]
 
 
@@ -33,6 +37,7 @@ def tell(
     ],
     trial: Annotated[int | None, typer.Option(metavar="N", help="Tell this trial, without a table.")] = None,
     executed: Executed = None,
+    sd: Sd = None,
     cost: Cost = None,
     note: NoteOption = None,
     partial: Annotated[bool, typer.Option("--partial", help="More metrics of this trial are to come.")] = False,
@@ -50,13 +55,14 @@ def tell(
     from bbo.cli.words import is_assignment, params_of, split, values_of
 
     if trial is None:
-        _tell_table(words, ignore or [], name, only_with_trial=[executed, cost, note, partial])
+        _tell_table(words, ignore or [], name, only_with_trial=[executed, sd, cost, note, partial])
         return
     own, storage = split(words, is_assignment, "With --trial, results are given as METRIC=VALUE")
     with load(existing_storage(storage), storage, name) as study:
         values, params = values_of(study, own), params_of(study, executed or [])
+        known = values_of(study, sd or []) or None
         with _first_stands(study, trial):
-            study.tell(trial, values, params=params or None, cost=cost, note=note or "", partial=partial)
+            study.tell(trial, values, params=params or None, sd=known, cost=cost, note=note or "", partial=partial)
         _say(study, trial)
 
 
@@ -108,6 +114,7 @@ def amend(
         list[str] | None, typer.Argument(metavar="[METRIC=VALUE]... [STORAGE]", help="What it should have been.")
     ] = None,
     executed: Executed = None,
+    sd: Sd = None,
     cost: Cost = None,
     note: NoteOption = None,
     status: Annotated[
@@ -125,7 +132,10 @@ def amend(
     own, storage = split(words or [], is_assignment, "Values are given as METRIC=VALUE")
     with load(existing_storage(storage), storage, name) as study:
         values, params = values_of(study, own), params_of(study, executed or [])
-        study.amend(trial, values or None, params=params or None, cost=cost, note=note, status=status, why=why)
+        known = values_of(study, sd or []) or None
+        study.amend(
+            trial, values or None, params=params or None, sd=known, cost=cost, note=note, status=status, why=why
+        )
         _say(study, trial)
 
 

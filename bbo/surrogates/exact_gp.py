@@ -104,10 +104,18 @@ class ExactGP:
     subset: int = 400
 
     def __post_init__(self) -> None:
+        if not isinstance(self.length_scale, LogNormal | Hierarchical | SAAS):
+            raise ValueError(
+                "ExactGP takes for length_scale a prior, Hierarchical(), LogNormal() or SAAS(): "
+                f"got {self.length_scale!r}."
+            )
         for name in ("noise", "outputscale", "warping"):
             given = getattr(self, name)
-            if isinstance(given, SAAS | Hierarchical):
-                raise ValueError(f"ExactGP takes {type(given).__name__} for length_scale alone: got {name}={given!r}.")
+            if not isinstance(given, LogNormal) and not (name == "warping" and given is None):
+                raise ValueError(
+                    f"ExactGP takes for {name} a prior, LogNormal(mode, scale)"
+                    f"{', or None for no warping' if name == 'warping' else ''}: got {given!r}."
+                )
         if self.outliers is not None and not 0 < self.outliers < 1:
             raise ValueError(f"outliers is a share between 0 and 1, or None for no outliers: got {self.outliers!r}.")
         for name in ("max_evaluations", "subset"):

@@ -283,6 +283,8 @@ def test_a_single_trial_is_told_with_what_was_executed_its_cost_and_a_note(lab):
         2.5,
         "--executed",
         "temperature=83",
+        "--sd",
+        "yield=1.5",
         "--note",
         "hot",
     ]
@@ -292,7 +294,7 @@ def test_a_single_trial_is_told_with_what_was_executed_its_cost_and_a_note(lab):
     )
     trial = trials()[1]
     assert trial.replicates["yield"] == (81.0, 83.0, 80.0)
-    assert (trial["temperature"], trial.cost, trial.note) == (83.0, 2.5, "hot")
+    assert (trial["temperature"], trial.sd, trial.cost, trial.note) == (83.0, {"yield": 1.5}, 2.5, "hot")
     assert lab("tell", *words).exit_code == 0  # the same again is no error
 
 
@@ -327,6 +329,9 @@ def test_a_part_of_a_trial_waits_for_the_rest(lab, tmp_path):
         (["none.csv"], "Cannot read none.csv: No such file or directory."),
         (["bbo.db"], "bbo.db is no table: its name ends in .csv or .xlsx."),
         (["yield=81", "--trial", 0, "--executed", "base=KCN"], "base"),
+        (["yield=81", "--trial", 0, "--sd", "2"], "given as name=value"),
+        (["yield=81", "--trial", 0, "--sd", "yield=-2"], "at least 0"),
+        (["next.csv", "--sd", "yield=2"], "go with --trial N"),
     ],
 )
 def test_a_tell_that_cannot_be_is_a_line_on_stderr_and_tells_nothing(lab, arguments, said):

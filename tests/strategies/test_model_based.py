@@ -18,6 +18,7 @@ from bbo.storage import MemoryStorage
 from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.strategies.model_based import ModelBased
 from bbo.studies.study import Study
+from bbo.surrogates.exact_gp import ExactGP
 from bbo.trial import FailureReason
 
 LINE = [Float("x", 0.0, 1.0)]
@@ -387,6 +388,10 @@ def test_on_a_grid_the_best_untried_point_is_taken_however_many_better_ones_were
     [
         ({"acquisition": "ei"}, "takes as acquisition a function"),
         ({"acquisition": UCB}, "takes as acquisition a function"),
+        ({"surrogate": ExactGP}, "takes as surrogate an object with a method `fit`: got <class"),
+        ({"surrogate": None}, "takes as surrogate an object with a method `fit`: got None"),
+        ({"first": "sobol"}, "takes as first an object with a method `suggest`: got 'sobol'"),
+        ({"device": "gpu"}, 'takes as device "cpu" or "cuda": got \'gpu\''),
         ({"n_first": -3}, "n_first a whole number of at least 0: got -3"),
         ({"n_first": 2.5}, "n_first a whole number of at least 0: got 2.5"),
     ],

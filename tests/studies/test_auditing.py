@@ -1,15 +1,17 @@
+import itertools
+import math
 import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
-from bbo.objective import Maximize
+from bbo.objective import Maximize, OutcomeConstraint
 from bbo.space import Float
 from bbo.strategies import GP, RandomSearch
-from bbo.strategies.coverage import Coverage
+from bbo.strategies.coverage import Coverage, Hope, hope
 from bbo.studies.auditing import Audit, audit
 from bbo.studies.study import Study
 from bbo.trial import Suggestion
@@ -26,6 +28,14 @@ class Foretelling(RandomSearch):
         return [Suggestion(s.params, notes=notes) for s in super().suggest(history, n, seed=seed)]
 
 
+class Hopeful(RandomSearch):
+    """Random points, each said to be feasible with the same probability."""
+
+    def suggest(self, history, n, *, seed):
+        notes = {"feasibility": 0.75, "warm": {}}
+        return [Suggestion(s.params, notes=notes) for s in super().suggest(history, n, seed=seed)]
+
+
 def audited(values, loo_r2=0.8, dim=1):
     space = [Float(f"x{k}", 0.0, 1.0) for k in range(dim)]
     s = Study(space, Maximize("y"), strategy=Foretelling(loo_r2), seed=1)
@@ -35,7 +45,7 @@ def audited(values, loo_r2=0.8, dim=1):
 
 
 def doubts(inside, of):
-    return Audit(Coverage(inside, of), 0.5, (), 3, is_early=False).doubts
+    return Audit(Coverage(inside, of), Hope(0, ()), 0.5, (), 3, is_early=False).doubts
 
 
 @pytest.mark.parametrize("of", [3, 10, 20])
@@ -53,6 +63,44 @@ def test_overconfidence_is_told_with_what_was_found_and_what_was_expected():
         "The model is overconfident: 9 of the last 20 results lay outside its 90 % intervals (2 expected)."
     )
     assert str(found) == "11 of the last 20 results within its 90 % intervals, leave-one-out R2 0.8 (at trial 19)"
+
+
+def hoped(feasible, foretold):
+    return Audit(Coverage(0, 0), Hope(feasible, foretold), 0.5, (), 3, is_early=False)
+
+
+def test_chances_of_so_few_feasible_ones_are_those_of_all_ways_to_get_them():
+    foretold = (0.9, 0.05, 0.5, 1.0, 0.3, 0.62)
+    for feasible in range(7):
+        ways = [way for way in itertools.product([0, 1], repeat=6) if sum(way) <= feasible]
+        exact = sum(math.prod(p if is_in else 1 - p for p, is_in in zip(foretold, way, strict=True)) for way in ways)
+        assert Hope(feasible, foretold).p_value == pytest.approx(exact, rel=1e-12)
+    assert Hope(12, (0.8,) * 20).p_value == pytest.approx(binom.cdf(12, 20, 0.8), rel=1e-12)
+    assert Hope(0, ()).p_value == 1.0
+
+
+def test_a_model_that_foretells_feasible_trials_which_fail_is_called_too_hopeful():
+    (said,) = hoped(1, (0.6,) * 12).doubts
+    assert said.startswith("The model is too hopeful: 1 of the last 12 trials were feasible, it foretold 7.2.")
+    assert hoped(5, (0.6,) * 12).doubts == ()
+    assert str(hoped(5, (0.6,) * 12)).startswith("5 of the last 12 feasible, 7.2 foretold, leave-one-out R2")
+
+
+def test_feasible_ones_are_counted_among_trials_of_which_it_was_foretold():
+    constraints = [Maximize("y"), OutcomeConstraint("g", upper=0.0)]
+    s = Study([Float("x", 0.0, 1.0)], constraints, strategy=Hopeful(), seed=1)
+    for g in (1.0, -1.0, 0.0):
+        s.tell(s.ask(), {"y": 0.0, "g": g})
+    s.fail(s.ask())
+    s.fail(s.ask(), reason="timeout")
+    s.cancel(s.ask())
+    s.ask()
+    assert hope(s.history) == Hope(2, (0.75,) * 4)
+    s.amend(2, {"g": 5.0}, why="typo")
+    assert hope(s.history) == Hope(1, (0.75,) * 4)
+    for _ in range(30):
+        s.tell(s.ask(), {"y": 0.0, "g": 1.0})
+    assert hope(s.history) == Hope(0, (0.75,) * 20)
 
 
 def test_a_model_that_predicts_worse_than_the_mean_explains_nothing():
@@ -101,5 +149,5 @@ def test_values_that_the_model_hardly_believes_are_named():
 
 
 def test_of_many_outliers_the_latest_are_named():
-    found = Audit(Coverage(0, 0), None, tuple(range(10, 80, 10)), 80, is_early=False)
+    found = Audit(Coverage(0, 0), Hope(0, ()), None, tuple(range(10, 80, 10)), 80, is_early=False)
     assert str(found) == "taken for outliers: 30, 40, 50, 60, 70 and 2 before"

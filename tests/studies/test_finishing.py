@@ -248,7 +248,7 @@ def test_there_is_no_outlook_before_the_model_speaks():
 
 
 def test_outlook_is_what_was_said_last_and_how_much_was_told_since():
-    s = told(study(Oracle({"gain": 3.0}, {}, {"gain": 0.013, "noise": 0.02, "regret": 0.5})), 2)
+    s = told(study(Oracle({"gain": 3.0}, {}, {"gain": 0.013, "noise": 0.02, "regret": 0.5}, {"gain": 9.0})), 2)
     trials = s.ask(3)
     assert str(s.outlook) == "expected further gain 0.013 (at trial 2), noise sd 0.02, regret at most 0.5"
     s.tell(trials[0], 1.0)
@@ -256,6 +256,10 @@ def test_outlook_is_what_was_said_last_and_how_much_was_told_since():
     s.cancel(trials[2])
     assert (s.outlook.trial, s.outlook.n_told_since) == (2, 2)
     assert str(s.outlook).endswith("2 told since")
+    s.amend(0, 7.0, why="typo")
+    assert str(s.outlook).endswith("2 told since, 1 amended since")
+    s.ask()
+    assert s.outlook.n_amended_since == 0
 
 
 def test_a_view_tells_finish_and_outlook_of_a_study_in_a_file(tmp_path):

@@ -150,7 +150,7 @@ def test_a_prior_is_given_by_its_name_with_its_options(file):
     sparse = 'surrogate = {name = "ExactGP", length_scale = {name = "SAAS", alpha = 0.03}}'
     found = read_study_file(file(EVERYTHING.replace('surrogate = {name = "ExactGP", subset = 300}', sparse)))
     assert found.strategy.surrogate == ExactGP(length_scale=SAAS(0.03))
-    with pytest.raises(StudyFileError, match="ExactGP takes SAAS for length_scale alone"):
+    with pytest.raises(StudyFileError, match="ExactGP takes for noise a prior"):
         read_study_file(file(EVERYTHING.replace("subset = 300", 'noise = {name = "SAAS"}')))
 
 

@@ -448,6 +448,18 @@ def test_an_amended_value_takes_the_place_of_the_told_one_and_the_rest_stays():
     assert s.verify().agrees
 
 
+def test_a_standard_deviation_can_be_amended_alone():
+    s = study()
+    s.tell(s.ask(), {"yield": 80.0, "purity": 0.9}, sd={"yield": 2.0})
+    s.amend(0, sd={"yield": 0.5}, why="read off the wrong line")
+    assert (s.trials[0].values, s.trials[0].sd) == ({"yield": 80.0, "purity": 0.9}, {"yield": 0.5})
+    s.fail(s.ask(), "leaked")
+    with pytest.raises(ObjectiveError, match=r"trial 1 has none of \['yield'\]"):
+        s.amend(1, sd={"yield": 0.5}, why="read off the wrong line")
+    with pytest.raises(ObjectiveError, match=r"^sd: A value for each of"):
+        s.amend(0, sd=0.5, why="of which?")
+
+
 def test_the_same_told_again_after_an_amendment_changes_nothing():
     s = told(study())
     s.amend(0, {"yield": 88.0}, why="typo")

@@ -21,7 +21,7 @@ from bbo.surrogates.exact_gp import LADDER, ExactGP
 from bbo.surrogates.kernel import Columns
 from bbo.surrogates.lbfgs import maximize
 from bbo.surrogates.marginal import LogPosterior
-from bbo.surrogates.priors import SAAS, LogNormal
+from bbo.surrogates.priors import SAAS, Hierarchical, LogNormal
 
 D = torch.float64
 
@@ -518,6 +518,10 @@ def test_acquisitions_of_botorch_work_on_the_model():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"length_scale": SAAS}, "takes for length_scale a prior"),
+        ({"noise": 0.1}, "takes for noise a prior, LogNormal.*: got 0.1"),
+        ({"outputscale": None}, "takes for outputscale a prior"),
+        ({"warping": Hierarchical()}, "takes for warping a prior, .* or None for no warping"),
         ({"outliers": 0.0}, "share between 0 and 1"),
         ({"outliers": 1.0}, "share between 0 and 1"),
         ({"subset": 0}, "subset of at least 1: got 0"),
