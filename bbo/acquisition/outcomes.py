@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from scipy.special import gammaincinv
 from torch import Tensor
 
 from bbo.surrogates.protocol import Fitted, Surrogate
@@ -19,6 +20,7 @@ from bbo.surrogates.transforms import Bilog, YeoJohnson
 Transform = YeoJohnson | Bilog
 
 _LARGEST_VARIANCE, _LARGEST_DEVIATION = 1e300, 1e150  # where a slope overflows
+_RARE = 0.01
 _LEAST_ERROR = 1e-6  # mean square, in units of the variance foretold
 _LOOKS_AGAIN = 2  # at the transform of the objective, once outliers are known
 
@@ -142,7 +144,8 @@ def _hidden_by_noise(model: Fitted, Y: Tensor) -> Tensor:
     What is a smooth function to a million parts is foretold far better than the least noise that a model supposes lets
     it say, while the same values under a bent transform, which magnifies some of them, are not: by the evidence alone
     the worse model would win. So the errors of leaving one out say how much narrower the predictions could have been:
-    with z their mean square in standard deviations, below 1, as if these were sqrt(z) of what they are.
+    with z their mean square in standard deviations, as if these were sqrt(z) of what they are. Only what is beyond
+    chance counts: z is divided by what independent errors stay above in 99 of 100 data sets.
     """
     leave_one_out = getattr(model, "leave_one_out", None)
     if leave_one_out is None:
@@ -150,7 +153,8 @@ def _hidden_by_noise(model: Fitted, Y: Tensor) -> Tensor:
     mean, sd = leave_one_out()
     errors = ((Y - mean) / sd).square()
     outliers = getattr(model, "outliers", torch.zeros_like(errors, dtype=torch.bool))
-    z = torch.where(outliers, torch.nan, errors).nanmean(0).clamp(_LEAST_ERROR, 1.0).nan_to_num(1.0)
+    by_chance = 2 * float(gammaincinv(len(Y) / 2, _RARE)) / len(Y)
+    z = (torch.where(outliers, torch.nan, errors).nanmean(0) / by_chance).clamp(_LEAST_ERROR, 1.0).nan_to_num(1.0)
     return 0.5 * (z - 1 - z.log())
 
 
