@@ -13,6 +13,7 @@ from bbo.cli.lists import best_known, known_problem
 from bbo.cli.terminal import Side, bare_table, counted, heading, indented, number, wrapped
 from bbo.objective import Maximize, Minimize, Objective, Objectives, OutcomeConstraint
 from bbo.protocols import Problem
+from bbo.studies.auditing import audit
 from bbo.studies.cells import header
 from bbo.studies.view import StudyView
 from bbo.trial import Trial
@@ -35,6 +36,10 @@ def print_best(screen: Console, study: StudyView, problem: Problem | None) -> bo
     else:
         screen.print(f"Best design of {study.name}: trial {designs[0].number}", style="bold")
         _print_design(screen, study, designs[0], best_known(problem))
+        if designs[0].number in audit(study.history).outliers:
+            doubt = "The model hardly believes this trial's values: repeat it, or mend what was mistyped (bbo amend)."
+            screen.print()
+            wrapped(screen, doubt, indent=2, style="yellow")
     return True
 
 

@@ -100,6 +100,20 @@ def test_best_as_json_has_every_digit(bbo, beam_log):
     assert said["best_known"] == pytest.approx(2.38113434175)
 
 
+def test_best_says_where_the_model_hardly_believes_it(bbo):
+    x = [k / 20 for k in range(20)]
+    with Study([Float("x", 0.0, 1.0)], Maximize("y"), strategy=GP(), seed=1, storage="bbo.db", name="mine") as mine:
+        mine.add(pd.DataFrame({"x": x, "y": [950.0 if k == 4 else v for k, v in enumerate(x)]}))
+        trial = mine.ask()
+        said = bbo("best").stdout
+        assert "Best design of mine: trial 4" in said
+        assert "The model hardly believes this trial's values: repeat it" in " ".join(said.split())
+        mine.amend(4, 0.2, why="typo")
+        mine.tell(trial, 0.9)
+        mine.ask()
+    assert "believes" not in bbo("best").stdout
+
+
 def test_the_best_known_value_is_only_shown_for_the_same_space_and_objectives(bbo, beam_log):
     assert "best known" in bbo("best").stdout
     with Study(SPACE, Minimize("value"), strategy=RandomSearch(), storage="b.db", name="branin") as false_friend:
