@@ -25,6 +25,8 @@ from bbo.trial import FailureReason, Observation, Status, Trial
 # Failures that say something about the point; a timeout or a lost worker does not.
 _TELLING = (FailureReason.RAISED.value, FailureReason.INVALID.value)
 
+_LARGEST = 1e308  # where a standard deviation leaves the range of numbers
+
 
 class Foretold(NamedTuple):
     """What a model said of further trials when it was asked, in the notes of the first point that it gave.
@@ -579,4 +581,4 @@ def _scatter(singles: Sequence[float]) -> float:
     """Sample standard deviation; NaN of a single number."""
     values = np.array([number(v) for v in singles])
     size = np.abs(values).max(initial=1e-300)  # divided out, as squares of penalties like 1e300 overflow
-    return float(size * (values / size).std(ddof=1)) if len(values) > 1 else math.nan
+    return min(float(size) * float((values / size).std(ddof=1)), _LARGEST) if len(values) > 1 else math.nan

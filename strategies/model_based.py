@@ -4,7 +4,7 @@ Jones, Schonlau & Welch, J. Global Optim. 13 (1998); constraints after Gardner e
 and batches by draws of what they may give, see `bbo.acquisition.fantasies`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -40,6 +40,7 @@ from bbo.trial import Suggestion
 # Fewer completed trials than this tell a surrogate nothing of the objective.
 _FEWEST = 2
 _N_ANCHORS = 4
+_LARGEST_SD = 1e150  # where its square leaves the range of numbers
 # Below the seed of an ask stands that of a second look; see also `bbo.strategies.batch`.
 _LOOK = 4
 
@@ -202,10 +203,10 @@ class ModelBased:
         return self.surrogate.fit(
             self._positions(history.X[done]),
             self._tensor(history.V[done][:, column]),
-            self._tensor(history.V_sd[done][:, column] ** 2),
+            self._variances(history.V_sd[done][:, column]),
             self._tensor(history.V_n[done][:, column]),
             self._tensor(history.V_scatter[done][:, column]),
-            categorical=_categorical(history.space),
+            categorical=history.space.categorical,
         )
 
     def _n_design(self, d: int) -> int:
@@ -221,6 +222,9 @@ class ModelBased:
     def _tensor(self, values: Any) -> Tensor:
         return torch.tensor(values, dtype=torch.float64, device=self.device)
 
+    def _variances(self, sds: Array) -> Tensor:
+        return self._tensor(np.minimum(sds, _LARGEST_SD) ** 2)
+
     def _positions(self, X: Array) -> Tensor:
         """For the model: a value that was executed outside its range counts as the end of the range."""
         return self._tensor(X).clamp(0.0, 1.0)
@@ -234,10 +238,10 @@ class ModelBased:
             self._tensor(history.Y[done]),
             self._tensor(history.G[done]),
             self._positions(history.X[unfinished(history, history.is_failed)]),
-            self._tensor(history.V_sd[done][:, columns] ** 2),
+            self._variances(history.V_sd[done][:, columns]),
             self._tensor(history.V_n[done][:, columns]),
             self._tensor(history.V_scatter[done][:, columns]),
-            categorical=_categorical(history.space),
+            categorical=history.space.categorical,
             bands=objectives.bands,
         )
         is_trusting = is_trusting or not is_possible(history.space)
@@ -302,7 +306,3 @@ def _says_something(history: History) -> bool:
     """Whether there is something to fit. One success among failures says where others may lie."""
     n = int(history.is_completed.sum())
     return n >= _FEWEST or (n > 0 and int(history.is_failed.sum()) >= FEWEST_FAILED)
-
-
-def _categorical(space: Space) -> Mapping[int, int]:
-    return {j: p.n_levels for j, p in enumerate(space.parameters) if p.n_levels is not None and not p.is_ordered}

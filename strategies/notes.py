@@ -61,9 +61,9 @@ def of_model(history: History, fitted: Belief) -> dict[str, Any]:
     r2, covered = loo_r2(fitted.outputs), coverage(history)
     notes |= {} if r2 is None else {"loo_r2": _short(r2)}
     notes |= {"coverage": covered.to_note()} if covered.of else {}
-    if fitted.is_noisy:
-        notes["incumbent"] = int(best_trials(history, 1, believed(history, fitted))[0])
     strange = doubted(history, fitted.outputs, range(fitted.outputs.num_outputs)).tolist()
+    if fitted.is_noisy or strange:
+        notes["incumbent"] = int(best_trials(history, 1, believed(history, fitted))[0])
     return notes | ({"outliers": strange} if strange else {})
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bbo.acquisition.domain import Domain
+from bbo.acquisition.domain import Domain, is_free
 from bbo.history import History
 from bbo.space import Space
 from bbo.strategies.observed import modelled
-from bbo.surrogates.outliers import neighbourhood, unconfirmed_best
+from bbo.surrogates.outliers import neighbourhood, told_apart, unconfirmed_best
 from bbo.surrogates.protocol import Fitted
 
 # How far the look goes at most, as a share of the distance within which a neighbour may confirm a value. Looks that
@@ -41,8 +41,11 @@ class SecondLook:
 
 
 def is_possible(space: Space) -> bool:
-    """Whether points have others close beside them: some parameter varies in a continuum."""
-    return any(p.n_levels is None for p in space.parameters if p.name not in space.fixed)
+    """Whether points have others close beside them: some parameter varies in a continuum.
+
+    What is fixed for one ask does not count: what is believed is believed by all.
+    """
+    return any(is_free(p) for p in space.parameters)
 
 
 def second_look(history: History, outputs: Fitted, domain: Domain) -> SecondLook | None:
@@ -55,26 +58,27 @@ def second_look(history: History, outputs: Fitted, domain: Domain) -> SecondLook
         domain: where candidates may lie.
     """
     outliers = getattr(outputs, "outliers", None)
-    if outliers is None or not bool(outliers[:, 0].any()) or not is_possible(history.space):
+    if outliers is None or not bool(outliers[:, 0].any()) or not len(domain.free):
         return None
     rows = modelled(history)
     like = outliers.new_empty(0, dtype=torch.float64)
     X, Y = (like.new_tensor(values) for values in (history.X[rows].clip(0.0, 1.0), history.Y[rows, 0]))
-    others = like.new_tensor(history.X[history.is_pending | history.is_failed])
+    categorical = history.space.categorical
+    apart = told_apart(X, categorical)
+    others = told_apart(like.new_tensor(history.X[history.is_pending | history.is_failed]), categorical)
     reach = neighbourhood(X)
     is_feasible = torch.tensor(history.is_feasible[rows], dtype=torch.bool, device=outliers.device)
     # Where something is fixed, only points of that kind lie close beside.
     is_near = ((X[:, domain.fixed] - domain.positions).abs() <= _SAME).all(1)
-    strange = (outliers[:, 0] & unconfirmed_best(X, Y) & is_feasible & is_near).nonzero()[:, 0]
+    strange = (outliers[:, 0] & unconfirmed_best(apart, Y) & is_feasible & is_near).nonzero()[:, 0]
     for k in strange[Y[strange].argsort(descending=True, stable=True)].tolist():
         trial = int(rows[k])
-        is_looked_at = bool((torch.cdist(X[k : k + 1], others) <= reach).any()) or _was_proposed(history, trial)
+        is_looked_at = bool((torch.cdist(apart[k : k + 1], others) <= reach).any()) or _was_proposed(history, trial)
         if not is_looked_at:
             return SecondLook(trial, X[k], domain.beside(X[k], _BESIDE * reach))
     return None
 
 
 def _was_proposed(history: History, trial: int) -> bool:
-    """Whether a look at this trial has ended, wherever it was evaluated, or was given up."""
-    ended = (~history.is_pending).nonzero()[0].tolist()
-    return any(history.notes_of(k).get("looks_at") == trial for k in ended if k > trial)
+    """Whether a look at this trial was proposed, wherever it is evaluated and whatever becomes of it."""
+    return any(history.notes_of(k).get("looks_at") == trial for k in range(trial + 1, history.n_trials))

@@ -17,7 +17,7 @@ from bbo.acquisition.outcomes import Fits, Outcomes, Transform, kept, restored, 
 from bbo.acquisition.utilities import log_probability_of_feasibility
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.fitted_gp import FittedGP
-from bbo.surrogates.outliers import confirmed_best, unconfirmed_best
+from bbo.surrogates.outliers import confirmed_best, told_apart, unconfirmed_best
 from bbo.surrogates.protocol import Fitted, Surrogate
 
 # Of mean, standard deviation and incumbent, any shape, elementwise.
@@ -124,8 +124,10 @@ class Belief:
                 narrow feasible region would turn away from it.
         """
         X, X_failed, values = outcomes.X, outcomes.X_failed, outcomes.values
-        unconfirmed = [unconfirmed_best(X, v) for v in (values[0], *(-g for g in values[1:]))]
-        trusted = [confirmed_best(X, values[0]) | (unconfirmed[0] if is_trusting else False), *unconfirmed[1:]]
+        apart, is_better = told_apart(X, outcomes.categorical), [values[0], *(-g for g in values[1:])]
+        trusted = [confirmed_best(apart, v) for v in is_better]
+        for k in range(0 if is_trusting else 1, len(values)):
+            trusted[k] |= unconfirmed_best(apart, is_better[k])
         fits = Fits(surrogate, outcomes, torch.stack(trusted, 1))
         chosen = None if warm is None else restored(warm.get("transforms"), len(values))
         if warm is None or chosen is None:

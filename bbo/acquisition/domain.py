@@ -14,11 +14,16 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
-from bbo.space import Int, Space
+from bbo.space import Int, Parameter, Space
 
 _TABLED = 1000
 # Other levels of an unordered column that one move may reach; more are visited by the raw candidates alone.
 _MOST_MOVES = 64
+
+
+def is_free(parameter: Parameter) -> bool:
+    """Whether it varies in a continuum, or on a grid as fine as one."""
+    return parameter.n_levels is None or (parameter.is_ordered and parameter.n_levels > _TABLED)
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,12 @@ class Domain:
         for j, p in enumerate(space.parameters):
             if p.name in space.fixed:
                 continue
-            if p.n_levels is None:
+            if is_free(p):
                 free.append(j)
-            elif p.is_ordered and p.n_levels > _TABLED:
-                free.append(j)
+            if is_free(p) and p.n_levels is not None:
                 edges = (math.log(p.low - 0.5), math.log(p.high + 0.5)) if isinstance(p, Int) and p.log else None
                 fine.append((j, p.n_levels, edges))
-            else:
+            elif not is_free(p):
                 tables[j] = p.centres()
                 ordered.append(p.is_ordered)
         given = space.encode([{**space.decode(np.full((1, space.dim), 0.5))[0], **space.fixed}])[0]

@@ -64,6 +64,11 @@ class Space:
     def dim(self) -> int:
         return len(self.parameters)
 
+    @property
+    def categorical(self) -> dict[int, int]:
+        """Number of levels by column, of the columns whose levels have no order."""
+        return {j: p.n_levels for j, p in enumerate(self.parameters) if p.n_levels is not None and not p.is_ordered}
+
     @cached_property
     def by_name(self) -> dict[str, Any]:
         return {p.name: p for p in self.parameters}

@@ -169,7 +169,7 @@ class ExactGP:
             earlier = Earlier.from_dict(warm, like, columns.dim)
             attempts = attempts if earlier is None else [(LADDER[0], earlier), *attempts]
         for rung, before in attempts:
-            search = self._search(rung, columns, columns.features(X), order)
+            search = self._search(rung, columns, columns.features(X), order, float(observations.counts.max()))
             if before is None:
                 settled = self._settle(search, rung, observations, is_trusted.mT)
             else:
@@ -194,14 +194,15 @@ class ExactGP:
             f"definite even with hyperparameters from the prior and a noise variance of {LADDER[-1].least_noise}."
         )
 
-    def _search(self, rung: Rung, columns: Columns, features: Tensor, order: Tensor) -> ModeSearch:
+    def _search(self, rung: Rung, columns: Columns, features: Tensor, order: Tensor, count: float) -> ModeSearch:
+        """Args: count: of how many measurements a value is the mean at most; the noise of one is as much larger."""
         d = columns.dim
         ranges = by_parameter(
             d,
             columns.n_positions,
             length_scale=_LENGTH_SCALES,
             warping=_WARPING if columns.is_warped else (1.0, 1.0),
-            noise=(rung.least_noise, _LARGEST_NOISE),
+            noise=(rung.least_noise, count * _LARGEST_NOISE),
             outputscale=_OUTPUTSCALES,
             position=(math.exp(-_FARTHEST), math.exp(_FARTHEST)),
         )

@@ -15,6 +15,7 @@ from torch import Tensor
 from bbo.surrogates.conditioned import NUGGET, Conditioned
 from bbo.surrogates.hyperparameters import Hyperparameters, Scaling, shortened
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
+from bbo.surrogates.observations import FARTHEST
 
 # What a known variance counts for at least, standardized: rows may repeat.
 _LEAST_NOISE = 1e-6
@@ -183,9 +184,8 @@ class FittedGP(Model):
         if Yvar is not None:
             known = (Yvar / self.scale**2).clamp_min(_LEAST_NOISE).mT
             noise = torch.where(known.isnan(), noise, known)
-        conditioned = self.conditioned.extended(
-            self.scaled_features(X), ((Y - self.location) / self.scale).mT, noise, self.settled.outputscale
-        )
+        y = ((Y - self.location) / self.scale).clamp(-FARTHEST, FARTHEST)
+        conditioned = self.conditioned.extended(self.scaled_features(X), y.mT, noise, self.settled.outputscale)
         return FittedGP(
             torch.cat([self.X, X]),
             torch.cat([self.Y, Y]),

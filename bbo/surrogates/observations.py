@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 # Standardized values and standard deviations end here: only outliers and noise beyond all signal get so far.
-_FARTHEST = 1e4
+FARTHEST = 1e4
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Observations:
     @cached_property
     def y(self) -> Tensor:
         """Standardized values, `m x n`."""
-        return ((self.Y - self.location[:, None]) / self.scale[:, None]).clamp(-_FARTHEST, _FARTHEST)
+        return ((self.Y - self.location[:, None]) / self.scale[:, None]).clamp(-FARTHEST, FARTHEST)
 
     @cached_property
     def W(self) -> Tensor:
@@ -79,7 +79,7 @@ class Observations:
             least: what a known variance counts for at least, standardized.
         """
         known = self.known / self.scale[:, None]
-        return torch.where(known.isnan(), 0.0, known.clamp_max(_FARTHEST).square().clamp_min(least))
+        return torch.where(known.isnan(), 0.0, known.clamp_max(FARTHEST).square().clamp_min(least))
 
     def V(self, least: float) -> Tensor:
         """All that is not inferred of each value's noise variance, standardized, `m x n`."""
@@ -88,7 +88,7 @@ class Observations:
     @cached_property
     def extra_variance(self) -> Tensor:
         """Of outliers, standardized, `m x n`."""
-        return (self.extra / self.scale[:, None]).clamp_max(_FARTHEST).square()
+        return (self.extra / self.scale[:, None]).clamp_max(FARTHEST).square()
 
     @cached_property
     def freedom(self) -> Tensor:
@@ -98,7 +98,7 @@ class Observations:
     @cached_property
     def squares(self) -> Tensor:
         """Sum of the squared deviations of such measurements from their means, standardized, `m`."""
-        z = (self.scatter / self.scale[:, None]).clamp_max(_FARTHEST)
+        z = (self.scatter / self.scale[:, None]).clamp_max(FARTHEST)
         return torch.where(self._says_scatter, (self.counts - 1) * z.square(), 0.0).sum(1)
 
     @property

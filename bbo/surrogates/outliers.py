@@ -16,6 +16,7 @@ model that explains all values without outliers is then sought once more, and pr
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -43,6 +44,7 @@ _SAME_UNITS = 10.0
 # Of `unconfirmed_best` and `confirmed_best`.
 _BEST = 0.1
 _NEAR = 0.5
+_APART = 10.0  # of levels of a category, beyond any neighbourhood
 
 
 def price(share: float) -> float:
@@ -222,6 +224,18 @@ def _is_placed(search: ModeSearch, settled: Settled) -> Tensor:
     return (settled.theta[:, 3 * search.columns.dim + 2 :] != 0).any(1)
 
 
+def told_apart(X: Tensor, categorical: Mapping[int, int]) -> Tensor:
+    """Points `n x d` such that those with different levels of a category are farther apart than any neighbours.
+
+    Args:
+        categorical: number of levels by column, for columns whose levels have no order.
+    """
+    scale = torch.ones(X.shape[1], dtype=X.dtype, device=X.device)
+    for j, n_levels in categorical.items():
+        scale[j] = _APART * n_levels
+    return X * scale
+
+
 def neighbourhood(X: Tensor) -> float:
     """The distance within which a neighbour may speak for or against a value at one of `X`, `n x d`, in the unit cube.
 
@@ -239,7 +253,7 @@ def unconfirmed_best(X: Tensor, y: Tensor) -> Tensor:
     Where a search has just met a narrow peak, its value looks like an outlier.
 
     Args:
-        X: inputs in the unit cube, `n x d`.
+        X: inputs, `n x d`, as `told_apart` gives them where there are categories.
         y: values, the larger the better, `n`.
     """
     best, distance, _ = _best_and_nearest(X, y)

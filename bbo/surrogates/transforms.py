@@ -23,6 +23,8 @@ _REFINEMENTS = 6
 # Beyond this logarithm an inverse saturates: it stays finite where a posterior sample has left the range of the map.
 _LARGEST_LOG = 700.0
 _LARGEST = 1e308
+# Where a power leaves the range of numbers; differences of such values are still numbers.
+_LARGEST_POWER = 1e300
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class YeoJohnson:
         return best
 
     def forward(self, y: Tensor) -> Tensor:
-        return _power((y - self.location) / self.scale, y.new_tensor(self.power))
+        t = _power((y - self.location) / self.scale, y.new_tensor(self.power))
+        return t.clamp(-_LARGEST_POWER, _LARGEST_POWER)
 
     @property
     def identity(self) -> "YeoJohnson":

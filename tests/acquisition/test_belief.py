@@ -10,7 +10,7 @@ from scipy.stats import norm
 from bbo.acquisition.belief import Belief, Scale
 from bbo.acquisition.moments import mean_sd_of
 from bbo.acquisition.outcomes import Outcomes
-from bbo.acquisition.utilities import log_ei
+from bbo.acquisition.utilities import log_ei, log_probability_of_feasibility
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.transforms import Bilog, YeoJohnson
 from tests.acquisition.functions import NONE, D, uniform, waves
@@ -351,3 +351,29 @@ def test_worst_rung_is_told():
     fits = X, waves(X), flat(X)
     assert Belief.fit(ExactGP(), Outcomes(*fits, NONE)).rung == "map"
     assert Belief.fit(ExactGP(), Outcomes(*fits, X[:2]), of_failure=Stiff()).rung == "jitter"
+
+
+def test_feasible_values_that_agree_are_believed_where_all_others_are_far_from_feasible():
+    X = uniform(60, 3)
+    X[58], X[59] = torch.tensor([0.8, 0.8, 0.8], dtype=D), torch.tensor([0.81, 0.8, 0.79], dtype=D)
+    away = (X - 0.8).square().sum(1, keepdim=True)
+    belief = believed(X, waves(X), 1 - 6 * (-away / (2 * 0.12**2)).exp())
+    assert not belief.outputs.outliers[58:, 1].any()
+    assert belief.log_feasibility(X[58:]).exp().min() > 0.5
+
+
+def test_a_band_counts_in_what_a_point_is_worth_and_in_what_it_may_gain():
+    X = uniform(25, 2)
+    value = flat(X)
+    sides = torch.cat([value - 0.1, -0.1 - value], 1)
+    alone, banded = (
+        Belief.fit(ExactGP(), Outcomes(X, waves(X), sides, NONE, bands=bands)) for bands in ((), ((0, 1),))
+    )
+    new = uniform(6, 2, seed=9)
+    mean, sd = alone.judge(new)
+    more = log_probability_of_feasibility(mean[:, 1:], sd[:, 1:], bands=[(0, 1)]) - log_probability_of_feasibility(
+        mean[:, 1:], sd[:, 1:]
+    )
+    assert (more < -1e-3).any()
+    assert torch.allclose(banded.worth(log_ei, new) - alone.worth(log_ei, new), more)
+    assert torch.allclose(banded.gain(new).log() - alone.gain(new).log(), more, atol=1e-9)

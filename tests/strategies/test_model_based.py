@@ -8,7 +8,7 @@ import torch
 from scipy.stats import norm
 
 from bbo.acquisition.optimism import UCB, Thompson
-from bbo.acquisition.utilities import log_pi
+from bbo.acquisition.utilities import log_ei, log_pi
 from bbo.budget import Budget, RegretBelow
 from bbo.errors import StrategyError
 from bbo.objective import Maximize, Minimize, OutcomeConstraint, Target
@@ -440,3 +440,45 @@ def test_the_only_success_among_failures_says_where_others_lie(seed):
     for _ in range(20):
         evaluate(s.ask())
     assert s.history.is_completed[12:].sum() >= 8
+
+
+SQUARE_OF_TWO = [Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)]
+
+
+def peaked(n):
+    """Past data of a peak, whose values take a power transform."""
+    X = np.random.default_rng(0).random((n, 2))
+    return pd.DataFrame(X, columns=["x", "z"]).assign(v=np.exp(-20 * ((X - 0.3) ** 2).sum(axis=1)))
+
+
+@pytest.mark.parametrize("value", [1e78, -1e100, 1e155, -1e300, 1.7e308])
+@pytest.mark.parametrize("wanted", [Minimize("v"), Maximize("v")])
+def test_values_beyond_what_a_power_can_hold_are_taken(wanted, value):
+    s = Study(SQUARE_OF_TWO, wanted, strategy=GP(), seed=1)
+    s.add(peaked(24))
+    trial = s.ask()
+    assert trial.notes["warm"]["transforms"][0]["power"] != 1.0
+    s.tell(trial, value)
+    assert s.ask().notes["by"] == "GP"
+
+
+@pytest.mark.parametrize("part", [{"g": -1e308}, {"g": 1e308}, {"v": 1e160}, {"v": -1e300}])
+@pytest.mark.parametrize("acquisition", [log_ei, UCB(), Thompson()])
+def test_parts_of_pending_trials_may_be_of_any_size(part, acquisition):
+    wanted = [Maximize("v"), OutcomeConstraint("g", upper=0.5)]
+    s = Study(SQUARE_OF_TWO, wanted, strategy=GP(acquisition=acquisition), seed=1)
+    s.add(peaked(24).assign(g=lambda rows: rows["x"]))
+    s.tell(s.ask(), part, partial=True)
+    trial = s.ask()
+    assert trial.notes["by"] == "GP"
+    assert math.isfinite(trial.notes["acquisition"])
+
+
+@pytest.mark.parametrize(("value", "options"), [(0.4, {"sd": 1e160}), ([1.7e308, -1.7e308], {})])
+def test_a_target_is_foretold_whatever_noise_was_told(value, options):
+    s = Study(LINE, Target("v", 0.3), strategy=GP(), seed=1)
+    for k in range(6):
+        trial = s.ask()
+        s.tell(trial, value if k == 2 else trial["x"], **(options if k == 2 else {}))
+    s.ask()
+    assert np.isfinite(s.predict(pd.DataFrame({"x": [0.5]})).to_numpy()).all()

@@ -130,3 +130,17 @@ def test_where_a_parameter_is_fixed_elsewhere_the_look_waits_until_it_is_free():
     elsewhere = s.ask(fixed=other)
     assert "looks_at" not in elsewhere.notes
     assert s.ask(fixed={"c": s.trials[FALSE].params["c"]}).notes["looks_at"] == FALSE
+
+
+def test_what_is_fixed_for_one_ask_changes_nothing_of_what_is_believed():
+    s = with_a_false_best(MIXED, 0)
+    s.cancel(s.ask(fixed={"x": 0.5, "y": 0.5}))
+    look = s.ask()
+    assert look.notes["looks_at"] == FALSE
+    s.tell(look, bowl(look.params))
+    assert FALSE in s.ask().notes["outliers"]
+
+
+def test_a_fine_grid_has_points_close_beside():
+    s = with_a_false_best([Float("x", 0.0, 1.0, step=1e-4), Float("y", 0.0, 1.0, step=1e-4)], 0)
+    assert s.ask().notes["looks_at"] == FALSE

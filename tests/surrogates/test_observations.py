@@ -185,3 +185,12 @@ def test_further_noise_by_woodbury_is_that_of_the_dense_inverse(seed):
         mean = one @ inverse @ y[k].numpy() / (one @ inverse @ one)
         assert np.allclose(a[k].numpy(), inverse @ (y[k].numpy() - mean), rtol=1e-8, atol=1e-10)
         assert np.allclose(precision[k].numpy(), np.diag(inverse), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [10, 100])
+def test_noise_that_replicates_tell_is_found_where_nothing_else_is_to_be_found(k):
+    singles = torch.randn(20, k, dtype=D, generator=torch.Generator().manual_seed(k))
+    mean, scatter = singles.mean(1, keepdim=True), singles.std(1, keepdim=True)
+    X = torch.rand(20, 2, dtype=D, generator=torch.Generator().manual_seed(0))
+    model = ExactGP().fit(X, mean, None, torch.full_like(mean, k), scatter)
+    assert model.noise_variance.item() == pytest.approx(1.0, rel=0.25)

@@ -5,7 +5,7 @@ import torch
 from botorch.test_functions import Ackley, Branin
 
 from bbo.surrogates.exact_gp import ExactGP
-from bbo.surrogates.outliers import confirmed_best, neighbourhood, price, unconfirmed_best
+from bbo.surrogates.outliers import confirmed_best, neighbourhood, price, told_apart, unconfirmed_best
 
 D = torch.float64
 
@@ -152,3 +152,16 @@ def test_the_best_is_confirmed_by_the_nearest_neighbour_alone_and_by_one_that_is
     assert not is_confirmed((4 * near, 4.0))
     assert not is_confirmed((near, 4.0), (-near / 2, 0.1))
     assert is_confirmed((near / 2, 4.0), (-near, 0.1))
+
+
+@pytest.mark.parametrize("other", [3, 4, 17])
+def test_a_point_with_another_level_is_no_neighbour_wherever_the_level_stands(other):
+    X = torch.rand(40, 3, dtype=D, generator=torch.Generator().manual_seed(0))
+    X[:, 2] = 0.1
+    X[7, 2], X[8] = (2 + 0.5) / 20, X[7]
+    X[8, 2] = (other + 0.5) / 20
+    y = X[:, 0].clone()
+    y[7] = 50.0
+    assert unconfirmed_best(told_apart(X, {2: 20}), y)[7]
+    X[8, 2] = X[7, 2]
+    assert not unconfirmed_best(told_apart(X, {2: 20}), y)[7]
