@@ -363,13 +363,13 @@ def test_feasible_values_that_agree_are_believed_where_all_others_are_far_from_f
 
 
 def test_a_band_counts_in_what_a_point_is_worth_and_in_what_it_may_gain():
-    X = uniform(25, 2)
-    value = flat(X)
+    X = uniform(8, 2)
+    value = waves(X)
     sides = torch.cat([value - 0.1, -0.1 - value], 1)
     alone, banded = (
         Belief.fit(ExactGP(), Outcomes(X, waves(X), sides, NONE, bands=bands)) for bands in ((), ((0, 1),))
     )
-    new = uniform(6, 2, seed=9)
+    new = uniform(40, 2, seed=9)
     mean, sd = alone.judge(new)
     more = log_probability_of_feasibility(mean[:, 1:], sd[:, 1:], bands=[(0, 1)]) - log_probability_of_feasibility(
         mean[:, 1:], sd[:, 1:]
