@@ -286,7 +286,7 @@ def test_a_subset_hardly_changes_as_rows_are_added_in_whatever_order():
     def chosen(rows):
         F = X[rows]
         order = torch.unique(F, dim=0, return_inverse=True)[1].argsort(stable=True)
-        search = gp._search(LADDER[0], columns, F, order)
+        search = gp._search(LADDER[0], columns, F, order, 1.0)
         return {int(i) for i in rows[order[search._shuffled()[:400]]]}
 
     before, after = chosen(torch.arange(980)), chosen(torch.randperm(1000, generator=torch.Generator().manual_seed(0)))
@@ -431,7 +431,7 @@ def test_a_search_that_reached_no_finite_density_is_left_for_the_next_rung(monke
 def test_rungs_narrow_the_ranges_and_draw_further_starts():
     X = uniform(20, 2)
     columns, gp = Columns(2, {}, X.device, is_warped=True), ExactGP()
-    wide, narrow = (gp._search(rung, columns, X, torch.arange(20)) for rung in (LADDER[1], LADDER[2]))
+    wide, narrow = (gp._search(rung, columns, X, torch.arange(20), 1.0) for rung in (LADDER[1], LADDER[2]))
     centre = wide.mode(1)[0]
     assert torch.allclose(narrow.upper - centre, 0.3 * (wide.upper - centre))
     assert torch.allclose(narrow.lower - centre, 0.3 * (wide.lower - centre))
