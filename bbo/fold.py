@@ -104,6 +104,7 @@ class Fold:
         self._losses: dict[int, int] = {}
         self.foretold: list[Foretold] = []
         self._warm_trials: list[int] = []
+        self._looks: dict[int, int] = {}
         self._asked_at = Times()
         self._ended_at = Times()
         self._n_placed = 0
@@ -207,8 +208,11 @@ class Fold:
         self._first_of_ask.append(first)
         for position, suggestion in enumerate(body["suggestions"]):
             trial = self._new_trial(suggestion["params"], position, e.at)
-            if "warm" in suggestion.get("notes", ()):
+            noted = suggestion.get("notes", {})
+            if "warm" in noted:
                 self._warm_trials.append(trial)
+            if isinstance(noted.get("looks_at"), int):
+                self._looks.setdefault(noted["looks_at"], trial)
             if "enqueued" in suggestion:
                 self.queue.pop(suggestion["enqueued"], None)
         said = body["suggestions"][0].get("notes", {})
@@ -419,6 +423,7 @@ class Fold:
             order=self._order.upto(n).copy(),
             notes_of=self.notes,
             warm_trials=self._warm_trials,
+            looks=self._looks,
             rankings=tuple(self.rankings),
             budget=self.budget,
         )

@@ -54,6 +54,9 @@ class History:
         fails: trials that failed for a reason that lies in the point, `n`.
         order: `seq` of the event that ended each trial, `n`.
         is_past: trials that nobody proposed: past data, `n`.
+        notes_of: of a trial, by its number.
+        warm_trials: those whose notes have the key `warm`, in order.
+        looks: by trial, the first other that was proposed to look at it again.
         rankings: each a tuple of groups of trials, the best group first.
         budget: how far the study goes; None where nothing was said.
     """
@@ -75,6 +78,7 @@ class History:
     is_past: Mask
     notes_of: Callable[[int], dict[str, Any]]
     warm_trials: Sequence[int]
+    looks: Mapping[int, int]
     rankings: tuple[Ranking, ...] = ()
     budget: Budget | None = None
 

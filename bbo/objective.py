@@ -193,8 +193,19 @@ class Objectives:
         return [m for m in self.required if m not in metrics]
 
     def check_some(self, values: object) -> Values:
-        """As `check`, where metrics may be missing: for reports and standard deviations."""
+        """As `check`, where metrics may be missing."""
         return {m: _finite(m, value) for m, value in self._by_metric(values).items()}
+
+    def check_sd(self, sd: object) -> Values:
+        """As `check_some`, of standard deviations."""
+        try:
+            checked = self.check_some(sd)
+        except ObjectiveError as error:
+            raise ObjectiveError(f"sd: {error}") from error
+        negative = {m: v for m, v in checked.items() if v < 0}
+        if negative:
+            raise ObjectiveError(f"A standard deviation is at least 0: got {negative}.")
+        return checked
 
     def check_measured(self, values: object) -> tuple[Values, dict[str, list[float]]]:
         """As `check_some`, where a list stands for several measurements of a metric: the value is their mean.

@@ -81,4 +81,4 @@ def second_look(history: History, outputs: Fitted, domain: Domain) -> SecondLook
 
 def _was_proposed(history: History, trial: int) -> bool:
     """Whether a look at this trial was proposed, wherever it is evaluated and whatever becomes of it."""
-    return any(history.notes_of(k).get("looks_at") == trial for k in range(trial + 1, history.n_trials))
+    return history.looks.get(trial, history.n_trials) < history.n_trials

@@ -56,6 +56,12 @@ def cost_column(space: Space, objectives: Objectives) -> str:
     return "trial_cost" if "cost" in units_of(space, objectives) else "cost"
 
 
+def sd_columns(space: Space, objectives: Objectives) -> dict[str, str]:
+    """By metric the column of its noise, `sd of yield`, unless a parameter or metric has that name."""
+    taken = units_of(space, objectives)
+    return {m: f"sd of {m}" for m in objectives.metrics if f"sd of {m}" not in taken}
+
+
 def columns_of(
     headers: Iterable[object], space: Space, objectives: Objectives, *, others: Sequence[str], ignore: Sequence[str]
 ) -> dict[str, int]:
@@ -66,6 +72,7 @@ def columns_of(
         SpaceError, ObjectiveError: another unit than the study's.
     """
     units = units_of(space, objectives) | dict.fromkeys(others)
+    units |= {title: objectives.units.get(m) for m, title in sd_columns(space, objectives).items()}
     passed_over = {name.strip().casefold() for name in ignore}
     columns: dict[str, int] = {}
     unknown: list[str] = []

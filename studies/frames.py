@@ -1,7 +1,9 @@
 """Studies as tables: a row per trial, a column per parameter and metric, in the user's units."""
 
+import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,15 +11,17 @@ import numpy as np
 from bbo.errors import ObjectiveError
 from bbo.events import Event, digest, event
 from bbo.fold import Fold
-from bbo.objective import Objectives
+from bbo.objective import Objectives, Values
 from bbo.space import Space
-from bbo.studies.cells import EMPTY, columns_of, cost_column, is_empty, metric_cell, parameter_cell
+from bbo.studies.cells import EMPTY, columns_of, cost_column, is_empty, metric_cell, parameter_cell, sd_columns
 from bbo.studies.log import writer
 from bbo.trial import Status, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# A mean that went through a file agrees with that of the single measurements.
+_KEPT = 1e-9
 # Columns beside parameters and metrics. `add` passes over them, so that one study's frame goes into another.
 BOOKKEEPING = (
     *("trial", "status", "feasible", "trial_cost", "suggested", "replicates"),
@@ -52,6 +56,9 @@ def to_frame(fold: Fold) -> "pd.DataFrame":
     columns: dict[str, Any] = {"trial": np.arange(n), "status": [fold.status(k).value for k in range(n)]}
     columns |= {name: [p[name] for p in points] for name in history.space.names}
     columns |= {metric: history.V[:, j] for j, metric in enumerate(history.objectives.metrics)}
+    noise = sd_columns(history.space, history.objectives)
+    told = {noise[m]: history.V_sd[:, j] for j, m in enumerate(history.objectives.metrics) if m in noise}
+    columns |= {title: sds for title, sds in told.items() if not np.isnan(sds).all()}
     if history.objectives.constraints:
         columns["feasible"] = history.is_feasible
     if not np.isnan(history.cost).all():
@@ -77,6 +84,30 @@ def _suggested(trial: Trial) -> str:
 def _replicates(trial: Trial) -> str:
     """The single measurements, in words."""
     return ", ".join(f"{metric}={'; '.join(map(repr, singles))}" for metric, singles in trial.replicates.items())
+
+
+def _singles_of(cells: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The single measurements that the column `replicates` of a study's frame has, of the metrics measured.
+
+    Raises:
+        ObjectiveError: their mean is not the value beside them.
+    """
+    words = cells.get("replicates")
+    if not isinstance(words, str):
+        return {}
+    found = {m: re.search(rf"(?:^|, ){re.escape(m)}=([^,=]+)(?:,|$)", words) for m in measured}
+    singles = {m: metric_cell(m, words_of[1]) for m, words_of in found.items() if words_of}
+    singles = {m: several for m, several in singles.items() if isinstance(several, list)}
+    for m, several in singles.items():
+        if isinstance(measured[m], list):
+            continue
+        value = metric_cell(m, str(measured[m]))
+        if not math.isclose(sum(several) / len(several), value, abs_tol=_KEPT * max(map(abs, several))):
+            raise ObjectiveError(
+                f"The column 'replicates' has {several} for {m!r}, whose mean is not {value}: mend one of them, or "
+                "write the measurements into one cell, with semicolons between."
+            )
+    return singles
 
 
 def past_rows(
@@ -120,11 +151,27 @@ def past_row(cells: dict[str, Any], space: Space, objectives: Objectives, source
     # A table has an empty cell for None, which a choice may be.
     params = {name: None if value is EMPTY else value for name, value in given.items()}
     measured = {m: metric_cell(m, cells[m]) for m in objectives.metrics if m in cells and not is_empty(cells[m])}
+    measured |= _singles_of(cells, measured)
     values, replicates = objectives.check_measured({m: v for m, v in measured.items() if v is not EMPTY})
     space.check_names(params)
     executed = space.check_executed({name: params[name] for name in space.names})
     body = {"params": executed, "values": objectives.check(values)}
-    return body | ({"replicates": replicates} if replicates else {}) | ({"source": source} if source else {})
+    others = {"replicates": replicates, "sd": sd_of(cells, values, space, objectives), "source": source}
+    return body | {key: part for key, part in others.items() if part}
+
+
+def sd_of(cells: Mapping[str, Any], values: Values, space: Space, objectives: Objectives) -> Values:
+    """Standard deviations by metric, from the cells of a row whose values these are.
+
+    Raises:
+        ObjectiveError: what is no standard deviation, or one without its value.
+    """
+    given = {m: metric_cell(title, cells.get(title)) for m, title in sd_columns(space, objectives).items()}
+    sd = objectives.check_sd({m: v for m, v in given.items() if v is not EMPTY})
+    alone = [m for m in sd if m not in values]
+    if alone:
+        raise ObjectiveError(f"A standard deviation comes with its value: the row has none of {alone}.")
+    return sd
 
 
 def attached(bodies: Iterable[dict[str, Any]]) -> list[Event]:

@@ -349,8 +349,8 @@ class Study(StudyView):
         The same rows of the same source again change nothing, so that a script may be started twice.
 
         Args:
-            frame: may be the `frame()` of another study; trials there that did not complete are passed over. Numbers
-                may lie off the grid and outside the range.
+            frame: may be the `frame()` of another study; trials there that did not complete are passed over, replicates
+                and known noise (`sd of <metric>`) are not. Numbers may lie off the grid and outside the range.
             source: where it comes from, for the log.
         Returns:
             how many rows are new.
@@ -382,8 +382,8 @@ class Study(StudyView):
     def tell_frame(self, frame: "pd.DataFrame", *, ignore: Sequence[str] = ()) -> Told:
         """Takes a table that was filled in, all of it or, after an error, nothing.
 
-        A cell is a value, or text as a CSV has it; several measurements in one stand as `81; 83; 80`. Headers may have
-        the unit or not. Where a parameter was set otherwise than suggested, its cell says how. `status` may be empty,
+        A cell is a value, or text as a CSV has it; several measurements in one stand as `81; 83; 80`, and a column `sd
+        of <metric>` has the standard deviation of the noise where it is known. Headers may have the unit or not. Where a parameter was set otherwise than suggested, its cell says how. `status` may be empty,
         completed, failed, timeout, lost or cancelled, with `note` as the message. A row with some of the metrics is
         told in part, one without results waits. A row without a trial number is an experiment of one's own: past data,
         known again by its conditions and required results. The same table again changes nothing; what was missing in a

@@ -19,11 +19,12 @@ from bbo.studies.cells import (
     is_empty,
     metric_cell,
     parameter_cell,
+    sd_columns,
     status_cell,
     trial_cell,
     units_of,
 )
-from bbo.studies.frames import bookkeeping, own, past_row
+from bbo.studies.frames import bookkeeping, own, past_row, sd_of
 from bbo.studies.log import StudyLog
 from bbo.studies.table_files import LINE
 from bbo.studies.telling import Result, clean, is_noted, is_open
@@ -85,6 +86,8 @@ def to_fill_in(fold: Fold, numbers: Sequence[int]) -> "pd.DataFrame":
     results: dict[str, list[Any]] = {
         header(m, units[m]): [_cell(t, m) for t in trials] for m in fold.objectives.metrics
     }
+    noise = {title: [t.sd.get(m) for t in trials] for m, title in sd_columns(fold.space, fold.objectives).items()}
+    results |= {title: sds for title, sds in noise.items() if any(sd is not None for sd in sds)}
     results |= {cost_column(fold.space, fold.objectives): [t.cost for t in trials]}
     results |= {"status": [None] * len(trials), "note": [None] * len(trials)}
     return pd.DataFrame(columns | {title: pd.Series(cells, dtype=object) for title, cells in results.items()})
@@ -221,10 +224,12 @@ class _Reading:
         measured = {m: row.read(m, partial(metric_cell, m)) for m in fold.objectives.metrics}
         given = {m: v for m, v in measured.items() if v is not EMPTY}
         values, replicates = fold.objectives.check_measured(given)
+        sd = sd_of(row.cells, values, fold.space, fold.objectives)
         return Result.of(
             fold,
             {m: _as_stood(m, replicates.get(m, v), stood) for m, v in values.items()},
             params=self._executed(row, trial, stood),
+            sd={m: _nearest(v, [t.sd.get(m) for t in reversed(stood)], _KEPT) for m, v in sd.items()},
             cost=_nearest(self._cost(row), [t.cost for t in stood], _KEPT),
             note=note,
         )

@@ -90,7 +90,7 @@ class Result:
             values=means,
             replicates=replicates,
             params=fold.space.check_executed(params or {}),
-            sd={} if sd is None else _check_sd(fold, sd),
+            sd={} if sd is None else fold.objectives.check_sd(sd),
             cost=None if cost is None else check_cost(cost),
             note=clean(note),
         )
@@ -417,17 +417,6 @@ def _kept(output: str) -> dict[str, str]:
 def clean(message: object) -> str:
     """Text that every storage takes: what UTF-8 cannot hold, and NUL, are spelled out."""
     return str(message).encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-
-
-def _check_sd(fold: Fold, sd: object) -> Values:
-    try:
-        checked = fold.objectives.check_some(sd)
-    except ObjectiveError as error:
-        raise ObjectiveError(f"sd: {error}") from error
-    negative = {m: v for m, v in checked.items() if v < 0}
-    if negative:
-        raise ObjectiveError(f"A standard deviation is at least 0: got {negative}.")
-    return checked
 
 
 def check_cost(cost: float) -> float:

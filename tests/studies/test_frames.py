@@ -557,3 +557,69 @@ def test_the_studys_own_sheet_may_be_past_data_of_another_and_points_to_predict(
     assert other.add(frame.astype(object).where(frame.notna(), "")) == 0
     assert [t.values["yield"] for t in other.trials] == [80.0, 81.0, 82.0]
     assert other.fork(strategy=GP()).predict(frame)["yield mean"].notna().all()
+
+
+def test_known_noise_is_a_column_that_goes_out_and_comes_back():
+    s = asked()
+    s.tell(0, {"yield": [80, 82], "purity": 0.95}, sd={"yield": 1.5})
+    assert "sd of purity" not in s.frame()
+    done = s.tell_frame(
+        sheet({"trial": 1, "yield": 70, "purity": "0.9", "sd of yield [%]": "2.5", "SD of purity": 0.01})
+    )
+    assert (done.told, s.trial(1).sd) == ([1], {"yield": 2.5, "purity": 0.01})
+    assert s.frame()["sd of yield"].tolist()[:2] == [1.5, 2.5]
+    before = s.storage.events(s.name)
+    table = pd.read_csv(io.StringIO(s.frame().to_csv(index=False)), dtype=str, keep_default_na=False)
+    assert s.tell_frame(table).unchanged == [0, 1]
+    assert s.storage.events(s.name) == before
+    s.tell(2, {"purity": 0.93}, sd={"purity": 0.02}, partial=True)
+    waiting = s.pending_frame()
+    assert waiting["sd of purity"].tolist()[0] == 0.02
+    waiting["yield [%]"] = [66, None]
+    assert s.tell_frame(waiting).told == [2]
+    assert s.trial(2).sd == {"purity": 0.02}
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({"sd of yield": 1.0}, "Row of trial 0.*comes with its value: the row has none of .'yield'."),
+        ({"yield": 80, "purity": 0.95, "sd of yield": -1.0}, "at least 0: got {'yield': -1.0}"),
+        ({"yield": 80, "purity": 0.95, "sd of yield": "about 2"}, "is a number.*got 'about 2'"),
+        ({"yield": 80, "purity": 0.95, "sd of yield [K]": 1.0}, "is in %, the table says K"),
+    ],
+)
+def test_noise_that_does_not_fit_is_refused(cells, said):
+    refused(asked(), ObjectiveError, said, sheet({"trial": 0} | cells))
+
+
+def test_noise_told_otherwise_is_refused():
+    s = asked()
+    s.tell(0, {"yield": 80, "purity": 0.95}, sd={"yield": 1.5})
+    refused(s, AlreadyToldError, "sd of yield.*1.5", sheet({"trial": 0, "yield": 80, "sd of yield": 2.0}))
+
+
+def test_past_data_keeps_replicates_and_noise_of_a_studys_frame():
+    s = asked()
+    s.tell(0, {"yield": [80, 82.5, 81], "purity": [0.95, 0.97]}, sd={"yield": 1.5})
+    s.tell(1, {"yield": 70, "purity": 0.9})
+    table = pd.read_csv(io.StringIO(s.frame().to_csv(index=False)), dtype=str, keep_default_na=False)
+    for frame in (s.frame(), table):
+        other = study()
+        assert other.add(frame) == 2
+        there = other.trial(0)
+        assert there.replicates == {"yield": (80.0, 82.5, 81.0), "purity": (0.95, 0.97)}
+        assert (there.sd, other.trial(1).sd, other.trial(1).replicates) == ({"yield": 1.5}, {}, {})
+        assert other.add(frame) == 0
+    mended = s.frame()
+    mended.loc[0, "yield"] = 90.0
+    with pytest.raises(ObjectiveError, match="Row 0.*whose mean is not 90"):
+        study().add(mended)
+
+
+def test_a_metric_called_like_a_column_of_noise_leaves_none_to_the_other():
+    s = Study(SPACE, [Maximize("y"), Tracked("sd of y")], strategy=RandomSearch(), seed=1)
+    s.ask()
+    s.tell(0, {"y": 1.0, "sd of y": 7.0}, sd={"y": 0.5})
+    assert s.frame()["sd of y"].tolist() == [7.0]
+    assert s.trial(0).sd == {"y": 0.5}
