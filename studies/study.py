@@ -383,11 +383,12 @@ class Study(StudyView):
         """Takes a table that was filled in, all of it or, after an error, nothing.
 
         A cell is a value, or text as a CSV has it; several measurements in one stand as `81; 83; 80`, and a column `sd
-        of <metric>` has the standard deviation of the noise where it is known. Headers may have the unit or not. Where a parameter was set otherwise than suggested, its cell says how. `status` may be empty,
-        completed, failed, timeout, lost or cancelled, with `note` as the message. A row with some of the metrics is
-        told in part, one without results waits. A row without a trial number is an experiment of one's own: past data,
-        known again by its conditions and required results. The same table again changes nothing; what was missing in a
-        row, such as a note, the cost or a tracked metric, may be filled in later.
+        of <metric>` has the standard deviation of the noise where it is known. Headers may have the unit or not. Where
+        a parameter was set otherwise than suggested, its cell says how. `status` may be empty, completed, failed,
+        timeout, lost or cancelled, with `note` as the message. A row with some of the metrics is told in part, one
+        without results waits. A row without a trial number is an experiment of one's own: past data, known again by its
+        conditions and required results. The same table again changes nothing; what was missing in a row, such as a
+        note, the cost or a tracked metric, may be filled in later.
 
         Args:
             frame: as `suggest_frame` or `pending_frame` gave it, columns and rows in any order, some missing.
