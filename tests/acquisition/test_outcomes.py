@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from bbo.acquisition.belief import Belief
-from bbo.acquisition.outcomes import Outcomes
+from bbo.acquisition.outcomes import Fits, Outcomes
 from bbo.surrogates.exact_gp import ExactGP
+from bbo.surrogates.transforms import YeoJohnson
 
 D = torch.float64
 
@@ -37,3 +38,22 @@ def test_a_linear_constraint_stays_one_however_many_points_lie_on_its_bound(n_bo
     new = rows(200, 4, seed + 100)
     mean, _ = belief.mean_sd(new)
     assert (mean[:, 1:] - shortfall(new)).square().mean() < 1e-5 * shortfall(new).var()
+
+
+@pytest.mark.parametrize("is_noise_known", [False, True])
+@pytest.mark.parametrize("is_replicated", [False, True])
+def test_evidence_is_that_of_the_values_in_their_own_units(is_replicated, is_noise_known):
+    X = rows(30, 2, 0)
+    Z = (3 * X).sin().sum(1, keepdim=True) + 0.3 * torch.randn(
+        30, 4, dtype=D, generator=torch.Generator().manual_seed(1)
+    )
+    counts, scatter = torch.full((30, 1), 4.0, dtype=D), Z.std(1, keepdim=True)
+    scatter[20:] = torch.nan
+    several = (counts, scatter) if is_replicated else (None, None)
+    Yvar = torch.full((30, 1), 0.02, dtype=D) if is_noise_known else None
+    told = Outcomes(X, Z.mean(1, keepdim=True), X.new_zeros(30, 0), X[:0], Yvar, *several)
+    fits = Fits(ExactGP(), told, torch.zeros(30, 1, dtype=torch.bool))
+    evidence = [
+        fits._best([(0, YeoJohnson(location, scale, 1.0))])[1][0] for location, scale in ((0.0, 1.0), (5.0, 20.0))
+    ]
+    assert evidence[1] == pytest.approx(evidence[0], abs=1e-3)
