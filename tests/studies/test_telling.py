@@ -57,6 +57,9 @@ def test_replicates_give_their_mean_and_are_kept():
     expected = [[statistics.stdev([81, 83.5, 80]), statistics.stdev([0.95, 0.97]), math.nan]]
     assert s.history.V_scatter == pytest.approx(np.array(expected), nan_ok=True)
     assert StudyView.load(s.storage).trial(0).replicates == trial.replicates
+    s.amend(0, {"yield": 90.0, "purity": [0.93, 0.95, 0.97]}, why="typo")
+    assert s.history.V_n.tolist() == [[1, 3, 1]]
+    assert s.history.V_scatter == pytest.approx(np.array([[math.nan, 0.02, math.nan]]), nan_ok=True)
 
 
 def test_a_bare_list_serves_a_study_of_one_metric():
