@@ -80,7 +80,7 @@ def dependence_figure(history: History, strategy: Strategy, *, name: str = "", s
 def pair_figure(history: History, strategy: Strategy, *, name: str = "", seed: int = 0) -> Figure:
     """Partial dependence of each metric on the two parameters that matter most to the objective, as maps.
 
-    These have the largest total indices, see `importance`. Trials are marked where they lie.
+    These have the largest total indices, see `importance`. Trials are marked where they lie, failed ones by a cross.
 
     Args:
         name: of the study, for the title.
@@ -191,15 +191,23 @@ def _draw_boundary(axes: Axes, history: History, row: str, x: Values, y: Values,
 
 def _draw_trials(axes: Axes, history: History, i: int, j: int) -> None:
     trials = Trials.of(history)
-    done = trials.completed
-    points = history.space.decode(history.X[done])
-    p: Any = history.space.parameters[i]
-    q: Any = history.space.parameters[j]
-    x = np.full(history.n_trials, np.nan)
-    y = np.full(history.n_trials, np.nan)
-    x[done] = spread_places(p, [point[p.name] for point in points], done)
-    y[done] = spread_places(q, [point[q.name] for point in points], done)
-    size = 0.7 * look.mark_size(len(done))
+    points, numbers = history.space.decode(history.X), np.arange(history.n_trials)
+    x, y = (
+        spread_places(p, [point[p.name] for point in points], numbers)
+        for p in (history.space.parameters[i], history.space.parameters[j])
+    )
+    size = 0.7 * look.mark_size(len(trials.completed))
+    axes.scatter(
+        x[trials.failed],
+        y[trials.failed],
+        s=size,
+        marker="X",
+        facecolors="white",
+        edgecolors=look.INK,
+        linewidths=0.7,
+        zorder=3.2,
+        gid="failed",
+    )
     axes.scatter(
         x[trials.infeasible],
         y[trials.infeasible],
@@ -235,6 +243,8 @@ def _draw_trials(axes: Axes, history: History, i: int, j: int) -> None:
 def _keys(history: History) -> list[Artist]:
     keys: list[Artist] = [look.key_mark("best", look.BEST)]
     keys.append(look.key_mark("feasible" if history.objectives.constraints else "trial", look.INK, filled=False))
+    if len(Trials.of(history).failed):
+        keys.append(look.key_mark("failed", look.INK, marker="X", filled=False))
     if history.objectives.constraints:
         keys.append(look.key_mark("breaks a constraint (ring)", look.INFEASIBLE, filled=False))
         keys.append(Line2D([], [], color=look.INK, linewidth=1.4, label="bound"))

@@ -1,8 +1,11 @@
 """How trials are marked in all figures: filled when feasible, hollow when not, the best in a colour of its own.
 
-Each kind of mark carries its name as `gid`: `feasible`, `infeasible`, `best`.
+Each kind of mark carries its name as `gid`: `feasible`, `infeasible`, `best`, `failed`.
 """
 
+from typing import Any
+
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
@@ -44,6 +47,35 @@ def draw_marks(axes: Axes, at: Values, values: Values, trials: Trials, *, size: 
         zorder=4.0,
         gid="best",
     )
+
+
+def draw_failed(axes: Axes, at: Values, *, alpha: Any = None) -> None:
+    """A tick on the axis for each trial that failed, as it has no value.
+
+    Args:
+        at: positions along the axis, of these trials.
+        alpha: opacity, of all or of each.
+    """
+    if len(at) == 0:
+        return
+    axes.scatter(
+        at,
+        np.zeros(len(at)),
+        transform=axes.get_xaxis_transform(),
+        clip_on=False,
+        marker="|",
+        s=64.0,
+        linewidths=1.2,
+        color=look.FAILED,
+        alpha=alpha,
+        zorder=5.0,
+        gid="failed",
+    )
+
+
+def failed_keys(trials: Trials) -> list[Artist]:
+    """The same for the legend, where there are any."""
+    return [look.key_mark("failed", look.FAILED, marker="|")] if len(trials.failed) else []
 
 
 def mark_keys(history: History, trials: Trials) -> list[Artist]:

@@ -13,7 +13,7 @@ from bbo.history import History
 from bbo.objective import Objective, Target
 from bbo.plots import look
 from bbo.plots.columns import Trials, axis_label, best_so_far, has_room, metric_values, reference_of, wants_log
-from bbo.plots.marks import draw_marks, mark_keys, summary
+from bbo.plots.marks import draw_failed, draw_marks, failed_keys, mark_keys, summary
 
 _WIDTH_IN, _PANEL_IN = 8.0, 3.6
 
@@ -66,29 +66,14 @@ def _draw(axes: Axes, history: History, aim: Objective, trials: Trials, known: f
     draw_marks(axes, numbers, values, trials, size=look.mark_size(history.n_trials))
     since, best = best_so_far(history, aim)
     axes.plot(since, best, color=look.FEASIBLE, linewidth=1.8, drawstyle="steps-post", zorder=3.0, gid="best so far")
-    if len(trials.failed):
-        axes.plot(
-            trials.failed,
-            np.zeros(len(trials.failed)),
-            transform=axes.get_xaxis_transform(),
-            clip_on=False,
-            linestyle="none",
-            marker="|",
-            markersize=8.0,
-            markeredgewidth=1.2,
-            color=look.FAILED,
-            zorder=5.0,
-            gid="failed",
-        )
+    draw_failed(axes, numbers[trials.failed])
 
 
 def _legend(history: History, trials: Trials, dashed: str) -> list[Artist]:
     entries: list[Artist] = []
     if len(trials.feasible):
         entries.append(Line2D([], [], color=look.FEASIBLE, linewidth=1.8, label="best so far"))
-    entries += mark_keys(history, trials)
-    if len(trials.failed):
-        entries.append(look.key_mark("failed", look.FAILED, marker="|"))
+    entries += mark_keys(history, trials) + failed_keys(trials)
     if dashed:
         entries.append(Line2D([], [], color=look.MUTED, linestyle=(0, (3, 1.5)), linewidth=1.2, label=dashed))
     return entries

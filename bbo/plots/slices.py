@@ -11,8 +11,9 @@ from matplotlib.patches import Patch
 from bbo.errors import StrategyError
 from bbo.history import History
 from bbo.plots import look
-from bbo.plots.columns import Values, bounds_of, log_scale, metric_label, metric_values
+from bbo.plots.columns import Trials, Values, bounds_of, log_scale, metric_label, metric_values
 from bbo.plots.curves import HALF_WIDTH, Curve, curve_keys, draw_bounds, draw_curve, frame
+from bbo.plots.marks import draw_failed, failed_keys
 from bbo.plots.panels import panel_blocks, spread_places
 from bbo.plots.posterior import expected, grid
 from bbo.protocols import Prediction, Strategy
@@ -31,7 +32,7 @@ def slices_figure(history: History, strategy: Strategy, *, name: str = "") -> Fi
     """Posterior mean and 90 % interval, without noise, of each metric along each parameter through the best point.
 
     Rows are the metrics that steer, and the probability of feasibility where it is in doubt. Observations fade with
-    their distance from the slice.
+    their distance from the slice, and so do the ticks on the axis, where trials failed.
 
     Args:
         name: of the study, for the title.
@@ -120,25 +121,27 @@ def _curves(grids: list[Values], slices: Prediction, row: str) -> list[Curve]:
 def _draw_row(
     history: History, row: str, curves: list[Curve], shown: list[int], block: list[Axes], number: int
 ) -> None:
-    done = np.flatnonzero(history.is_completed)
+    done, failed = np.flatnonzero(history.is_completed), Trials.of(history).failed
     is_share = row == FEASIBLE
     values = np.full(history.n_trials, np.nan) if is_share else metric_values(history, row)
     lower, upper = (None, None) if is_share else bounds_of(history.objectives, row)
     others = np.array([*values[done].tolist(), *(bound for bound in (lower, upper) if bound is not None)])
     log = not is_share and log_scale(history, row)
     value_rows(block, [curves[j] for j in shown], others, log=log, is_share=is_share)
-    points = history.space.decode(history.X[done])
+    points = history.space.decode(history.X)
     for j, axes in zip(shown, block, strict=True):
         p = history.space.parameters[j]
         draw_curve(axes, p, curves[j])
-        at = spread_places(p, [point[p.name] for point in points], done)
-        here = at[done == number][0]
+        at = spread_places(p, [point[p.name] for point in points], np.arange(history.n_trials))
+        here = at[number]
         axes.axvline(here, color=look.BEST, linewidth=0.8, alpha=0.6, zorder=1.3)
+        clearness: Any = _clearness(history.X, history.X[number], j)  # one of each mark, which its type lacks
+        draw_failed(axes, at[failed], alpha=clearness[failed])
         if is_share:
             continue
         draw_bounds(axes, lower, upper)
-        clearness: Any = _clearness(history.X[done], history.X[number], j)  # one of each mark, which its type lacks
-        axes.scatter(at, values[done], s=12, color=look.INK, alpha=clearness, linewidths=0, zorder=3.5, gid="observed")
+        mark: dict[str, Any] = {"alpha": clearness[done], "linewidths": 0, "gid": "observed"}
+        axes.scatter(at[done], values[done], s=12, color=look.INK, zorder=3.5, **mark)
         axes.scatter(
             [here], [values[number]], s=34, color=look.BEST, edgecolors="white", linewidths=0.8, zorder=4.0, gid="best"
         )
@@ -157,6 +160,7 @@ def _clearness(X: Values, x: Values, j: int) -> Values:
 def _legend(history: History) -> list[Artist]:
     keys = curve_keys("mean", "90 % interval")
     keys += [look.key_mark("best", look.BEST), look.key_mark("trial, faint off the slice", look.INK)]
+    keys += failed_keys(Trials.of(history))
     if history.objectives.constraints:
         keys.append(Patch(facecolor=look.GRID, edgecolor=look.MUTED, linewidth=0.6, label="not allowed"))
     return keys

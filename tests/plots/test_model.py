@@ -13,6 +13,7 @@ from bbo.plots import (
     importance,
     importance_figure,
     pair_figure,
+    parameters_figure,
     predicted_figure,
     save_png,
     slices_figure,
@@ -288,16 +289,37 @@ def test_each_trial_is_drawn_as_told_and_as_left_out():
     assert axes.get_xlim() == axes.get_ylim()
 
 
-def test_failed_trials_are_not_among_those_predicted():
-    space = Space((Float("x", 0.0, 1.0),))
+def with_failures(space):
+    """A third of 12 trials failed."""
     s = Study(space, Minimize("y"), strategy=SobolSearch(), seed=1)
     for trial in s.ask(12):
         if trial.number % 3:
             s.tell(trial, trial["x"])
         else:
             s.fail(trial, "leaked")
+    return s
+
+
+def test_failed_trials_are_not_among_those_predicted():
+    s = with_failures(Space((Float("x", 0.0, 1.0),)))
     figure = predicted_figure(s.history, Known(y=lambda p: p["x"]))
     assert len(part(figure.axes[0], "inside").get_offsets()) == 8
+
+
+def test_failed_trials_are_ticks_below_slices_and_crosses_on_maps():
+    s = with_failures(Space((Float("x", 0.0, 1.0), Float("z", 10.0, 20.0))))
+    model = Known(y=lambda p: p["x"] + 0.1 * p["z"])
+    failed = [t for t in s.trials if t.number % 3 == 0]
+    figure = slices_figure(s.history, model)
+    for axes, name in zip(figure.axes, "xz", strict=True):
+        assert marks(axes, "failed") == pytest.approx(np.array([[t[name], 0.0] for t in failed]))
+    away = [abs(t["z"] - s.best["z"]) for t in failed]
+    alpha = part(figure.axes[0], "failed").get_alpha()
+    assert np.argsort(alpha).tolist() == np.argsort(away)[::-1].tolist()
+    axes = pair_figure(s.history, model).axes[0]
+    assert marks(axes, "failed") == pytest.approx(np.array([[t["x"], t["z"]] for t in failed]))
+    axes = parameters_figure(s.history).axes[1]
+    assert marks(axes, "failed") == pytest.approx(np.array([[t["z"], 0.0] for t in failed]))
 
 
 # What can go wrong.
