@@ -38,7 +38,7 @@ Notes of a suggestion that others read:
 | by | who proposed it: the strategy, its first design, `enqueued` |
 | mean, sd | predicted without noise, by metric, in the user's units where the transform allows |
 | acquisition | value of the acquisition at the point |
-| feasibility | predicted probability that the evaluation succeeds and all constraints hold |
+| feasibility | predicted probability that the evaluation succeeds and is found to satisfy all constraints |
 | length_scales | by parameter name, in the unit cube |
 | rung | of the ladder of the fit, when it is not the first |
 | fall | why the point is not the best by the acquisition, if it is not: `moved`, `unjudged`; see `strategies.batch` |

@@ -88,7 +88,8 @@ class Fold:
         self.rankings: list[Ranking] = []
         self.study_notes: list[str] = []
         self.stops: list[dict[str, Any]] = []
-        self.amendments: list[int] = []  # numbers of their events
+        self.mendings: list[int] = []  # numbers of the events that put something in the place of something else
+        self._mended: dict[int, int] = {}
         self._first_of_ask = array("q")
         self._asked: list[str] = []  # bodies of asked and attached events, as they stand in the log
         self._messages: dict[int, tuple[str, str]] = {}
@@ -279,7 +280,9 @@ class Fold:
 
     def _amended(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
-        self.amendments.append(e.seq)
+        if self._replaces(trial, body):
+            self.mendings.append(e.seq)
+            self._mended[trial] = self.n_trials
         self._earlier.setdefault(trial, []).append(self.trial(trial))
         self._observe(trial, body)
         self._execute(trial, body.get("params"))
@@ -291,6 +294,16 @@ class Fold:
             self._messages.pop(trial, None)
             if body["status"] != Status.COMPLETED:
                 self._messages[trial] = (body.get("reason", ""), body["why"])
+
+    def _replaces(self, trial: int, body: Mapping[str, Any]) -> bool:
+        """Whether an amendment puts something in the place of what was told, and does not only add to it."""
+        told = self.values(trial)
+        return bool(
+            body.get("params")
+            or "status" in body
+            or any(m in told for m in body.get("values", ()))
+            or any(m in told for m in body.get("sd", ()))
+        )
 
     def _noted(self, e: Event) -> None:
         text = e.read()["text"]
@@ -424,6 +437,7 @@ class Fold:
             notes_of=self.notes,
             warm_trials=self._warm_trials,
             looks=self._looks,
+            mended=dict(self._mended),
             rankings=tuple(self.rankings),
             budget=self.budget,
         )

@@ -24,6 +24,7 @@ _HALF = 1.6448536269514722
 _LATEST = 20
 # Trials that were not foretold are passed over, but no more than so many times `latest` are looked at.
 _LOOKED_AT = 5
+_SUREST = 0.99
 # Notes have six digits: what is left out is at most this share of the number.
 _ROUNDING = 5e-6
 
@@ -71,9 +72,12 @@ class Hope:
 
     @property
     def p_value(self) -> float:
-        """Probability that no more than these are feasible where each is with the probability foretold."""
+        """Probability that no more than these are feasible where each is with the probability foretold.
+
+        What was foretold for certain counts as 0.99: a single surprise says little of so small a rest.
+        """
         by_number = [1.0]  # of feasible ones
-        for p in self.foretold:
+        for p in (min(p, _SUREST) for p in self.foretold):
             more, fewer = [0.0, *(p * q for q in by_number)], [*((1 - p) * q for q in by_number), 0.0]
             by_number = [a + b for a, b in zip(more, fewer, strict=True)]
         return min(1.0, math.fsum(by_number[: self.feasible + 1]))
@@ -106,12 +110,15 @@ def coverage(history: History, latest: int = _LATEST) -> Coverage:
 def hope(history: History, latest: int = _LATEST) -> Hope:
     """Of the latest trials that were completed, or failed because of their point, and whose notes have `feasibility`.
 
-    A completed trial is feasible where its constraints are satisfied, a failed one never.
+    A completed trial is feasible where its constraints are satisfied, a failed one never; failed ones count only where
+    the model knew of failures when it was asked.
     """
     feasible, foretold = 0, list[float]()
     for k in _latest(history, history.is_completed | history.is_failed, latest):
-        p = number(history.notes_of(k).get("feasibility", math.nan))
-        if not 0 <= p <= 1:
+        p = history.notes_of(k).get("feasibility")
+        if not isinstance(p, (int, float)) or not 0 <= p <= 1:
+            continue
+        if history.is_failed[k] and not _foretells_failure(history, k):
             continue
         foretold.append(p)
         feasible += bool(history.is_feasible[k])
@@ -143,17 +150,25 @@ def _of_metric(by_metric: Any, metric: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _noise(history: History, trial: int, column: int) -> float | None:
-    """Standard deviation of the noise of a trial's value: as told, or as the model had noted it.
+def _foretells_failure(history: History, trial: int) -> bool:
+    """Whether the probability of feasibility that was noted is also that of not failing."""
+    warm = _notes_of_ask(history, trial).get("warm")
+    return isinstance(warm, Mapping) and bool(warm.get("success"))
 
-    The first suggestion of each ask has the note.
-    """
+
+def _notes_of_ask(history: History, trial: int) -> dict[str, Any]:
+    """What the model noted on itself when this trial was suggested: with the first suggestion of the ask."""
+    firsts = history.warm_trials
+    place = bisect_right(firsts, trial) - 1
+    return history.notes_of(trial if place < 0 else firsts[place])
+
+
+def _noise(history: History, trial: int, column: int) -> float | None:
+    """Standard deviation of the noise of a trial's value: as told, or as the model had noted it."""
     told = float(history.V_sd[trial, column])
     if not math.isnan(told):
         return told
-    firsts = history.warm_trials
-    place = bisect_right(firsts, trial) - 1
-    notes = history.notes_of(trial if place < 0 else firsts[place])
+    notes = _notes_of_ask(history, trial)
     if "noise" not in notes:
         return None
     return number(notes["noise"]) / math.sqrt(history.V_n[trial, column])

@@ -230,6 +230,7 @@ class ModelBased:
         return self._tensor(X).clamp(0.0, 1.0)
 
     def _belief(self, history: History, *, is_trusting: bool = False) -> Belief:
+        """What is believed, fitted to what is told; with `is_trusting`, of the best values all that nothing refutes."""
         done = modelled(history)
         objectives = history.objectives
         columns = [objectives.metrics.index(metric) for metric in objectives.sources]
@@ -244,8 +245,12 @@ class ModelBased:
             categorical=history.space.categorical,
             bands=objectives.bands,
         )
-        is_trusting = is_trusting or not is_possible(history.space)
-        return Belief.fit(self.surrogate, outcomes, warm=earlier(history), is_trusting=is_trusting)
+        # Values that cannot be looked at again are believed at once. What is fixed for one ask does not count here:
+        # what is believed is believed by all.
+        domain = Domain.compile(Space(history.space.parameters), self.device)
+        trusting = torch.ones_like(outcomes.Y[:, 0], dtype=torch.bool)
+        trusting &= is_trusting | ~is_possible(outcomes.X, domain)
+        return Belief.fit(self.surrogate, outcomes, warm=earlier(history), trusting=trusting)
 
     def _by_model(self, history: History, n: int, seed: int) -> list[Suggestion]:
         fitted = expecting = self._belief(history)

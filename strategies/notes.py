@@ -34,7 +34,7 @@ def of_point(history: History, belief: Belief, proposed: Proposed, by: str) -> d
     with torch.no_grad():
         mean, sd = (float(v[0, 0]) for v in belief.mean_sd(x))
         worth = float(proposed.judge(x))
-        feasibility = float(belief.log_feasibility(x).exp())
+        feasibility = float(belief.log_feasibility(x, is_measured=True).exp())
     aim = history.objectives.aims[0]
     notes: dict[str, Any] = {"by": by, "acquisition": _short(worth)}
     metric = aim.metric_of(mean)

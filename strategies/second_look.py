@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bbo.acquisition.domain import Domain, is_free
+from bbo.acquisition.domain import Domain
 from bbo.history import History
-from bbo.space import Space
 from bbo.strategies.observed import modelled
 from bbo.surrogates.outliers import neighbourhood, told_apart, unconfirmed_best
 from bbo.surrogates.protocol import Fitted
@@ -40,12 +39,9 @@ class SecondLook:
     domain: Domain
 
 
-def is_possible(space: Space) -> bool:
-    """Whether points have others close beside them: some parameter varies in a continuum.
-
-    What is fixed for one ask does not count: what is believed is believed by all.
-    """
-    return any(is_free(p) for p in space.parameters)
+def is_possible(X: Tensor, domain: Domain) -> Tensor:
+    """Whether a look at each of these trials, `n x d`, could see anything: it has other points close beside it; `n`."""
+    return domain.has_beside(X, _BESIDE * neighbourhood(X))
 
 
 def second_look(history: History, outputs: Fitted, domain: Domain) -> SecondLook | None:
@@ -70,7 +66,8 @@ def second_look(history: History, outputs: Fitted, domain: Domain) -> SecondLook
     is_feasible = torch.tensor(history.is_feasible[rows], dtype=torch.bool, device=outliers.device)
     # Where something is fixed, only points of that kind lie close beside.
     is_near = ((X[:, domain.fixed] - domain.positions).abs() <= _SAME).all(1)
-    strange = (outliers[:, 0] & unconfirmed_best(apart, Y) & is_feasible & is_near).nonzero()[:, 0]
+    is_doubted = outliers[:, 0] & unconfirmed_best(apart, Y)
+    strange = (is_doubted & is_feasible & is_near & is_possible(X, domain)).nonzero()[:, 0]
     for k in strange[Y[strange].argsort(descending=True, stable=True)].tolist():
         trial = int(rows[k])
         is_looked_at = bool((torch.cdist(apart[k : k + 1], others) <= reach).any()) or _was_proposed(history, trial)

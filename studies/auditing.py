@@ -23,7 +23,7 @@ class Audit:
         hope: of the latest results of which the model had said how likely they are feasible.
         loo_r2: share of the objective's variance that the model explained, by leaving out each value in turn, when it
             was last asked; None where it does not say.
-        outliers: trials with a value that the model hardly believed when it was last asked.
+        outliers: trials with a value that the model hardly believed when it was last asked, and that stands since.
         trial: the first that came of that ask; None where no model was asked.
         is_early: so few trials are completed that a model need not explain anything yet.
     """
@@ -84,4 +84,5 @@ def audit(history: History) -> Audit:
     trial, notes = (None, {}) if latest is None else latest
     r2 = number(notes["loo_r2"]) if "loo_r2" in notes else None
     is_early = int(history.is_completed.sum()) < max(_EARLY, history.space.dim)
-    return Audit(coverage(history), hope(history), r2, tuple(notes.get("outliers", ())), trial, is_early)
+    outliers = tuple(k for k in notes.get("outliers", ()) if trial is None or history.mended.get(k, 0) <= trial)
+    return Audit(coverage(history), hope(history), r2, outliers, trial, is_early)

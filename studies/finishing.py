@@ -104,7 +104,7 @@ def outlook(fold: Fold) -> Outlook | None:
         regret=last.notes.get("regret"),
         trial=last.trial,
         n_told_since=n_told - _n_known(last, history),
-        n_amended_since=sum(seq > last.seen for seq in fold.amendments),
+        n_amended_since=sum(seq > last.seen for seq in fold.mendings),
     )
 
 

@@ -3,7 +3,8 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,33 +88,49 @@ def _replicates(trial: Trial) -> str:
 
 
 def _singles_of(cells: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, list[float]]:
-    """The single measurements that the column `replicates` of a study's frame has, of the metrics measured.
+    """The single measurements that the column `replicates` of a study's frame has, of metrics with one number.
 
     Raises:
-        ObjectiveError: their mean is not the value beside them.
+        ObjectiveError: their mean is not that number, to the digits that it has.
     """
     words = cells.get("replicates")
     if not isinstance(words, str):
         return {}
-    found = {m: re.search(rf"(?:^|, ){re.escape(m)}=([^,=]+)(?:,|$)", words) for m in measured}
-    singles = {m: metric_cell(m, words_of[1]) for m, words_of in found.items() if words_of}
-    singles = {m: several for m, several in singles.items() if isinstance(several, list)}
-    for m, several in singles.items():
-        if isinstance(measured[m], list):
+    singles: dict[str, list[float]] = {}
+    for m in sorted(measured, key=len, reverse=True):  # one name may be the end of another
+        found = re.search(rf"(?:^|, ){re.escape(m)}=([^,=]+)(?=, |$)", words)
+        if found is None:
             continue
-        value = metric_cell(m, str(measured[m]))
-        if not math.isclose(sum(several) / len(several), value, abs_tol=_KEPT * max(map(abs, several))):
+        words = words[: found.start()] + words[found.end() :]
+        several, value = metric_cell(m, found[1]), measured[m]
+        if isinstance(value, list) or not isinstance(several, list):
+            continue
+        if not _is_mean(several, value):
             raise ObjectiveError(
                 f"The column 'replicates' has {several} for {m!r}, whose mean is not {value}: mend one of them, or "
                 "write the measurements into one cell, with semicolons between."
             )
+        singles[m] = several
     return singles
+
+
+def _is_mean(several: Sequence[float], value: Any) -> bool:
+    """Whether a number is the mean of others, rounded or not."""
+    try:
+        told = Decimal(str(value))
+    except InvalidOperation:
+        return False
+    exponent = told.as_tuple().exponent
+    half_a_digit = 0.5 * 10.0**exponent if isinstance(exponent, int) else 0.0
+    return abs(math.fsum(several) / len(several) - float(told)) <= half_a_digit + _KEPT * max(map(abs, several))
 
 
 def past_rows(
     frame: "pd.DataFrame", space: Space, objectives: Objectives, source: str = ""
-) -> Iterator[dict[str, Any]]:
-    """Bodies of `attached` events, checked, from a table of past data.
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Bodies of `attached` events, checked, from a table of past data, and what each row is known by.
+
+    That is its conditions and results, not what stands beside them: replicates and noise in columns of their own.
 
     Raises:
         ObjectiveError: a column that is neither a parameter nor a metric, or a missing one; a row without its values.
@@ -133,17 +150,23 @@ def past_rows(
     for k, label in enumerate(frame.index):
         if statuses[k] != completed:
             continue
+        row = {name: column[k] for name, column in cells.items()}
         try:
-            yield past_row({name: column[k] for name, column in cells.items()}, space, objectives, source)
+            plain = past_row(row, space, objectives, source, is_plain=True)
+            yield digest(plain), past_row(row, space, objectives, source)
         except ValueError as error:
             raise type(error)(f"Row {label}: {error}") from error
 
 
-def past_row(cells: dict[str, Any], space: Space, objectives: Objectives, source: str = "") -> dict[str, Any]:
-    """The body of an `attached` event from cells by parameter and metric; other cells are passed over.
+def past_row(
+    cells: dict[str, Any], space: Space, objectives: Objectives, source: str = "", *, is_plain: bool = False
+) -> dict[str, Any]:
+    """The body of an `attached` event from cells by parameter and metric, and those of replicates and noise.
 
     Numbers may lie off the grid and outside the range, as executed ones may.
 
+    Args:
+        is_plain: only cells of parameters and metrics count.
     Raises:
         ObjectiveError, SpaceError: a value that is missing or does not fit.
     """
@@ -151,12 +174,13 @@ def past_row(cells: dict[str, Any], space: Space, objectives: Objectives, source
     # A table has an empty cell for None, which a choice may be.
     params = {name: None if value is EMPTY else value for name, value in given.items()}
     measured = {m: metric_cell(m, cells[m]) for m in objectives.metrics if m in cells and not is_empty(cells[m])}
-    measured |= _singles_of(cells, measured)
+    measured |= {} if is_plain else _singles_of(cells, measured)
     values, replicates = objectives.check_measured({m: v for m, v in measured.items() if v is not EMPTY})
     space.check_names(params)
     executed = space.check_executed({name: params[name] for name in space.names})
     body = {"params": executed, "values": objectives.check(values)}
-    others = {"replicates": replicates, "sd": sd_of(cells, values, space, objectives), "source": source}
+    sd = {} if is_plain else sd_of(cells, values, space, objectives)
+    others = {"replicates": replicates, "sd": sd, "source": source}
     return body | {key: part for key, part in others.items() if part}
 
 
@@ -174,12 +198,11 @@ def sd_of(cells: Mapping[str, Any], values: Values, space: Space, objectives: Ob
     return sd
 
 
-def attached(bodies: Iterable[dict[str, Any]]) -> list[Event]:
-    """Events of past data. Equal rows count up, so that the same rows again have the same keys."""
+def attached(rows: Iterable[tuple[str, dict[str, Any]]]) -> list[Event]:
+    """Events of past data, of `past_rows`. Equal rows count up, so that the same rows again have the same keys."""
     seen: Counter[str] = Counter()
     events = []
-    for body in bodies:
-        name = digest(body)
+    for name, body in rows:
         events.append(event("attached", f"attached/{name}/{seen[name]}", body, by=writer()))
         seen[name] += 1
     return events

@@ -357,8 +357,11 @@ class Study(StudyView):
         Raises:
             ObjectiveError, SpaceError: naming the row or column; nothing is added.
         """
-        before = self._log.fold.n_attached
-        events = attached(past_rows(frame, self.space, self.objectives, source))
+        rows = attached(past_rows(frame, self.space, self.objectives, source))
+        with self._log.lock:
+            self._log.refresh()
+            before = self._log.fold.n_attached
+            events = [e for e in rows if self._log.fold.attached_as(e.key) is None]
         if events:
             self._log.append(*events)
         return self._log.fold.n_attached - before

@@ -110,7 +110,7 @@ class Belief:
         *,
         warm: Mapping[str, Any] | None = None,
         of_failure: Surrogate = _OF_FAILURE,
-        is_trusting: bool = False,
+        trusting: Tensor | None = None,
     ) -> "Belief":
         """From what came of the trials.
 
@@ -119,15 +119,19 @@ class Belief:
             warm: the `warm` of an earlier belief of nearly the same data: its hyperparameters are followed by a few
                 steps, and its transforms stay.
             of_failure: of the labels, +1 for failed and -1 for completed.
-            is_trusting: whether the best values of the objective are believed, however strange, while no neighbour
-                speaks for or against them. So are those of constraints in any case: else a search that has just met a
-                narrow feasible region would turn away from it.
+            trusting: trials of which the value of the objective, where it is among the best, is believed, however
+                strange, while no neighbour speaks for or against it, `n`; none when None. Those of constraints are in
+                any case: else a search that has just met a narrow feasible region would turn away from it.
         """
         X, X_failed, values = outcomes.X, outcomes.X_failed, outcomes.values
         apart, is_better = told_apart(X, outcomes.categorical), [values[0], *(-g for g in values[1:])]
         trusted = [confirmed_best(apart, v) for v in is_better]
-        for k in range(0 if is_trusting else 1, len(values)):
-            trusted[k] |= unconfirmed_best(apart, is_better[k])
+        for k, value in enumerate(is_better):
+            is_alone = unconfirmed_best(apart, value)
+            if k > 0:
+                trusted[k] |= is_alone
+            elif trusting is not None:
+                trusted[k] |= is_alone & trusting
         fits = Fits(surrogate, outcomes, torch.stack(trusted, 1))
         chosen = None if warm is None else restored(warm.get("transforms"), len(values))
         if warm is None or chosen is None:
@@ -236,12 +240,19 @@ class Belief:
         label, label_sd = _mean_sd(self.success, X)
         return torch.cat([mean, label], 1), torch.cat([sd, label_sd], 1)
 
-    def log_feasibility(self, X: Tensor) -> Tensor:
-        """Log of the probability, `b`, that a point of `X`, `b x d`, is evaluated and satisfies every constraint."""
+    def log_feasibility(self, X: Tensor, *, is_measured: bool = False) -> Tensor:
+        """Log of the probability, `b`, that a point of `X`, `b x d`, is evaluated and satisfies every constraint.
+
+        Args:
+            is_measured: of what is found at the point, with the noise of one measurement, and not of what is so.
+        """
         models = [model for model in (self._constraints, self.success) if model is not None]
         if not models:
             return X.new_zeros(len(X))
         mean, sd = (torch.cat(columns, 1) for columns in zip(*(_mean_sd(model, X) for model in models), strict=True))
+        if is_measured:
+            noise = [getattr(model, "noise_variance", X.new_zeros(model.num_outputs)) for model in models]
+            sd = torch.hypot(sd, torch.cat(noise).sqrt())
         return log_probability_of_feasibility(mean, sd, bands=self.bands)
 
     def worth(self, utility: Utility, X: Tensor) -> Tensor:

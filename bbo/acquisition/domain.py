@@ -21,9 +21,69 @@ _TABLED = 1000
 _MOST_MOVES = 64
 
 
-def is_free(parameter: Parameter) -> bool:
+def _is_free(parameter: Parameter) -> bool:
     """Whether it varies in a continuum, or on a grid as fine as one."""
     return parameter.n_levels is None or (parameter.is_ordered and parameter.n_levels > _TABLED)
+
+
+@dataclass(frozen=True)
+class FineGrid:
+    """A free column whose values are whole numbers of many: equal cells, or on a logarithmic axis ever narrower ones.
+
+    Args:
+        column: its number.
+        first, last: the numbers of its cells, from one to the other.
+        edges: logarithms of where the first cell begins and the last one ends, where they are not equal.
+    """
+
+    column: int
+    first: int
+    last: int
+    edges: tuple[float, float] | None
+
+    @staticmethod
+    def of(column: int, parameter: Parameter) -> "FineGrid":
+        if isinstance(parameter, Int) and parameter.log:
+            edges = (math.log(parameter.low - 0.5), math.log(parameter.high + 0.5))
+            return FineGrid(column, parameter.low, parameter.high, edges)
+        assert parameter.n_levels is not None
+        return FineGrid(column, 0, parameter.n_levels - 1, None)
+
+    def cell(self, u: Tensor) -> Tensor:
+        """Number of the cell that a position lies in."""
+        if self.edges is None:
+            k = (u * (self.last + 1)).floor()
+        else:
+            low, high = self.edges
+            k = (low + u * (high - low)).exp().round()
+        return k.clamp(self.first, self.last)
+
+    def centre(self, k: Tensor) -> Tensor:
+        """Position of what stands for a cell."""
+        if self.edges is None:
+            return (k + 0.5) / (self.last + 1)
+        low, high = self.edges
+        return (k.log() - low) / (high - low)
+
+    def nearest(self, u: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+        """Where positions lie once rounded.
+
+        Only cells with their centre between `lower` and `upper` are taken, or else the one at the middle of them.
+        """
+        first, last, middle = self.cell(lower), self.cell(upper), self.cell((lower + upper) / 2)
+        first = torch.where(self.centre(first) < lower, first + 1, first)
+        last = torch.where(self.centre(last) > upper, last - 1, last)
+        is_empty = first > last
+        k = self.cell(u).clamp(torch.where(is_empty, middle, first), torch.where(is_empty, middle, last))
+        return self.centre(k)
+
+    def has_within(self, u: Tensor, distance: float) -> Tensor:
+        """Whether a point of the grid, at position `u`, has another one at most so far away."""
+        k = self.cell(u)
+        beside = torch.stack([k - 1, k + 1])
+        is_there = (beside >= self.first) & (beside <= self.last)
+        near = (self.centre(beside.clamp(self.first, self.last)) - u).abs() <= distance
+        return (is_there & near).any(0)
 
 
 @dataclass(frozen=True)
@@ -37,7 +97,7 @@ class Domain:
         centres: positions of their levels, `k x L`; rows with fewer are filled with their last.
         n_levels, is_ordered: of the discrete columns, `k`.
         fixed, positions: columns that are given, and where.
-        fine: free columns that are grids, as (column, levels, logarithms of its edges if logarithmic).
+        fine: the free columns that are grids.
         lower, upper: the box of the free columns, `d`; 0 and 1 in the others.
     """
 
@@ -49,7 +109,7 @@ class Domain:
     is_ordered: Tensor
     fixed: Tensor
     positions: Tensor
-    fine: tuple[tuple[int, int, tuple[float, float] | None], ...]
+    fine: tuple[FineGrid, ...]
     lower: Tensor
     upper: Tensor
 
@@ -59,12 +119,11 @@ class Domain:
         for j, p in enumerate(space.parameters):
             if p.name in space.fixed:
                 continue
-            if is_free(p):
+            if _is_free(p):
                 free.append(j)
-            if is_free(p) and p.n_levels is not None:
-                edges = (math.log(p.low - 0.5), math.log(p.high + 0.5)) if isinstance(p, Int) and p.log else None
-                fine.append((j, p.n_levels, edges))
-            elif not is_free(p):
+            if _is_free(p) and p.n_levels is not None:
+                fine.append(FineGrid.of(j, p))
+            elif not _is_free(p):
                 tables[j] = p.centres()
                 ordered.append(p.is_ordered)
         given = space.encode([{**space.decode(np.full((1, space.dim), 0.5))[0], **space.fixed}])[0]
@@ -114,6 +173,15 @@ class Domain:
             )
         return replace(self, lower=low, upper=high)
 
+    def has_beside(self, X: Tensor, distance: float) -> Tensor:
+        """Whether `beside` has other points than these themselves, of each of `X`, `n x d`: `n`."""
+        is_continuous = len(self.free) > len(self.fine)
+        found = torch.full((len(X),), is_continuous, dtype=torch.bool, device=X.device)
+        half = distance / math.sqrt(max(1, len(self.free)))
+        for grid in self.fine:
+            found |= grid.has_within(X[:, grid.column], half)
+        return found
+
     def beside(self, x: Tensor, distance: float) -> "Domain":
         """The points of this domain at most so far from its point `x`, `d`, and with the same levels as that."""
         half = distance / math.sqrt(max(1, len(self.free)))
@@ -156,10 +224,10 @@ class Domain:
         """The nearest points of the domain, `... x d`: inside the box, on the grids, fixed columns as given."""
         X = self.placed(X.clamp(self.lower, self.upper), self.levels(X))
         X = X.index_copy(-1, self.fixed, self.positions.expand(*X.shape[:-1], -1))
-        for j, n, edges in self.fine:
+        for grid in self.fine:
+            j = grid.column
             column = torch.tensor([j], dtype=torch.long, device=X.device)
-            cells = _nearest_cell(X[..., [j]], n, edges, self.lower[j], self.upper[j])
-            X = X.index_copy(-1, column, cells)
+            X = X.index_copy(-1, column, grid.nearest(X[..., [j]], self.lower[j], self.upper[j]))
         return X
 
     def sample(self, n: int, seed: int) -> Tensor:
@@ -207,32 +275,3 @@ class Domain:
         levels = torch.cartesian_prod(*axes).reshape(self.n_points, -1) if axes else self.n_levels.reshape(1, 0)
         X = self.centres.new_zeros((self.n_points, self.dim))
         return self.snap(self.placed(X, levels))
-
-
-def _nearest_cell(u: Tensor, n: int, edges: tuple[float, float] | None, lower: Tensor, upper: Tensor) -> Tensor:
-    """Where `u` of a fine grid lies once rounded: one of `n` equal cells, or of whole numbers on a logarithmic axis.
-
-    Only cells with their centre between `lower` and `upper` are taken, or else the one at the middle of them.
-    """
-    if edges is None:
-
-        def cell(v: Tensor) -> Tensor:
-            return (v * n).floor().clamp(0, n - 1)
-
-        def centre(k: Tensor) -> Tensor:
-            return (k + 0.5) / n
-    else:
-        low, high = edges
-        smallest, largest = round(math.exp(low) + 0.5), round(math.exp(high) - 0.5)
-
-        def cell(v: Tensor) -> Tensor:
-            return (low + v * (high - low)).exp().round().clamp(smallest, largest)
-
-        def centre(k: Tensor) -> Tensor:
-            return (k.log() - low) / (high - low)
-
-    first, last, middle = cell(lower), cell(upper), cell((lower + upper) / 2)
-    first = torch.where(centre(first) < lower, first + 1, first)
-    last = torch.where(centre(last) > upper, last - 1, last)
-    is_empty = first > last
-    return centre(cell(u).clamp(torch.where(is_empty, middle, first), torch.where(is_empty, middle, last)))

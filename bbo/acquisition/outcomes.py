@@ -152,10 +152,12 @@ def _hidden_by_noise(model: Fitted, Y: Tensor) -> Tensor:
         return torch.zeros_like(model.log_evidence)
     mean, sd = leave_one_out()
     errors = ((Y - mean) / sd).square()
-    outliers = getattr(model, "outliers", torch.zeros_like(errors, dtype=torch.bool))
-    by_chance = 2 * float(gammaincinv(len(Y) / 2, _RARE)) / len(Y)
-    z = (torch.where(outliers, torch.nan, errors).nanmean(0) / by_chance).clamp(_LEAST_ERROR, 1.0).nan_to_num(1.0)
-    return 0.5 * (z - 1 - z.log())
+    is_usual = ~getattr(model, "outliers", torch.zeros_like(errors, dtype=torch.bool))
+    n = is_usual.sum(0).clamp_min(1).to(errors.dtype)
+    by_chance = 2 * n.new_tensor(gammaincinv(n.cpu().numpy() / 2, _RARE)) / n
+    z = torch.where(is_usual, errors, 0.0).sum(0) / n / by_chance
+    z = z.clamp(_LEAST_ERROR, 1.0).nan_to_num(1.0)
+    return n / len(Y) * 0.5 * (z - 1 - z.log())
 
 
 def kept(transforms: Sequence[Transform]) -> list[dict[str, Any]]:

@@ -72,6 +72,19 @@ def test_worth_is_log_expected_improvement_plus_log_feasibility(X_failed):
     assert np.allclose(belief.worth(log_ei, Z).numpy()[near], improvement + feasibility[near], rtol=1e-8, atol=1e-8)
 
 
+def test_what_is_found_at_a_point_is_feasible_with_the_probability_of_mean_and_noise_together():
+    X, Z = uniform(60, 2), uniform(30, 2, seed=1)
+    noise = 0.2 * torch.randn(60, 1, dtype=D, generator=torch.Generator().manual_seed(3))
+    belief = believed(X, waves(X), flat(X) + noise, 0.1 * uniform(3, 2, seed=5))
+    value = np.zeros(30)
+    for model, column in ((belief.outputs, 1), (belief.success, 0)):
+        mean, variance = (v.numpy()[:, column] for v in (model.mean_sd(Z)[0], model.mean_sd(Z)[1] ** 2))
+        value += norm.logcdf(-mean / np.sqrt(variance + model.noise_variance[column].item()))
+    found = belief.log_feasibility(Z, is_measured=True).numpy()
+    assert np.allclose(found, value, rtol=1e-9)
+    assert np.abs(found - belief.log_feasibility(Z).numpy()).max() > 0.05
+
+
 def test_without_feasible_points_worth_is_the_log_feasibility():
     X, Z = uniform(25, 2), uniform(30, 2, seed=1)
     belief = believed(X, waves(X), 0.05 + flat(X).abs())

@@ -131,7 +131,7 @@ def test_within_a_box_all_is_members_of_the_space_inside_the_box(space, seed):
     assert np.allclose(space.snap(X.numpy()), X.numpy(), atol=1e-9)
     free = domain.free
     is_coarse = torch.zeros(space.dim, dtype=torch.bool)
-    for j, *_ in domain.fine:
+    for j in (grid.column for grid in domain.fine):
         values = whole.snap(torch.linspace(0, 1, 400_001, dtype=D)[:, None].expand(-1, space.dim))[:, j]
         is_coarse[j] = not ((values >= lower[j]) & (values <= upper[j])).any()
     free = free[~is_coarse[free]]
@@ -157,6 +157,26 @@ def test_points_beside_another_are_members_close_to_it_with_its_levels(space, se
     assert domain.n_moves == 0
     if len(whole.free):
         assert ((X - x).abs().amax(0)[whole.free] > 0.005).all()
+
+
+@pytest.mark.parametrize("distance", [1e-4, 1e-3, 0.02, 0.2])
+def test_a_point_of_a_fine_grid_has_others_beside_it_where_levels_are_so_close(distance):
+    uneven, even = Int("i", 1, 20_000, log=True), Int("h", 0, 50_000)
+    for p in (uneven, even):
+        centres = torch.tensor(p.centres(), dtype=D)
+        numbers = torch.cat([torch.arange(40), torch.arange(40, len(centres), 997), torch.tensor([len(centres) - 1])])
+        x = centres[numbers]
+        apart = (x[:, None] - centres).abs()
+        expected = ((apart > 1e-12) & (apart <= distance)).any(1)
+        domain = Domain.compile(Space((p,)))
+        assert torch.equal(domain.has_beside(x[:, None], distance), expected)
+        for k in expected.nonzero()[:3, 0].tolist():
+            X = domain.beside(x[k : k + 1], distance).sample(64, seed=k)
+            assert (x[k] != X).any()
+        both = Domain.compile(Space((p, Float("a", 0.0, 1.0))))
+        assert both.has_beside(torch.stack([x, x], 1), distance).all()
+    coarse = Domain.compile(Space((Int("a", 0, 9), Categorical("b", ("p", "q")))))
+    assert not coarse.has_beside(coarse.sample(9, 0), distance).any()
 
 
 def test_a_fine_grid_without_a_level_in_the_box_keeps_the_one_at_its_middle():

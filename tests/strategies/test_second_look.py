@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from bbo.objective import Minimize, OutcomeConstraint
+from bbo.objective import Maximize, Minimize, OutcomeConstraint
 from bbo.space import Categorical, Float, Int
 from bbo.strategies import GP
 from bbo.studies.study import Study
@@ -139,6 +142,23 @@ def test_what_is_fixed_for_one_ask_changes_nothing_of_what_is_believed():
     assert look.notes["looks_at"] == FALSE
     s.tell(look, bowl(look.params))
     assert FALSE in s.ask().notes["outliers"]
+
+
+def test_where_levels_of_a_fine_grid_lie_far_apart_the_best_value_is_believed():
+    """The low end of a logarithmic axis."""
+
+    def value(n):
+        return math.sin(math.log(n) / 3) + 30 * math.exp(-(((math.log(n) - math.log(3.6)) / 0.25) ** 2))
+
+    levels = [1, 3, 8, 12, 20, 30, 50, 80, 120, 200, 300, 400, 500, 650, 800, 1000, 1200, 1600, 2000, 2500, 3000, 8000]
+    s = Study([Int("n", 1, 10_000, log=True)], Maximize("v"), strategy=GP(), seed=1)
+    s.add(pd.DataFrame({"n": levels, "v": [value(n) for n in levels]}))
+    for _ in range(3):
+        trial = s.ask()
+        assert "looks_at" not in trial.notes
+        assert not {1} & set(trial.notes.get("outliers", []))
+        s.tell(trial, value(trial["n"]))
+    assert s.best["n"] == 4
 
 
 def test_a_fine_grid_has_points_close_beside():

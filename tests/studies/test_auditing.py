@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, binomtest
 
-from bbo.objective import Maximize, OutcomeConstraint
+from bbo.objective import Maximize, OutcomeConstraint, Tracked
 from bbo.space import Float
 from bbo.strategies import GP, RandomSearch
 from bbo.strategies.coverage import Coverage, Hope, hope
@@ -29,10 +29,13 @@ class Foretelling(RandomSearch):
 
 
 class Hopeful(RandomSearch):
-    """Random points, each said to be feasible with the same probability."""
+    """Random points, each said to be feasible with the same probability, by a model that may know of failures."""
+
+    def __init__(self, said=0.75, *, knows_failures=True):
+        self.said, self.warm = said, {"success": {"noise": [0.1]}} if knows_failures else {"success": None}
 
     def suggest(self, history, n, *, seed):
-        notes = {"feasibility": 0.75, "warm": {}}
+        notes = {"feasibility": self.said, "warm": self.warm}
         return [Suggestion(s.params, notes=notes) for s in super().suggest(history, n, seed=seed)]
 
 
@@ -70,13 +73,51 @@ def hoped(feasible, foretold):
 
 
 def test_chances_of_so_few_feasible_ones_are_those_of_all_ways_to_get_them():
-    foretold = (0.9, 0.05, 0.5, 1.0, 0.3, 0.62)
+    foretold = (0.9, 0.05, 0.5, 0.99, 0.3, 0.62)
     for feasible in range(7):
         ways = [way for way in itertools.product([0, 1], repeat=6) if sum(way) <= feasible]
         exact = sum(math.prod(p if is_in else 1 - p for p, is_in in zip(foretold, way, strict=True)) for way in ways)
         assert Hope(feasible, foretold).p_value == pytest.approx(exact, rel=1e-12)
     assert Hope(12, (0.8,) * 20).p_value == pytest.approx(binom.cdf(12, 20, 0.8), rel=1e-12)
     assert Hope(0, ()).p_value == 1.0
+    assert Hope(1, (1.0, 0.5)).p_value == pytest.approx(Hope(1, (0.99, 0.5)).p_value)
+
+
+def test_one_surprise_is_no_alarm():
+    assert hoped(19, (1.0,) * 20).doubts == ()
+    assert hoped(1, (1.0,) * 2).doubts == ()
+    assert len(hoped(16, (1.0,) * 20).doubts) == 1
+
+
+def test_failures_count_where_the_model_knew_of_them():
+    for knows_failures, expected in ((True, Hope(1, (0.75,) * 3)), (False, Hope(1, (0.75,)))):
+        strategy = Hopeful(knows_failures=knows_failures)
+        s = Study([Float("x", 0.0, 1.0)], Maximize("y"), strategy=strategy, seed=1)
+        for trial in s.ask(2):
+            s.fail(trial, "leaked")
+        s.tell(s.ask(), 1.0)
+        assert hope(s.history) == expected
+
+
+@pytest.mark.parametrize("said", [{"g": 0.9}, None, "high", math.nan, 2.0])
+def test_what_is_no_probability_is_passed_over(said):
+    s = Study([Float("x", 0.0, 1.0)], Maximize("y"), strategy=Hopeful(said), seed=1)
+    s.tell(s.ask(), 1.0)
+    assert hope(s.history) == Hope(0, ())
+
+
+def test_outliers_that_were_mended_since_are_named_no_more():
+    s = Study([Float("x", 0.0, 1.0)], [Maximize("y"), Tracked("t")], strategy=GP(n_first=12), seed=1)
+    for trial in s.ask(12):
+        s.tell(trial, {"y": 950.0 if trial.number == 4 else trial["x"]})
+    s.ask()
+    assert audit(s.history).outliers == (4,)
+    s.amend(4, {"t": 1.0}, why="forgotten")
+    assert audit(s.history).outliers == (4,)
+    before = s.history
+    s.amend(4, s.trial(4)["x"], why="typo")
+    assert audit(s.history).outliers == ()
+    assert audit(before).outliers == (4,)
 
 
 def test_a_model_that_foretells_feasible_trials_which_fail_is_called_too_hopeful():

@@ -255,6 +255,7 @@ def test_outlook_is_what_was_said_last_and_how_much_was_told_since():
     s.fail(trials[1])
     s.cancel(trials[2])
     assert (s.outlook.trial, s.outlook.n_told_since) == (2, 2)
+    s.amend(0, cost=3.0, note="late", why="forgotten")
     assert str(s.outlook).endswith("2 told since")
     s.amend(0, 7.0, why="typo")
     assert str(s.outlook).endswith("2 told since, 1 amended since")

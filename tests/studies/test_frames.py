@@ -611,10 +611,43 @@ def test_past_data_keeps_replicates_and_noise_of_a_studys_frame():
         assert there.replicates == {"yield": (80.0, 82.5, 81.0), "purity": (0.95, 0.97)}
         assert (there.sd, other.trial(1).sd, other.trial(1).replicates) == ({"yield": 1.5}, {}, {})
         assert other.add(frame) == 0
-    mended = s.frame()
+    mended = s.frame().astype(object)
     mended.loc[0, "yield"] = 90.0
     with pytest.raises(ObjectiveError, match="Row 0.*whose mean is not 90"):
         study().add(mended)
+    mended.loc[0, "yield"] = "90; 91; 95"
+    other = study()
+    other.add(mended)
+    assert other.trial(0).replicates == {"yield": (90.0, 91.0, 95.0), "purity": (0.95, 0.97)}
+
+
+@pytest.mark.parametrize("digits", [1, 2, 4])
+def test_rounded_means_are_those_of_the_replicates_beside_them(digits):
+    s = asked()
+    s.tell(0, {"yield": [80, 82.5, 81], "purity": [0.95, 0.97]})
+    other = study()
+    frame = s.frame()
+    frame["yield"] = frame["yield"].round(digits).astype(str)
+    assert other.add(frame) == 1
+    assert other.trial(0).values["yield"] == pytest.approx(81.1666666666, abs=1e-9)
+
+
+def test_past_data_is_known_by_conditions_and_results_whatever_stands_beside_them():
+    s, frame = study(), pd.DataFrame([{"temperature": 50.0, "hours": 3, "flask": 25, "solvent": "DMF"}])
+    frame = frame.assign(**{"yield": 81.0, "purity": 0.95})
+    assert s.add(frame) == 1
+    key = next(e.key for e in s.storage.events(s.name) if e.kind == "attached")
+    assert key == "attached/1d51bfd6d52d3978b2b0f92d/0"  # as in the logs of before there were such columns
+    assert s.add(frame.assign(**{"sd of yield": 1.5, "replicates": "yield=80.0; 82.0"})) == 0
+
+
+def test_names_of_metrics_may_be_parts_of_one_another():
+    s = Study(SPACE, [Maximize("yield"), Tracked("crude, yield")], strategy=RandomSearch(), seed=1)
+    s.tell(s.ask(), {"yield": 70.0, "crude, yield": [80.0, 90.0]})
+    s.tell(s.ask(), {"yield": [60.0, 80.0], "crude, yield": [80.0, 90.0]})
+    other = Study(SPACE, [Maximize("yield"), Tracked("crude, yield")], strategy=RandomSearch(), seed=1)
+    other.add(s.frame())
+    assert [t.replicates for t in other.trials] == [t.replicates for t in s.trials]
 
 
 def test_a_metric_called_like_a_column_of_noise_leaves_none_to_the_other():
