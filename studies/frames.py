@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # A mean that went through a file agrees with that of the single measurements.
 _KEPT = 1e-9
-# Columns beside parameters and metrics. `add` passes over them, so that one study's frame goes into another.
+# Columns beside parameters and metrics. `add` passes over all but the replicates, so that one study's frame goes into
+# another.
 BOOKKEEPING = (
     *("trial", "status", "feasible", "trial_cost", "suggested", "replicates"),
     *("reason", "message", "note", "asked_at", "ended_at"),

@@ -21,11 +21,6 @@ _TABLED = 1000
 _MOST_MOVES = 64
 
 
-def _is_free(parameter: Parameter) -> bool:
-    """Whether it varies in a continuum, or on a grid as fine as one."""
-    return parameter.n_levels is None or (parameter.is_ordered and parameter.n_levels > _TABLED)
-
-
 @dataclass(frozen=True)
 class FineGrid:
     """A free column whose values are whole numbers of many: equal cells, or on a logarithmic axis ever narrower ones.
@@ -119,11 +114,12 @@ class Domain:
         for j, p in enumerate(space.parameters):
             if p.name in space.fixed:
                 continue
-            if _is_free(p):
+            if p.n_levels is None:
                 free.append(j)
-            if _is_free(p) and p.n_levels is not None:
+            elif p.is_ordered and p.n_levels > _TABLED:
+                free.append(j)
                 fine.append(FineGrid.of(j, p))
-            elif not _is_free(p):
+            else:
                 tables[j] = p.centres()
                 ordered.append(p.is_ordered)
         given = space.encode([{**space.decode(np.full((1, space.dim), 0.5))[0], **space.fixed}])[0]
