@@ -18,7 +18,7 @@ from bbo.surrogates.kernel import Columns, matern52, squared_distances
 from bbo.surrogates.observations import FARTHEST
 
 # What a known variance counts for at least, standardized: rows may repeat.
-_LEAST_NOISE = 1e-6
+_LEAST_NOISE = 1e-8
 
 
 class FittedGP(Model):

@@ -111,9 +111,13 @@ def branin(X):
 
 
 def gain(function, seed):
-    """Held-out log density per value with warping less that without, in nats."""
+    """Held-out log density per value with warping less that without, in nats, within the range of the data.
+
+    Beyond it, where a steep function rises further, both are far too certain, and which of them more is chance.
+    """
     g = torch.Generator().manual_seed(seed)
     X, Z = torch.rand(25, 2, dtype=D, generator=g), torch.rand(200, 2, dtype=D, generator=g)
+    Z = Z[((Z >= X.amin(0)) & (Z <= X.amax(0))).all(1)]
 
     def density(gp):
         model = gp.fit(X, function(X))
@@ -126,12 +130,12 @@ def gain(function, seed):
 
 @pytest.mark.parametrize("function", [near_zero, pole])
 def test_warping_helps_clearly_where_a_function_is_steep_at_an_edge(function):
-    """The least gain over 20 seeds was 2.9 nats per value."""
+    """The least gain over 20 seeds was 2.4 nats per value."""
     assert all(gain(function, seed) > 2.0 for seed in range(6))
 
 
 def test_warping_costs_next_to_nothing_where_a_function_is_alike_everywhere():
-    """Over 20 seeds gains went from -0.25 to 0.25 nats per value, 0.03 on average."""
+    """Over 20 seeds gains went from -0.4 to 0.4 nats per value, 0.03 on average."""
     gains = [gain(branin, seed) for seed in range(8)]
     assert min(gains) > -0.4
     assert sum(gains) / len(gains) > -0.1
