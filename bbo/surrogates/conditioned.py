@@ -14,7 +14,7 @@ from torch import Tensor
 from bbo.surrogates.kernel import beside, matern52, squared_distances, squared_distances_from
 
 # Added to latent variances, as a share of the outputscale: rounding, of the order of n 1e-16, would leave covariances
-# of points beside each other or beside observed ones not positive definite. The least noise is a hundred times as large.
+# of points beside each other or beside observed ones not positive definite. The least noise is 100 times that.
 NUGGET = 1e-10
 # How many times that may grow tenfold before covariances count as broken.
 _NUGGETS = 6

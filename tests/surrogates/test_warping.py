@@ -117,7 +117,8 @@ def gain(function, seed):
     """
     g = torch.Generator().manual_seed(seed)
     X, Z = torch.rand(25, 2, dtype=D, generator=g), torch.rand(200, 2, dtype=D, generator=g)
-    Z = Z[((Z >= X.amin(0)) & (Z <= X.amax(0))).all(1)]
+    low, high = X.amin(0), X.amax(0)
+    Z = Z[((low <= Z) & (high >= Z)).all(1)]
 
     def density(gp):
         model = gp.fit(X, function(X))
