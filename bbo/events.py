@@ -43,11 +43,13 @@ Notes of a suggestion that others read:
 | rung | of the ladder of the fit, when it is not the first |
 | fall | why the point is not the best by the acquisition, if it is not: `moved`, `unjudged`; see `strategies.batch` |
 | gain | expected improvement on the best, by this trial or a pending one, in the objective's units; first of an ask |
-| noise | standard deviation of the objective's noise as the model sees it, in its units |
+| noise | standard deviation of the objective's noise at the best, in its units; first of an ask |
 | coverage | of the latest results foretold, `of`, how many lay `inside` their 90 % intervals; first of an ask |
 | outliers | trials with a value that the model takes for an outlier, and so for little; first of an ask |
 | incumbent | the trial of the highest mean, where noise leaves it open which is the best; first of an ask |
 | looks_at | the trial whose value the model takes for an outlier, where this point is to confirm or refute it |
+| region | length of the trust region the point was sought in; null where, one having served, it was sought everywhere |
+| noise_sd | standard deviation of the objective's noise at the point, by metric |
 | loo_r2 | share of the transformed objective's variance explained, each value left out in turn; first of an ask |
 | regret | bound on how far the best may be from the optimum, where a rule asks for it |
 | warm | hyperparameters that the next fit starts from, and the transforms that it keeps |

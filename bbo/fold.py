@@ -106,6 +106,7 @@ class Fold:
         self.foretold: list[Foretold] = []
         self._warm_trials: list[int] = []
         self._looks: dict[int, int] = {}
+        self._regional: list[int] = []
         self._asked_at = Times()
         self._ended_at = Times()
         self._n_placed = 0
@@ -214,6 +215,8 @@ class Fold:
                 self._warm_trials.append(trial)
             if isinstance(noted.get("looks_at"), int):
                 self._looks.setdefault(noted["looks_at"], trial)
+            if "region" in noted:
+                self._regional.append(trial)
             if "enqueued" in suggestion:
                 self.queue.pop(suggestion["enqueued"], None)
         said = body["suggestions"][0].get("notes", {})
@@ -437,6 +440,7 @@ class Fold:
             notes_of=self.notes,
             warm_trials=self._warm_trials,
             looks=self._looks,
+            regional=self._regional,
             mended=dict(self._mended),
             rankings=tuple(self.rankings),
             budget=self.budget,

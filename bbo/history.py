@@ -57,6 +57,7 @@ class History:
         notes_of: of a trial, by its number.
         warm_trials: those whose notes have the key `warm`, in order.
         looks: by trial, the first other that was proposed to look at it again.
+        regional: those whose notes have the key `region`, in order.
         mended: by trial, how many trials there were when something of it was last replaced.
         rankings: each a tuple of groups of trials, the best group first.
         budget: how far the study goes; None where nothing was said.
@@ -80,6 +81,7 @@ class History:
     notes_of: Callable[[int], dict[str, Any]]
     warm_trials: Sequence[int]
     looks: Mapping[int, int]
+    regional: Sequence[int]
     mended: Mapping[int, int]
     rankings: tuple[Ranking, ...] = ()
     budget: Budget | None = None

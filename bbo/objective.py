@@ -296,6 +296,15 @@ class Objectives:
 _ADAPTER = TypeAdapter(Objectives)
 
 
+def worst_violations(G: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of `n x c` violations the worst of each row, `n`, in units of the mean size of its kind; 0 where feasible."""
+    if not len(G):
+        return np.empty(0)
+    shares = G / np.maximum(np.abs(G).max(axis=0), 1e-300)  # a sum of sizes may overflow, one of shares does not
+    usual = np.maximum(np.abs(shares).mean(axis=0), 1e-300)
+    return np.asarray(np.max(np.maximum(shares, 0.0) / usual, axis=1, initial=0.0))
+
+
 def _singles(metric: str, value: object) -> list[float]:
     if isinstance(value, np.ndarray):
         value = value.tolist()

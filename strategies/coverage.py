@@ -87,15 +87,15 @@ def coverage(history: History, latest: int = _LATEST) -> Coverage:
     """Of the objective's latest results, as they stand after amendments, in the order in which trials ended.
 
     Counted are completed trials whose notes foretell the objective's metric (not those of a Target: what they foretell
-    is its distance) and whose noise is known: told with the value, or noted by then. A mean of k measurements has
-    1 / sqrt(k) of the noise that was noted.
+    is its distance) and whose noise is known: told with the value, or noted with the suggestion. A mean of k
+    measurements has 1 / sqrt(k) of the noise that was noted.
     """
     metric = history.objectives.aims[0].metric
     column = history.objectives.metrics.index(metric)
     inside = of = 0
     for k in _latest(history, history.is_completed, latest):
         foretold = _foretold(history, k, metric)
-        sd = _noise(history, k, column)
+        sd = _noise(history, k, metric, column)
         if foretold is None or sd is None:
             continue
         mean, spread = foretold
@@ -163,12 +163,10 @@ def _notes_of_ask(history: History, trial: int) -> dict[str, Any]:
     return history.notes_of(trial if place < 0 else firsts[place])
 
 
-def _noise(history: History, trial: int, column: int) -> float | None:
-    """Standard deviation of the noise of a trial's value: as told, or as the model had noted it."""
+def _noise(history: History, trial: int, metric: str, column: int) -> float | None:
+    """Standard deviation of the noise of a trial's value: as told, or as noted when the trial was suggested."""
     told = float(history.V_sd[trial, column])
     if not math.isnan(told):
         return told
-    notes = _notes_of_ask(history, trial)
-    if "noise" not in notes:
-        return None
-    return number(notes["noise"]) / math.sqrt(history.V_n[trial, column])
+    noted = _of_metric(history.notes_of(trial).get("noise_sd"), metric)
+    return None if noted is None else noted / math.sqrt(history.V_n[trial, column])

@@ -4,7 +4,7 @@ Jones, Schonlau & Welch, J. Global Optim. 13 (1998); constraints after Gardner e
 and batches by draws of what they may give, see `bbo.acquisition.fantasies`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -40,6 +40,8 @@ from bbo.trial import Suggestion
 # Fewer completed trials than this tell a surrogate nothing of the objective.
 _FEWEST = 2
 _N_ANCHORS = 4
+# Points predicted at once: fewer than make a matrix of that many numbers, 80 MB, with the observations of all outputs.
+_MOST_AT_ONCE, _FEWEST_AT_ONCE = 10_000_000, 256
 _LARGEST_SD = 1e150  # where its square leaves the range of numbers
 # Below the seed of an ask stands that of a second look; see also `bbo.strategies.batch`.
 _LOOK = 4
@@ -56,7 +58,7 @@ class ModelBased:
         surrogate: fitted to the completed trials at every ask, from the hyperparameters in the notes of the last.
         acquisition: a utility of mean, standard deviation and incumbent, as a logarithm (`log_ei`, `log_pi`), averaged
             over what rivals may give and weighted by the probability of feasibility; or `UCB()` or `Thompson()`.
-        first: proposes points until there is something to fit.
+        first: proposes points until there is something to fit; by default the middle of the space and `SobolSearch()`.
         n_first: how many trials the first design has, past data counted; by default twice the number of parameters,
             within 4 and 8.
         device: where tensors live.
@@ -115,14 +117,15 @@ class ModelBased:
             return [*design, *self._by_model(seen, n - n_design, seed)]
 
     def _design(self, history: History, n: int, seed: int) -> list[Suggestion]:
-        """The middle of the space, then what `first` proposes.
+        """What `first` proposes, by default after the middle of the space.
 
         An optimum is hardly ever where all parameters are at their ends, and in many dimensions every other point is
         far from the middle.
         """
         if n == 0:
             return []
-        if history.n_trials or history.space.dim == 1:  # on a line a sequence alone is spread better
+        is_own = self.first != SobolSearch()  # is taken as it is
+        if is_own or history.n_trials or history.space.dim == 1:  # on a line a sequence alone is spread better
             return self.first.suggest(history, n, seed=seed)
         middle = history.space.fresh(history.space.decode(np.full((1, history.space.dim), 0.5)), history)
         others = self.first.suggest(history.with_pending(middle), n - 1, seed=seed) if n > 1 else []
@@ -151,13 +154,14 @@ class ModelBased:
         X = self._positions(history.space.encode(points))
         with pinned_threads(history.n_trials), torch.no_grad():
             belief = self._belief(history)
-            means, sds = (v.cpu().numpy() for v in belief.mean_sd(X))
+            parts = torch.split(X, max(_FEWEST_AT_ONCE, _MOST_AT_ONCE // belief.means.numel()))
+            means, sds = _joined(belief.mean_sd, parts)
             mean, sd = objectives.metrics_of(means, sds)
             for metric in objectives.required:
                 if metric not in mean:
                     model = self._of_metric(history, metric)
-                    mean[metric], sd[metric] = (v[:, 0].cpu().numpy() for v in model.mean_sd(X))
-            feasibility = belief.log_feasibility(X).exp().cpu().numpy()
+                    mean[metric], sd[metric] = (v[:, 0] for v in _joined(model.mean_sd, parts))
+            feasibility = torch.cat([belief.log_feasibility(part) for part in parts]).exp().cpu().numpy()
         return Prediction(mean, sd, feasibility if belief.is_doubtful else None)
 
     def leave_one_out(self, history: History) -> Prediction:
@@ -264,11 +268,13 @@ class ModelBased:
             expecting = self._belief(history, is_trusting=True)
             beside = Search(look.domain, look.x[None], work)
             proposed = self._points(history, expecting, beside, 1, seeding.derive(seed, 0, _LOOK))
+        notes = [of_point(history, fitted, p, by=type(self).__name__) for p in proposed]
         if n > len(proposed):
             seen = history.with_pending([p.params for p in proposed]) if proposed else history
-            search = Search(self._near(history, fitted, everywhere), anchors, work)
-            proposed += self._points(seen, fitted, search, n - len(proposed), seed)
-        notes = [of_point(history, fitted, p, by=type(self).__name__) for p in proposed]
+            search, of_region = self._near(history, fitted, Search(everywhere, anchors, work))
+            found = self._points(seen, fitted, search, n - len(proposed), seed)
+            notes += [of_point(history, fitted, p, by=type(self).__name__) | of_region for p in found]
+            proposed += found
         if notes:
             first = history.space.encode([proposed[0].params])
             under_way = self._positions(np.vstack([first, history.X[history.is_pending]]))
@@ -293,18 +299,26 @@ class ModelBased:
             judge = Fantasies.of(self.acquisition, belief, pending, part, n_more=n - 1, n_draws=n_draws, seed=drawn)
         return batch(history, judge, search, n, seed=seed)
 
-    def _near(self, history: History, fitted: Belief, domain: Domain) -> Domain:
-        """Where to seek: everywhere, or where parameters or trials are many in a trust region."""
-        d = history.space.dim
-        if not is_wanted(d, n_told(history)):
-            return domain
+    def _near(self, history: History, fitted: Belief, search: Search) -> tuple[Search, dict[str, Any]]:
+        """The same search, or where parameters or trials are many one in a trust region; and what to note of it."""
+        if not is_wanted(history.space.dim, n_told(history)):
+            return search, {}
         values = believed(history, fitted)
-        region = TrustRegion.of(history, int(best_trials(history, 1, values)[0]), self._n_design(d), values)
+        region = TrustRegion.of(history, int(best_trials(history, 1, values)[0]), values)
         if region is None:
-            return domain
+            return search, {"region": None}
         scales = getattr(fitted.outputs, "length_scales", None)
         lower, upper = region.box(None if scales is None else scales[0].cpu().numpy())
-        return domain.within(self._tensor(lower), self._tensor(upper))
+        near = search.domain.within(self._tensor(lower), self._tensor(upper))
+        centre, others = near.snap(self._tensor(region.centre)[None]), near.inside(search.anchors)
+        anchors = torch.cat([centre, others[(others != centre).any(1)]])
+        return Search(near, anchors, search.work), {"region": region.length}
+
+
+def _joined(predict: Callable[[Tensor], tuple[Tensor, Tensor]], parts: Sequence[Tensor]) -> tuple[Array, Array]:
+    """Means and standard deviations of all parts."""
+    means, sds = zip(*(predict(part) for part in parts), strict=True)
+    return torch.cat(means).cpu().numpy(), torch.cat(sds).cpu().numpy()
 
 
 def _says_something(history: History) -> bool:

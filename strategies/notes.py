@@ -33,6 +33,7 @@ def of_point(history: History, belief: Belief, proposed: Proposed, by: str) -> d
     x = belief.means.new_tensor(history.space.encode([proposed.params]))
     with torch.no_grad():
         mean, sd = (float(v[0, 0]) for v in belief.mean_sd(x))
+        noise = belief.noise(belief.outputs.mean_sd(x)[0][0, 0])
         worth = float(proposed.judge(x))
         feasibility = float(belief.log_feasibility(x, is_measured=True).exp())
     aim = history.objectives.aims[0]
@@ -40,6 +41,7 @@ def of_point(history: History, belief: Belief, proposed: Proposed, by: str) -> d
     metric = aim.metric_of(mean)
     if metric is not None:
         notes |= {"mean": {aim.metric: _short(metric)}, "sd": {aim.metric: _short(sd)}}
+        notes |= {} if noise is None else {"noise_sd": {aim.metric: _short(noise)}}
     if belief.is_doubtful:
         notes["feasibility"] = _short(feasibility)
     if belief.rung != "map":
@@ -85,7 +87,7 @@ def of_gain(
     if np.ptp(Y) <= _SPREAD * np.abs(Y).max():
         return {}
     with torch.no_grad():
-        gains, noise = expecting.gain(X), expecting.noise()
+        gains, noise = expecting.gain(X), expecting.noise(expecting.best_f)
     if gains is None:
         return {}
     notes = {"gain": _short(float(gains.max()))}

@@ -1,5 +1,6 @@
 """What of a history a model is fitted to, and what it goes on from."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,10 +9,14 @@ from numpy.typing import NDArray
 
 from bbo.acquisition.belief import Belief
 from bbo.history import History
+from bbo.objective import worst_violations
 from bbo.surrogates.protocol import Fitted
 
-# With more completed trials than the first number, those nearest to the best are modelled, and some of the others.
-_MOST_MODELLED, _N_NEAR, _N_SPREAD = 3000, 1000, 1000
+# With more completed trials than the first number, those nearest to the best are modelled, and as many of the others,
+# each so large a share of it. It is less where the covariances of all outputs would have more entries than the second
+# number: a few times 240 MB.
+_MOST_MODELLED, _MOST_ENTRIES = 3000, 30_000_000
+_SHARE = 1 / 3
 # Of more failed trials than twice this, so many of those nearest to the best count and so many others; so of given-up.
 _N_WITHOUT = 500
 _GOLDEN = (5**0.5 - 1) / 2
@@ -23,9 +28,11 @@ _GROWTH = 1.2
 def modelled(history: History) -> NDArray[np.int64]:
     """Numbers of the completed trials that a surrogate is fitted to: all, or where these are many a local subset."""
     done = np.flatnonzero(history.is_completed)
-    if len(done) <= _MOST_MODELLED:
+    n_outputs = 1 + history.G.shape[1]
+    most = min(_MOST_MODELLED, math.isqrt(_MOST_ENTRIES // n_outputs))
+    if len(done) <= most:
         return done
-    return _thinned(history, done, _N_NEAR, _N_SPREAD)
+    return _thinned(history, done, round(_SHARE * most), round(_SHARE * most))
 
 
 def unfinished(history: History, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -100,12 +107,6 @@ def believed(history: History, belief: Belief) -> NDArray[np.float64]:
     smooth = np.full_like(values, np.nan)
     smooth[rows] = np.where(np.isinf(values[rows]), values[rows], means)
     return smooth
-
-
-def worst_violations(G: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of `n x c` violations the worst of each row, `n`, in units of the mean size of its kind; 0 where feasible."""
-    spread = np.maximum(np.abs(G).mean(axis=0), 1e-300) if len(G) else 1.0
-    return np.asarray(np.max(np.maximum(G, 0.0) / spread, axis=1, initial=0.0))
 
 
 def n_told(history: History) -> int:

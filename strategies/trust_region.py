@@ -5,9 +5,11 @@ Eriksson, Pearce, Gardner, Turner & Poloczek, "Scalable global optimization via 
 whose order of trials is taken: feasible ones by utility, before them the others by their worst violation.
 
 The region is a box around the best trial, wide where the objective changes slowly. Its length follows from the
-completed trials in the order in which they ended: twice as long after some in a row that were better than all before,
-half as long after some that were not. A region that has become too short has served: the next point is sought
-everywhere, and the length begins anew. Nothing is kept: the same history has the same region.
+trials that were sought in one, in the order in which they ended: twice as long after some in a row that were better
+than all before, half as long after some that were not. A region that has become too short has served: the next point is
+sought everywhere, and the length begins anew. What was not sought in a region, as past data, a first design or other
+strategies' trials, says where the best is and nothing of how far to look. Nothing is kept but the note `region` of such
+trials: the same history has the same region.
 """
 
 import math
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bbo.history import Array, History
-from bbo.strategies.observed import worst_violations
+from bbo.objective import worst_violations
 
 _MANY_COLUMNS = 20
 _MANY_TRIALS = 300
@@ -43,15 +45,14 @@ class TrustRegion:
     length: float
 
     @staticmethod
-    def of(history: History, best: int, n_first: int, values: Array | None = None) -> "TrustRegion | None":
+    def of(history: History, best: int, values: Array | None = None) -> "TrustRegion | None":
         """Around the best trial; None where the next point is to be sought everywhere.
 
         Args:
             best: number of the trial that is best by model or observation.
-            n_first: so many completed trials are the first design, in which nothing is learnt of the length.
             values: utility of each trial, as far as it is believed, NaN where it says nothing; as told when None.
         """
-        length = _length(improvements(history, values)[n_first:], failures(history.space.dim))
+        length = _length(improvements(history, values), failures(history.space.dim))
         return None if length is None else TrustRegion(np.clip(history.X[best], 0.0, 1.0), length)
 
     def box(self, length_scales: Array | None = None) -> tuple[Array, Array]:
@@ -78,7 +79,7 @@ def failures(d: int) -> int:
 
 
 def improvements(history: History, values: Array | None = None) -> list[bool]:
-    """Of each completed trial of which a value is known, in the order in which they ended, whether it was the best.
+    """Of each trial sought in a region whose value is known, in the order in which they ended, whether it was the best.
 
     Args:
         values: as of `TrustRegion.of`.
@@ -90,11 +91,13 @@ def improvements(history: History, values: Array | None = None) -> list[bool]:
     believed = Y[np.isfinite(Y)]
     low, high = np.quantile(believed, [0.25, 0.75]) if len(believed) else (0.0, 0.0)
     slight = _SLIGHT * float(high - low)
+    is_regional = np.isin(done, history.regional)
     found: list[bool] = []
     best_y, best_v = -math.inf, math.inf
-    for y, v in zip(Y.tolist(), violation.tolist(), strict=True):
+    for y, v, counts in zip(Y.tolist(), violation.tolist(), is_regional.tolist(), strict=True):
         is_better = (v < best_v - _SLIGHT) if best_v > 0 and v > 0 else (v == 0 and (best_v > 0 or y > best_y + slight))
-        found.append(is_better)
+        if counts:
+            found.append(is_better)
         if v < best_v or (v == 0 and y > best_y):
             best_y, best_v = (y if v == 0 else -math.inf), v
     return found

@@ -284,15 +284,15 @@ class Belief:
         gain = expected_gain(self.scales[0], mean[:, 0], sd[:, 0], self.best_f)
         return gain * log_probability_of_feasibility(mean[:, 1:], sd[:, 1:], bands=self.bands).exp()
 
-    def noise(self) -> float | None:
-        """Standard deviation of the noise of the utility, in its units, at the incumbent.
+    def noise(self, f: Tensor | None) -> float | None:
+        """Standard deviation of the noise of the utility, in its units, where its latent value is f.
 
-        None while there is no incumbent, or where the surrogate does not say.
+        None without f, as while there is no incumbent, or where the surrogate does not say.
         """
         variance = getattr(self.outputs, "noise_variance", None)
-        if self.best_f is None or variance is None:
+        if f is None or variance is None:
             return None
-        return float(mean_sd_of(self.scales[0], self.best_f, variance[0].sqrt())[1])
+        return float(mean_sd_of(self.scales[0], f, variance[0].sqrt())[1])
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ from bbo.space import Int, Parameter, Space
 
 _TABLED = 1000
 # Other levels of an unordered column that one move may reach; more are visited by the raw candidates alone.
-_MOST_MOVES = 64
+_MOST_MOVES, _FEWEST_MOVES, _MOST_IN_ALL = 64, 4, 512
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,10 @@ class Domain:
             )
         return replace(self, lower=low, upper=high)
 
+    def inside(self, X: Tensor) -> Tensor:
+        """Those of the points `n x d` that lie in the box."""
+        return X[((self.lower <= X) & (self.upper >= X)).all(1)]
+
     def has_beside(self, X: Tensor, distance: float) -> Tensor:
         """Whether `beside` has other points than these themselves, of each of `X`, `n x d`: `n`."""
         is_continuous = len(self.free) > len(self.fine)
@@ -197,7 +201,8 @@ class Domain:
         """How many points there are; None for a continuum or a fine grid."""
         if len(self.free):
             return None
-        return int(np.prod([float(n) for n in self.n_levels.tolist()]))
+        sizes: list[int] = self.n_levels.tolist()
+        return math.prod(sizes)
 
     @cached_property
     def _edges(self) -> Tensor:
@@ -237,12 +242,14 @@ class Domain:
     def _moves(self) -> tuple[Tensor, Tensor]:
         """Discrete column and change of level of each move, `M`."""
         moves: list[tuple[int, int]] = []
+        n_unordered = max(1, int((~self.is_ordered).sum()))
+        most = max(_FEWEST_MOVES, min(_MOST_MOVES, _MOST_IN_ALL // n_unordered))
         for i, (n, ordered) in enumerate(zip(self.n_levels.tolist(), self.is_ordered.tolist(), strict=True)):
             if ordered:
                 sizes = sorted({1, 2, n // 8, n // 3} & set(range(1, n)))
                 moves += [(i, sign * size) for size in sizes for sign in (-1, 1)]
             else:
-                moves += [(i, int(k)) for k in np.unique(np.linspace(1, n - 1, min(n - 1, _MOST_MOVES)).round())]
+                moves += [(i, int(k)) for k in np.unique(np.linspace(1, n - 1, min(n - 1, most)).round())]
         table = torch.tensor(moves, dtype=torch.long, device=self.centres.device).reshape(-1, 2)
         return table[:, 0], table[:, 1]
 
@@ -254,7 +261,7 @@ class Domain:
         """Points with one discrete column changed, `... x M x d`.
 
         An ordered column takes steps of a few sizes, which stop at the ends; an unordered one takes each other level,
-        or 64 of them.
+        or 64 of them, or of many such columns fewer, 512 in all as far as each has 4.
         """
         column, change = self._moves
         levels = self.levels(X)[..., None, :].expand(*X.shape[:-1], self.n_moves, -1)

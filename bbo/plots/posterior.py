@@ -1,6 +1,5 @@
 """What a strategy's model expects, asked for figures at as many points as they need."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,9 +12,6 @@ from bbo.plots.columns import Values
 from bbo.protocols import Prediction, Strategy
 from bbo.space import Params
 
-# Numbers in one matrix of observations by points by outputs, 80 MB; what is more is predicted in parts.
-_MOST_NUMBERS = 10_000_000
-_FEWEST_POINTS = 256
 # A curve has so many points; a parameter with fewer levels has one for each.
 _N_GRID = 61
 
@@ -27,17 +23,7 @@ def expected(history: History, strategy: Strategy, U: Values) -> Prediction:
         StrategyError: the strategy has no model, or too few trials are completed for it.
     """
     predict: Callable[[History, Sequence[Params]], Prediction] = _offered(strategy, "predict", "to draw")
-    n_outputs = 1 + history.G.shape[1]
-    size = max(_FEWEST_POINTS, _MOST_NUMBERS // max(1, int(history.is_completed.sum()) * n_outputs))
-    parts = [
-        predict(history, history.space.decode(part)) for part in np.array_split(U, max(1, math.ceil(len(U) / size)))
-    ]
-    feasibility = [part.feasibility for part in parts if part.feasibility is not None]
-    return Prediction(
-        {metric: np.concatenate([part.mean[metric] for part in parts]) for metric in parts[0].mean},
-        {metric: np.concatenate([part.sd[metric] for part in parts]) for metric in parts[0].sd},
-        np.concatenate(feasibility) if feasibility else None,
-    )
+    return predict(history, history.space.decode(U))
 
 
 def left_out(history: History, strategy: Strategy) -> Prediction:

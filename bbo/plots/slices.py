@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 
 from bbo.errors import StrategyError
 from bbo.history import History
+from bbo.objective import worst_violations
 from bbo.plots import look
 from bbo.plots.columns import Trials, Values, bounds_of, log_scale, metric_label, metric_values
 from bbo.plots.curves import HALF_WIDTH, Curve, curve_keys, draw_bounds, draw_curve, frame
@@ -91,10 +92,7 @@ def _centre(history: History) -> tuple[int, str]:
         number = int(best[0])
         what = "on the front" if len(aims) > 1 else "the best"
     else:
-        G = history.G[done]
-        # Violations have units of their own; each is compared with its usual size.
-        worst = (G / np.maximum(np.abs(G).mean(axis=0), 1e-300)).max(axis=1)
-        number, what = int(done[worst.argmin()]), "nearest to feasible"
+        number, what = int(done[worst_violations(history.G[done]).argmin()]), "nearest to feasible"
     value = metric_values(history, aims[0].metric)[number]
     return number, f"through trial {number}, {what}: {aims[0].metric} {value:.6g}; model of {len(done)} trials"
 

@@ -125,7 +125,7 @@ def test_moments_and_noise_are_those_of_draws_sent_through_the_inverse(seed):
     assert np.allclose(ours[1], values.std(0), rtol=0.1)
     noise = belief.outputs.noise_variance[0].sqrt().item()
     values = belief.scales[0](belief.best_f + noise * torch.tensor(draws[:, 0, 0]))
-    assert belief.noise() == pytest.approx(values.std().item(), rel=0.1)
+    assert belief.noise(belief.best_f) == pytest.approx(values.std().item(), rel=0.1)
 
 
 def test_where_the_inverse_has_a_pole_moments_stay_within_a_range_of_the_data():
@@ -143,7 +143,7 @@ def test_without_an_incumbent_there_is_neither_gain_nor_noise():
     X = uniform(25, 2)
     hopeless = believed(X, waves(X), 2 + flat(X))
     assert hopeless.gain(X) is None
-    assert hopeless.noise() is None
+    assert hopeless.noise(hopeless.best_f) is None
 
 
 def test_incumbent_is_the_highest_mean_among_feasible_points():

@@ -252,7 +252,7 @@ def foretold(values, loo_r2):
 
     class Foretelling(RandomSearch):
         def suggest(self, history, n, *, seed):
-            notes = {"mean": {"y": 0.0}, "sd": {"y": 1.0}, "noise": 0.0, "warm": {}, "loo_r2": loo_r2}
+            notes = {"mean": {"y": 0.0}, "sd": {"y": 1.0}, "noise_sd": {"y": 0.0}, "warm": {}, "loo_r2": loo_r2}
             return [Suggestion(s.params, notes=notes) for s in super().suggest(history, n, seed=seed)]
 
     with Study(SPACE, Minimize("y"), strategy=Foretelling(), seed=3, storage="bbo.db", name="said") as s:

@@ -17,16 +17,17 @@ REACH = 1.6448536 * 5.0
 
 
 class Foretelling:
-    """Says the same of every point; the first of an ask has the noise, as a model's has."""
+    """Says the same of every point; of their noise too, or of each point's in turn."""
 
     def __init__(self, mean=100.0, sd=SD, noise=NOISE):
         self.mean, self.sd, self.noise = mean, sd, noise
 
     def suggest(self, history, n, *, seed):
         points = history.space.sample(n, np.random.default_rng(seed))
-        notes = {"mean": {"y": self.mean}, "sd": {"y": self.sd}}
-        first = {"warm": {}} | ({} if self.noise is None else {"noise": self.noise})
-        return [Suggestion(p, notes=notes | (first if k == 0 else {})) for k, p in enumerate(points)]
+        notes = {"mean": {"y": self.mean}, "sd": {"y": self.sd}, "warm": {}}
+        noise = list(np.broadcast_to(self.noise, n)) if self.noise is not None else []
+        noted = [{"noise_sd": {"y": float(sd)}} for sd in noise] or [{}] * n
+        return [Suggestion(p, notes=notes | more) for p, more in zip(points, noted, strict=True)]
 
 
 def study(aim=Maximize, **said):
@@ -52,11 +53,21 @@ def test_without_trials_there_is_nothing_to_count():
     assert Coverage(0, 0).p_value == 1.0
 
 
-def test_the_noise_of_the_first_counts_for_all_trials_of_an_ask():
-    s = study()
+def test_each_result_is_judged_by_the_noise_at_its_own_point():
+    s = study(noise=[4.0, 40.0, 4.0, 40.0])
     for trial in s.ask(4):
-        s.tell(trial, 100.0 + 0.99 * REACH)
-    assert coverage(s.history) == Coverage(4, 4)
+        s.tell(trial, 100.0 + 1.01 * REACH)
+    assert coverage(s.history) == Coverage(2, 4)
+
+
+def test_noise_that_grows_with_the_value_is_noted_for_the_point_and_not_for_the_best():
+    rng = np.random.default_rng(0)
+    s = Study([Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)], Minimize("y"), strategy=GP(), seed=1)
+    X = rng.random((60, 2))
+    level = np.exp(4 * X.sum(1) - 4)
+    s.add(pd.DataFrame(X, columns=["x", "z"]).assign(y=level * np.exp(0.3 * rng.standard_normal(60))))
+    low, high = (s.ask(fixed=fixed).notes["noise_sd"]["y"] for fixed in ({"x": 0.1, "z": 0.2}, {"x": 0.9, "z": 0.8}))
+    assert low < high / 10  # it is a fifteenth
 
 
 def test_noise_that_is_told_counts_in_place_of_the_models():

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bbo.objective import Minimize, OutcomeConstraint
+from bbo.objective import Minimize, OutcomeConstraint, worst_violations
 from bbo.space import Float
 from bbo.strategies import GP, RandomSearch
-from bbo.strategies.observed import best_trials, earlier, modelled, unfinished, worst_violations
+from bbo.strategies.observed import best_trials, earlier, modelled, unfinished
 from bbo.studies.study import Study
 
 SQUARE = [Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)]
@@ -73,6 +73,10 @@ def test_the_best_are_feasible_ones_by_value_then_the_least_infeasible():
     s.add(pd.DataFrame([{"x": 0.1 * k, "z": 0.5, "y": y, "g": g} for k, (y, g) in enumerate(rows)]))
     assert best_trials(s.history, 4).tolist() == [2, 1, 3, 0]
     assert worst_violations(np.array([[2.0, -1.0], [-2.0, -1.0], [1.0, 4.0]])) == pytest.approx([1.2, 0.0, 2.0])
+    huge = np.full((30, 1), 1e307)
+    huge[:2] = -1.0
+    assert (worst_violations(huge) > 0).tolist() == [False] * 2 + [True] * 28
+    assert worst_violations(np.empty((0, 2))).shape == (0,)
 
 
 def test_a_fit_goes_on_from_the_last_until_a_fifth_more_was_told():
@@ -98,7 +102,6 @@ def test_under_noise_many_trials_are_modelled_around_the_best_mean_and_not_the_l
     for trial in trials:
         incumbent = trial.notes["incumbent"]
         assert bowl(X[[incumbent]])[0] < np.quantile(bowl(X), 0.05)
-        assert bowl(np.array([list(trial.params.values())]))[0] < np.quantile(bowl(X), 0.2)
     order = np.argsort(np.square(X - X[trials[-1].notes["incumbent"]]).sum(axis=1))
     assert set(order[:500]) <= set(modelled(s.history))
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -6,25 +7,42 @@ import pytest
 
 from bbo.objective import Minimize, OutcomeConstraint
 from bbo.space import Categorical, Float
-from bbo.strategies import GP, RandomSearch, model_based
+from bbo.strategies import GP, model_based
 from bbo.strategies.trust_region import TrustRegion, failures, improvements
 from bbo.studies.study import Study
+from bbo.trial import Suggestion
 
 D = 20
 CUBE = [Float(f"x{k}", 0.0, 1.0) for k in range(D)]
 
 
-def history(values, X=None, G=None):
+@dataclass(frozen=True)
+class Regional:
+    """The rows of X in turn, but for the first ones as if sought in a region."""
+
+    X: np.ndarray
+    n_design: int = 0
+
+    def suggest(self, history, n, *, seed):
+        k = history.n_suggested
+        notes = {} if k < self.n_design else {"region": 0.8}
+        return [Suggestion(history.space.decode(self.X[[k]])[0], notes=notes)]
+
+
+def asked(X, values, G=None, n_design=0):
     wanted = [Minimize("y")] if G is None else [Minimize("y"), OutcomeConstraint("g", upper=0.0)]
-    s = Study(CUBE, wanted, strategy=RandomSearch(), seed=1)
-    X = np.random.default_rng(0).random((len(values), D)) if X is None else X
-    table = pd.DataFrame(X, columns=[p.name for p in CUBE]).assign(y=values)
-    s.add(table if G is None else table.assign(g=G))
-    return s.history
+    s = Study(CUBE, wanted, strategy=Regional(X, n_design), seed=1)
+    for k, y in enumerate(values):
+        s.tell(s.ask(), {"y": y} if G is None else {"y": y, "g": G[k]})
+    return s
 
 
-def length(values, n_first=1):
-    region = TrustRegion.of(history(values), 0, n_first)
+def history(values, G=None):
+    return asked(np.random.default_rng(0).random((len(values), D)), values, G).history
+
+
+def length(values):
+    region = TrustRegion.of(history(values), 0)
     return None if region is None else region.length
 
 
@@ -35,9 +53,9 @@ IN_VAIN = failures(D)
     ("values", "expected"),
     [
         ([5.0], 0.8),
-        ([5.0, 4.0, 3.0], 0.8),
-        ([5.0, 4.0, 3.0, 2.0], 1.6),
-        ([5.0, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0], 1.6),
+        ([5.0, 4.0], 0.8),
+        ([5.0, 4.0, 3.0], 1.6),
+        ([5.0, 4.0, 3.0, 2.0, 1.0, 0.0], 1.6),
         ([5.0] + [6.0] * (IN_VAIN - 1), 0.8),
         ([5.0] + [6.0] * IN_VAIN, 0.4),
         ([5.0] + [6.0] * (IN_VAIN - 1) + [4.0] + [6.0] * (IN_VAIN - 1), 0.8),
@@ -56,8 +74,45 @@ def test_a_region_that_has_become_too_short_gives_way_to_one_search_everywhere_a
     assert length([*in_vain, 6.0]) == 0.8
 
 
-def test_the_first_design_teaches_nothing_of_the_length():
-    assert length([5.0] + [6.0] * IN_VAIN, n_first=2) == 0.8
+def table(X, values):
+    return pd.DataFrame(X, columns=[p.name for p in CUBE]).assign(y=values)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_past_data_say_where_the_best_is_in_whatever_order_and_nothing_of_the_length(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.random((60, D))
+    values = np.square(X - 0.3).sum(1)
+    found = []
+    for rows in (np.arange(60), rng.permutation(60), np.argsort(values), np.argsort(-values)):
+        s = Study(CUBE, Minimize("y"), strategy=GP(), seed=1)
+        s.add(table(X[rows], values[rows]))
+        trial = s.ask()
+        assert trial.notes["region"] == 0.8
+        found.append(np.array(list(trial.params.values())))
+    assert np.abs(np.array(found) - found[0]).max() < 1e-6
+
+
+def test_trials_of_a_first_design_and_of_others_say_nothing_of_the_length_but_what_is_better_than_they_does():
+    X = np.random.default_rng(0).random((40, D))
+    s = asked(X, [9.0, 8.0, 7.0, -5.0], n_design=4)
+    assert improvements(s.history) == []
+    s.add(table(X[20:], np.arange(20.0)))
+    for _ in range(IN_VAIN - 1):
+        s.tell(s.ask(), -4.0)
+    assert TrustRegion.of(s.history, 0).length == 0.8
+    s.tell(s.ask(), -4.0)
+    assert TrustRegion.of(s.history, 0).length == 0.4
+
+
+def test_with_few_parameters_a_region_begins_anew_once_trials_are_many():
+    X = np.random.default_rng(0).random((300, 2))
+    s = Study(CUBE[:2], Minimize("y"), strategy=GP(), seed=1)
+    s.add(pd.DataFrame(X[:299], columns=["x0", "x1"]).assign(y=np.sin(9 * X[:299]).sum(1)))
+    trial = s.ask()
+    assert "region" not in trial.notes
+    s.tell(trial, 3.0)
+    assert s.ask().notes["region"] == 0.8
 
 
 def test_an_improvement_of_next_to_nothing_is_none():
@@ -74,7 +129,7 @@ def test_with_constraints_a_lesser_violation_is_an_improvement_and_feasible_beat
 def test_a_box_lies_around_the_centre_and_in_the_cube_and_is_long_where_the_objective_changes_slowly():
     X = np.full((1, D), 0.5)
     X[0, 0] = 0.95
-    lower, upper = TrustRegion.of(history([1.0], X), 0, 1).box()
+    lower, upper = TrustRegion.of(asked(X, [1.0]).history, 0).box()
     assert lower == pytest.approx([0.55] + [0.1] * (D - 1))
     assert upper == pytest.approx([1.0] + [0.9] * (D - 1))
     scales = np.ones(D)
@@ -107,16 +162,16 @@ def test_where_noise_matters_the_region_lies_around_the_best_mean_and_grows_with
     X = rng.random((120, D))
     s = Study(CUBE, Minimize("y"), strategy=GP(), seed=seed)
     s.add(pd.DataFrame(X, columns=[p.name for p in CUBE]).assign(y=3 * X[:, 0] + rng.standard_normal(120)))
-    asked = []
+    sought = []
 
-    def of(history, best, n_first, values=None):
-        asked.append((best, values))
+    def of(history, best, values=None):
+        sought.append((best, values))
         return TrustRegion(history.X[best], 0.8)
 
     monkeypatch.setattr(model_based.TrustRegion, "of", staticmethod(of))
     means = GP().predict(s.history, [t.params for t in s.trials]).mean["y"]
     s.ask()
-    [(best, values)] = asked
+    [(best, values)] = sought
     assert best == s.recommend().number
     assert values[:120] == pytest.approx(-means, abs=0.1)  # but for what a transform of values makes of a mean
 

@@ -24,7 +24,7 @@ class Foretelling(RandomSearch):
         self.loo_r2 = loo_r2
 
     def suggest(self, history, n, *, seed):
-        notes = {"mean": {"y": 0.0}, "sd": {"y": 1.0}, "noise": 0.0, "warm": {}, "loo_r2": self.loo_r2}
+        notes = {"mean": {"y": 0.0}, "sd": {"y": 1.0}, "noise_sd": {"y": 0.0}, "warm": {}, "loo_r2": self.loo_r2}
         return [Suggestion(s.params, notes=notes) for s in super().suggest(history, n, seed=seed)]
 
 
