@@ -11,6 +11,9 @@ from torch import Tensor
 class Fitted(Protocol):
     """A surrogate that has seen data. It never changes; a BoTorch `Model` also, so BoTorch's acquisitions take it.
 
+    Those which condition a model on fantasies (`qKnowledgeGradient`) or read its training data (entropy search) ask for
+    more than this.
+
     What some models know besides is used where they have it, under these names: `outliers`, values hardly believed,
     `n x m`; `noise_variance`, of a further measurement, `m`; `length_scales`, `m x d`; `leave_one_out()`, mean and
     standard deviation of each value given the others, both `n x m`.

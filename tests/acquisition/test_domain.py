@@ -88,6 +88,23 @@ def test_neighbours_differ_in_one_discrete_column_and_reach_all_other_choices():
         assert round(x[column].item(), 6) in reached
 
 
+@pytest.mark.parametrize(("n_columns", "n_each"), [(5, 39), (20, 25), (400, 4)])
+def test_of_many_categories_each_has_fewer_moves(n_columns, n_each):
+    levels = tuple(f"l{k}" for k in range(40))
+    domain = Domain.compile(Space(tuple(Categorical(f"c{k}", levels) for k in range(n_columns))))
+    assert domain.n_moves == n_columns * n_each
+
+
+def test_a_grid_of_more_points_than_a_float_can_count_is_one():
+    assert Domain.compile(Space(tuple(Int(f"i{k}", 0, 99) for k in range(160)))).n_points == 100**160
+
+
+def test_inside_are_the_points_that_lie_in_the_box():
+    domain = Domain.compile(SPACES[2]).within(torch.tensor([0.2, 0.0], dtype=D), torch.tensor([0.6, 1.0], dtype=D))
+    X = torch.tensor([[0.2, 0.0], [0.6, 1.0], [0.19, 0.5], [0.61, 0.5]], dtype=D)
+    assert torch.equal(domain.inside(X), X[:2])
+
+
 def test_neighbours_of_an_ordered_column_include_both_adjacent_levels():
     domain = Domain.compile(Space((Int("a", 0, 9),)))
     levels = domain.levels(domain.neighbours(torch.tensor([[0.55]], dtype=D)))

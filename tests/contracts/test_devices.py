@@ -15,15 +15,33 @@ from bbo.objective import Minimize, OutcomeConstraint
 from bbo.space import Categorical, Float, Int
 from bbo.strategies import GP
 from bbo.studies.study import Study
+from bbo.surrogates import mode
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.priors import SAAS
 
 FACTORIES = _device_constructors() - {torch.as_tensor}
-READ_BACK = {
-    getattr(torch.Tensor, name)
-    for name in ("item", "cpu", "numpy", "tolist", "__bool__", "__float__", "__int__", "__index__")
-}
+_READ = (
+    "item",
+    "cpu",
+    "numpy",
+    "tolist",
+    "__bool__",
+    "__float__",
+    "__int__",
+    "__index__",
+    "__array__",
+    "masked_select",
+)
+READ_BACK = {getattr(torch.Tensor, name) for name in _READ} | {torch.equal, torch.masked_select}
 SPACE = [Float("x", 0.0, 1.0), Float("z", 1e-3, 1.0, log=True), Int("k", 1, 5000), Categorical("c", ["a", "b", "d"])]
+
+
+def is_sized_by_values(func, args):
+    """Whether a tensor is indexed by a mask, so that its size has to be read back."""
+    if func is not torch.Tensor.__getitem__:
+        return False
+    index = args[1] if isinstance(args[1], tuple) else (args[1],)
+    return any(isinstance(i, torch.Tensor) and i.dtype == torch.bool for i in index)
 
 
 class Strict(TorchFunctionMode):
@@ -40,24 +58,26 @@ class Strict(TorchFunctionMode):
             self.n_made += 1
             missing = [name for name in ("device", "dtype") if kwargs.get(name) is None]
             assert not missing, f"{func.__name__}{args} without {missing}"
-        if self.is_loop and func in READ_BACK:
+        if self.is_loop and (func in READ_BACK or is_sized_by_values(func, args)):
             raise AssertionError(f"{func.__name__} in the restart loop")
         return func(*args, **kwargs)
 
 
 @pytest.fixture
 def strict(monkeypatch):
-    mode, maximize = Strict(), optimize.maximize
+    """Watches both loops over restarts: of points, and of hyperparameters."""
+    watch, maximize = Strict(), optimize.maximize
 
     def watched(*args, **options):
-        mode.is_loop, mode.n_loops = True, mode.n_loops + 1
+        watch.is_loop, watch.n_loops = True, watch.n_loops + 1
         try:
             return maximize(*args, **options)
         finally:
-            mode.is_loop = False
+            watch.is_loop = False
 
-    monkeypatch.setattr(optimize, "maximize", watched)
-    return mode
+    for module in (optimize, mode):
+        monkeypatch.setattr(module, "maximize", watched)
+    return watch
 
 
 @pytest.mark.parametrize("acquisition", [None, log_pi, UCB(), Thompson()], ids=["log_ei", "log_pi", "ucb", "thompson"])
@@ -126,6 +146,10 @@ def test_the_watch_sees_what_it_is_for(strict):
         with pytest.raises(AssertionError, match=r"without \['device'\]"):
             torch.arange(3, dtype=torch.long)
         strict.is_loop = True
-        for read in (torch.Tensor.item, torch.Tensor.cpu, torch.Tensor.tolist, bool, float):
+        one = torch.ones((), dtype=torch.float64, device="cpu")
+        for read in (torch.Tensor.item, torch.Tensor.cpu, torch.Tensor.tolist, bool, float, np.asarray):
             with pytest.raises(AssertionError, match="in the restart loop"):
-                read(torch.ones((), dtype=torch.float64, device="cpu"))
+                read(one)
+        for read in (lambda: one[one > 0], lambda: torch.equal(one, one), lambda: one.masked_select(one > 0)):
+            with pytest.raises(AssertionError, match="in the restart loop"):
+                read()

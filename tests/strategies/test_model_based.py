@@ -1,5 +1,6 @@
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,11 @@ from bbo.objective import Maximize, Minimize, OutcomeConstraint, Target
 from bbo.seeding import generator
 from bbo.space import Categorical, Float, Int
 from bbo.storage import MemoryStorage
-from bbo.strategies import GP, RandomSearch, SobolSearch
+from bbo.strategies import GP, LatinHypercube, RandomSearch, SobolSearch, model_based
 from bbo.strategies.model_based import ModelBased
 from bbo.studies.study import Study
-from bbo.surrogates.exact_gp import ExactGP
+from bbo.surrogates import exact_gp
+from bbo.surrogates.exact_gp import LADDER, ExactGP
 from bbo.trial import FailureReason
 
 LINE = [Float("x", 0.0, 1.0)]
@@ -320,6 +322,36 @@ def test_notes_say_what_was_predicted_whatever_is_pending():
     said = s.at(7).predict(s.frame())
     assert mean == pytest.approx(said["y mean"][7], rel=1e-5)
     assert sd == pytest.approx(said["y sd"][7], rel=1e-5)
+
+
+@pytest.mark.parametrize("k", range(3))
+def test_notes_name_the_rung_that_the_fit_came_from_where_it_is_not_the_first(k, monkeypatch):
+    s = told(Minimize("y"), wave, n=6)
+    unfit = tuple(replace(rung, least_noise=math.nan) for rung in LADDER[:k])
+    monkeypatch.setattr(exact_gp, "LADDER", (*unfit, *LADDER[k:]))
+    assert s.ask().notes.get("rung") == (None if k == 0 else LADDER[k].name)
+
+
+def test_many_points_are_predicted_in_parts_as_at_once(monkeypatch):
+    s = told([Minimize("y"), OutcomeConstraint("g", upper=0.0)], lambda t: {"y": wave(t), "g": t["x"] - 0.5}, n=8)
+    points = s.space.sample(700, np.random.default_rng(0))
+    whole = GP().predict(s.history, points)
+    monkeypatch.setattr(model_based, "_MOST_AT_ONCE", 1)
+    parts = GP().predict(s.history, points)
+    assert np.allclose(parts.feasibility, whole.feasibility, rtol=1e-10)
+    for metric in ("y", "g"):
+        assert np.allclose(parts.mean[metric], whole.mean[metric], rtol=1e-10)
+        assert np.allclose(parts.sd[metric], whole.sd[metric], rtol=1e-6, atol=1e-10)
+
+
+def test_a_first_design_that_is_given_is_taken_as_it_is():
+    space = [Float(f"x{k}", 0.0, 1.0) for k in range(3)]
+    s = Study(space, Minimize("y"), strategy=GP(n_first=10, first=LatinHypercube(size=10)), seed=1)
+    X = np.array([list(trial.params.values()) for trial in s.ask(10)])
+    for column in X.T:
+        assert sorted((10 * column).astype(int)) == list(range(10))
+    s = Study(space, Minimize("y"), strategy=GP(), seed=1)
+    assert s.ask().params == {f"x{k}": 0.5 for k in range(3)}
 
 
 def test_values_that_the_model_takes_for_outliers_are_named_in_the_notes():

@@ -37,6 +37,16 @@ def test_of_many_trials_those_near_the_best_are_modelled_and_others_from_everywh
     assert np.abs(others.mean(axis=0) - X[order[1000:]].mean(axis=0)).max() < 0.03
 
 
+def test_of_many_outputs_fewer_trials_are_modelled():
+    X = np.random.default_rng(0).random((1500, 2))
+    bounds = [OutcomeConstraint(f"g{k}", upper=0.0) for k in range(24)]
+    s = Study(SQUARE, [Minimize("y"), *bounds], strategy=RandomSearch(), seed=1)
+    s.add(pd.DataFrame(X, columns=["x", "z"]).assign(y=bowl(X), **{f"g{k}": -1.0 for k in range(24)}))
+    n = len(modelled(s.history))
+    assert 700 < n < 1000
+    assert n**2 * 25 <= 30_000_000
+
+
 def test_a_subset_hardly_changes_with_a_further_trial():
     X = np.random.default_rng(0).random((3501, 2))
     before, after = (set(modelled(study(X[:n], bowl(X[:n])).history)) for n in (3500, 3501))

@@ -89,6 +89,26 @@ def test_rows_do_not_wait_for_each_other():
     assert torch.allclose(X, torch.cat(alone), atol=1e-5)
 
 
+def test_looking_less_often_at_which_rows_are_done_changes_nothing_but_how_many_are_evaluated():
+    X0 = torch.rand(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    box = tensor([-2.0] * 4), tensor([2.0] * 4)
+
+    def found(check_every):
+        n_rows = []
+
+        def counted(X):
+            n_rows.append(len(X))
+            return on_rows(rosen, rosen_der)(X)
+
+        X, value = maximize(counted, X0, *box, max_evaluations=200, among=lambda rows: counted, check_every=check_every)
+        return X, value, sum(n_rows)
+
+    often, seldom = found(1), found(4)
+    assert torch.equal(often[0], seldom[0])
+    assert torch.equal(often[1], seldom[1])
+    assert often[2] < seldom[2] < 6 * 200
+
+
 def test_values_that_are_not_finite_are_stepped_back_from():
     def value_and_grad(X):
         x = X[:, 0]
