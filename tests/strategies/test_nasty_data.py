@@ -69,10 +69,11 @@ def positions(n, d, rng):
     return kinds[rng.integers(len(kinds))]()
 
 
-def nasty(seed):
-    """A study that has been told something awkward, and how many trials completed."""
+def nasty(seed, n=None):
+    """A study that has been told something awkward, `n` trials of it at once."""
     rng = np.random.default_rng([7, seed])
-    d, n = int(rng.choice([1, 2, 3, 6, 15, 60])), int(rng.choice([1, 2, 3, 5, 12, 30, 80]))
+    d, drawn = int(rng.choice([1, 2, 3, 6, 15, 60])), int(rng.choice([1, 2, 3, 5, 12, 30, 80]))
+    n = drawn if n is None else n
     aim = [Minimize("y"), Maximize("y"), Target("y", 0.5)][rng.integers(3)]
     wanted = [aim]
     if rng.random() < 0.4:
@@ -95,13 +96,27 @@ def nasty(seed):
         trial = s.ask()
         sd = {"y": float(rng.choice([0.0, 1e-6, 10.0]))} if rng.random() < 0.5 else None
         s.tell(trial, {o.metric: float(rng.choice([0.0, 1.0, -1e6])) for o in wanted}, sd=sd)
+    if rng.random() < 0.3:
+        s.tell(s.ask(), {o.metric: rng.choice([0.0, 1.0, -1e6, 1e300], 3).tolist() for o in wanted})
+    if rng.random() < 0.3 and len(wanted) > 1:
+        s.tell(s.ask(), {wanted[-1].metric: float(rng.choice([0.0, 1.0, 1e300]))}, partial=True)
     return s
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("seed", range(N))
 def test_whatever_was_told_a_point_comes_and_the_notes_say_from_where(seed):
-    s = nasty(seed)
+    asked_of(nasty(seed), seed)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n", [140, 330, 450, 3100])
+@pytest.mark.parametrize("seed", range(max(1, N // 60)))
+def test_so_it_is_where_trials_are_many(seed, n):
+    asked_of(nasty(2001 + 10 * n + seed, n), seed)
+
+
+def asked_of(s, seed):
     n_before, n_failed = int(s.history.is_completed.sum()), int(s.history.is_failed.sum())
     trials = s.ask(2 if seed % 3 == 0 else 1)
     for trial in trials if isinstance(trials, list) else [trials]:
