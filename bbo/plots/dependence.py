@@ -33,6 +33,8 @@ _BUDGET = 2**14
 _FEWEST, _MOST = 16, 256
 _MIDDLE = (0.1, 0.9)
 _MAP_IN = 3.4
+# What is drawn over what, above the map and its bounds.
+_ORDER = {"infeasible": 3.0, "failed": 3.2, "feasible": 3.5, "best": 4.0}
 
 
 def dependence_figure(history: History, strategy: Strategy, *, name: str = "", seed: int = 0) -> Figure:
@@ -197,47 +199,15 @@ def _draw_trials(axes: Axes, history: History, i: int, j: int) -> None:
         for p in (history.space.parameters[i], history.space.parameters[j])
     )
     size = 0.7 * look.mark_size(len(trials.completed))
-    axes.scatter(
-        x[trials.failed],
-        y[trials.failed],
-        s=size,
-        marker="X",
-        facecolors="white",
-        edgecolors=look.INK,
-        linewidths=0.7,
-        zorder=3.2,
-        gid="failed",
-    )
-    axes.scatter(
-        x[trials.infeasible],
-        y[trials.infeasible],
-        s=size,
-        facecolors="none",
-        edgecolors="white",
-        linewidths=0.9,
-        zorder=3.0,
-        gid="infeasible",
-    )
-    axes.scatter(
-        x[trials.feasible],
-        y[trials.feasible],
-        s=size,
-        facecolors="white",
-        edgecolors=look.INK,
-        linewidths=0.7,
-        zorder=3.5,
-        gid="feasible",
-    )
-    axes.scatter(
-        x[trials.best],
-        y[trials.best],
-        s=2.0 * size + 12,
-        facecolors=look.BEST,
-        edgecolors="white",
-        linewidths=0.9,
-        zorder=4.0,
-        gid="best",
-    )
+    drawn: dict[str, tuple[Any, float, dict[str, Any]]] = {
+        "failed": (trials.failed, size, {"marker": "X", "facecolors": "white", "edgecolors": look.INK}),
+        "infeasible": (trials.infeasible, size, {"facecolors": "none", "edgecolors": "white"}),
+        "feasible": (trials.feasible, size, {"facecolors": "white", "edgecolors": look.INK}),
+        "best": (trials.best, 2.0 * size + 12, {"facecolors": look.BEST, "edgecolors": "white"}),
+    }
+    for gid, (rows, s, colours) in drawn.items():
+        width = 0.7 if colours["edgecolors"] == look.INK else 0.9
+        axes.scatter(x[rows], y[rows], s=s, linewidths=width, zorder=_ORDER[gid], gid=gid, **colours)
 
 
 def _keys(history: History) -> list[Artist]:
