@@ -24,7 +24,8 @@ _SUFFICIENT = 1e-4  # Armijo's constant, Nocedal & Wright Eq. 3.4
 _CURVATURE = 1e-10  # pairs with s.z below this share of |s||z| say nothing of the Hessian
 _FIRST_STEP = 0.1  # of the box's width, in the coordinate that moves most
 _SMALLEST_STEP = 1e-10
-_CHECK_EVERY = 4
+# Evaluations between two looks at which rows are done, by the kind of device: a look halts a GPU's queue.
+_CHECK_EVERY, _CHECK_ELSEWHERE_EVERY = {"cpu": 1}, 4
 _DROPPED = 0.25  # rows that are done are dropped when they are this share, so that copies cost less than they save
 
 
@@ -38,7 +39,6 @@ def maximize(
     progress: float = 1e-10,
     slope: float = 1e-8,
     among: Callable[[Tensor], ValueAndGrad] | None = None,
-    check_every: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Local maxima in the box, one from each row of `X0`.
 
@@ -52,8 +52,6 @@ def maximize(
         slope: a row is done when no coordinate can move and gain by more than this per unit.
         among: `value_and_grad` of some of the rows only, given their indices; with it, rows that are done are evaluated
             no more.
-        check_every: evaluations between two looks at which rows are done; when None 1 on a CPU, and 4 elsewhere, as a
-            look halts a GPU's queue.
     Returns:
         the best points, `b x p`, and their values, `b`; minus infinity for a row whose start has none.
     """
@@ -69,8 +67,7 @@ def maximize(
     D = _direction(X, G, H, lower, upper, widest)
     rows = torch.arange(len(X), dtype=torch.long, device=X.device)
     X_all, F_all = X.clone(), F.clone()
-    if check_every is None:
-        check_every = 1 if X.device.type == "cpu" else _CHECK_EVERY
+    check_every = _CHECK_EVERY.get(X.device.type, _CHECK_ELSEWHERE_EVERY)
     for call in range(1, max_evaluations):
         if call % check_every == 0:
             going = (~done).nonzero()[:, 0]

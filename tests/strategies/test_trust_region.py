@@ -4,6 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from bbo.objective import Minimize, OutcomeConstraint
 from bbo.space import Categorical, Float
@@ -103,6 +104,26 @@ def test_trials_of_a_first_design_and_of_others_say_nothing_of_the_length_but_wh
     assert TrustRegion.of(s.history, 0).length == 0.8
     s.tell(s.ask(), -4.0)
     assert TrustRegion.of(s.history, 0).length == 0.4
+
+
+def test_in_a_region_points_are_sought_around_its_centre_and_what_lies_inside_alone(monkeypatch):
+    X = np.random.default_rng(0).random((60, D))
+    s = Study(CUBE, Minimize("y"), strategy=GP(), seed=1)
+    s.add(table(X, np.square(X - 0.3).sum(1)))
+    searches = []
+
+    def watched(history, judge, search, n, *, seed, of=model_based.batch):
+        searches.append(search)
+        return of(history, judge, search, n, seed=seed)
+
+    monkeypatch.setattr(model_based, "batch", watched)
+    s.ask()
+    [search] = searches
+    assert (search.domain.upper - search.domain.lower).max() < 1.0
+    best = X[np.square(X - 0.3).sum(1).argmin()]
+    assert np.allclose(search.anchors[0].numpy(), best)
+    assert torch.equal(search.domain.inside(search.anchors), search.anchors)
+    assert len(torch.unique(search.anchors, dim=0)) == len(search.anchors)
 
 
 def test_with_few_parameters_a_region_begins_anew_once_trials_are_many():

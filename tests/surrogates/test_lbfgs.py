@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy.optimize import minimize, rosen, rosen_der
 
+from bbo.surrogates import lbfgs
 from bbo.surrogates.lbfgs import maximize
 
 
@@ -89,21 +90,22 @@ def test_rows_do_not_wait_for_each_other():
     assert torch.allclose(X, torch.cat(alone), atol=1e-5)
 
 
-def test_looking_less_often_at_which_rows_are_done_changes_nothing_but_how_many_are_evaluated():
+def test_looking_less_often_at_which_rows_are_done_changes_nothing_but_how_many_are_evaluated(monkeypatch):
     X0 = torch.rand(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 2 - 1
     box = tensor([-2.0] * 4), tensor([2.0] * 4)
 
     def found(check_every):
+        monkeypatch.setitem(lbfgs._CHECK_EVERY, "cpu", check_every)
         n_rows = []
 
         def counted(X):
             n_rows.append(len(X))
             return on_rows(rosen, rosen_der)(X)
 
-        X, value = maximize(counted, X0, *box, max_evaluations=200, among=lambda rows: counted, check_every=check_every)
+        X, value = maximize(counted, X0, *box, max_evaluations=200, among=lambda rows: counted)
         return X, value, sum(n_rows)
 
-    often, seldom = found(1), found(4)
+    often, seldom = found(1), found(lbfgs._CHECK_ELSEWHERE_EVERY)
     assert torch.equal(often[0], seldom[0])
     assert torch.equal(often[1], seldom[1])
     assert often[2] < seldom[2] < 6 * 200
