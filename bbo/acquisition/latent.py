@@ -34,9 +34,9 @@ _JOINT_NUGGET = 1e-8
 
 
 class _Moments(torch.autograd.Function):
-    """Mean and variance, `m x b`, and B, at `X`, `b x d`, with the gradient in X in closed form.
+    """Mean and standard deviation, `m x b`, and B, at `X`, `b x d`, with the gradient in X in closed form.
 
-    With g the gradients that arrive, dL/dk = a g_mean + R'(g_B - 2 B g_variance), W = dL/dk dk/dr2,
+    With g the gradients that arrive and sd^2 = s - |B|^2, dL/dk = a g_mean + R'(g_B - B g_sd / sd), W = dL/dk dk/dr2,
     dL/dF_b = 2 (F_b sum_a W_ab - sum_a W_ab F_a), and dL/dX by the slopes of the features: one product with R' more
     than the values cost.
     """
@@ -48,20 +48,22 @@ class _Moments(torch.autograd.Function):
         k, slope = matern52_and_slope_(c.squared_distances(F))
         k.mul_(s[:, None, None])
         B = _lower_times(c.R, k)
-        ctx.save_for_backward(F, slope_x, slope, B)
+        variance = s[:, None] - (B * B).sum(1)
+        sd = (variance.clamp_min(0.0) + NUGGET * s[:, None]).sqrt()
+        ctx.save_for_backward(F, slope_x, slope, B, variance, sd)
         ctx.model, ctx.conditioned = model, c
         ctx.set_materialize_grads(False)
-        return c.constant[:, None] + (c.a[:, None] @ k)[:, 0], s[:, None] - (B * B).sum(1), B
+        return c.constant[:, None] + (c.a[:, None] @ k)[:, 0], sd, B
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_mean: Tensor | None, by_variance: Tensor | None, by_B: Tensor | None) -> Any:
-        F, slope_x, slope, B = ctx.saved_tensors
+    def backward(ctx: Any, by_mean: Tensor | None, by_sd: Tensor | None, by_B: Tensor | None) -> Any:
+        F, slope_x, slope, B, variance, sd = ctx.saved_tensors
         model, c = ctx.model, ctx.conditioned
         inner = by_B
-        if by_variance is not None:
-            of_variance = B * (-2 * by_variance[:, None])
-            inner = of_variance if inner is None else inner + of_variance
+        if by_sd is not None:
+            of_sd = B * (by_sd / -sd).masked_fill(variance < 0, 0.0)[:, None]
+            inner = of_sd if inner is None else inner + of_sd
         by_k = torch.zeros_like(B) if inner is None else _transposed_times(c.R, inner)
         if by_mean is not None:
             by_k = torch.baddbmm(by_k, c.a[..., None], by_mean[:, None])
@@ -95,8 +97,8 @@ class Latent:
 
     def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """As the model's, both `b x m`; what is differentiated is cheaper."""
-        mean, variance, _ = _moments(self.model, self.model.conditioned, X)
-        return self.model.location + self.model.scale * mean.mT, self.model.scale * variance.sqrt().mT
+        mean, sd, _ = _moments(self.model, self.model.conditioned, X)
+        return self.model.location + self.model.scale * mean.mT, self.model.scale * sd.mT
 
     def at_observations(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation at the observed points, both `n x m`, at n^2 operations.
@@ -111,10 +113,9 @@ class Latent:
 
 
 def _moments(model: FittedGP, c: Conditioned, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Standardized mean and variance, both `m x b`, and B."""
+    """Standardized mean and standard deviation, both `m x b`, and B."""
     moments: tuple[Tensor, Tensor, Tensor] = _Moments.apply(X, model, c)  # type: ignore[no-untyped-call]
-    mean, variance, B = moments
-    return mean, variance.clamp_min(0.0) + NUGGET * model.settled.outputscale[:, None], B
+    return moments
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,8 @@ class Pinned:
     def given(self, X: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
         """Mean by draw, `S x b`, and the standard deviation that all share, `b`, at `X`, `b x d`; differentiable."""
         model = self.model
-        mean, variance, B = _moments(model, self.conditioned, X)
-        return model.location + model.scale * self._by_draw(mean, B, e), model.scale * variance[0].sqrt()
+        mean, sd, B = _moments(model, self.conditioned, X)
+        return model.location + model.scale * self._by_draw(mean, B, e), model.scale * sd[0]
 
     def jointly(self, X: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
         """Means by draw, `S x b x q`, and the covariances that all share, `b x q x q`, at `X`, `b x q x d`."""

@@ -55,7 +55,7 @@ class _LogEI(torch.autograd.Function):
         z, value, sigma = ctx.saved_tensors
         # Far below, where the difference loses its digits, the ratio of both series; Abramowitz & Stegun 26.2.12.
         far = z.clamp_max(_FAR)
-        u = 1 / (far * far)
+        u = (far * far).reciprocal()
         h = 1 + _series(u)
         is_near = z > _FAR
         by_z = torch.where(is_near, (_log_ndtr(z) - value).exp(), -far * (1 + u * (-1 + u * 3)) / h)
@@ -80,7 +80,7 @@ def log_h(z: Tensor) -> Tensor:
     scaled = -0.5 * middle * middle - _LOG_SQRT_2PI + (-torch.expm1(log_ratio)).log()
 
     far = z.clamp_max(_FAR)
-    u = 1 / (far * far)
+    u = (far * far).reciprocal()
     tail = -0.5 * far * far - _LOG_SQRT_2PI - 2 * (-far).log() + _series(u).log1p()
     return torch.where(z > -1.0, plain, torch.where(z > _FAR, scaled, tail))
 

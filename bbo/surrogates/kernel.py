@@ -56,6 +56,7 @@ class Columns:
         return self.dim - len(self.categorical)
 
     @cached_property
+    @torch.inference_mode(False)  # is kept, and may be needed where autograd looks
     def owner(self) -> Tensor:
         """The column that each feature comes from, `p`."""
         indicators = [j for j, n_levels in sorted(self.categorical.items()) for _ in range(n_levels)]

@@ -130,6 +130,14 @@ def test_mean_and_sd_have_their_gradients():
     assert torch.autograd.gradcheck(model.mean_sd, uniform(3, 3, seed=9).requires_grad_())
 
 
+def test_nothing_of_a_fit_is_kept_from_autograd():
+    X = uniform(12, 3)
+    X[:, 1] = ((X[:, 1] * 3).floor() + 0.5) / 3
+    model = ExactGP().fit(X, smooth(X), categorical={1: 3})
+    kept = (model.columns.owner, model.settled.length_scales, model.conditioned.R, model.log_evidence)
+    assert not any(tensor.is_inference() for tensor in kept)
+
+
 def test_categorical_column_is_judged_by_equality_alone():
     X = uniform(20, 3)
     X[:, 1] = ((X[:, 1] * 3).floor() + 0.5) / 3
