@@ -38,7 +38,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -180,6 +180,7 @@ class Run:
         point: the best one.
         recommended: trials told and true value of the recommended one, where measurements err.
         target: at which it ended.
+        scale: range and standard deviation of the objective, of a quiet run.
     """
 
     mode: str
@@ -189,6 +190,7 @@ class Run:
     point: dict[str, Any]
     recommended: list[tuple[int, float]]
     target: float = -math.inf
+    scale: tuple[float, float] | None = None
 
     def trials_to(self, target: float) -> float:
         """Infinite where it was not reached."""
@@ -200,13 +202,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run to be made; it ends when the target is reached."""
+    """A run to be made; it ends when the target is reached.
+
+    Args:
+        quiet: of the same problem and seed, where the mode makes trouble.
+    """
 
     mode: str
     problem: str
     seed: int
     target: float = -math.inf
-    known: dict[str, Any] | None = None
+    quiet: Run | None = None
 
     def run(self) -> Run:
         torch.set_num_threads(1)
@@ -214,7 +220,8 @@ class Wanted:
         problem = SUITE[self.problem](self.seed)
         measured = problem
         if mode.trouble is not None:
-            measured = mode.trouble(problem, Scale.of(problem), self.known or {})
+            assert self.quiet is not None, f"{self.mode} stands on a quiet run"
+            measured = mode.trouble(problem, Scale(*self.quiet.scale), self.quiet.point)
         study = Study(problem.space, problem.objectives, strategy=GP(), seed=self.seed + mode.seeds)
         run = Run(self.mode, self.problem, self.seed, [], {}, [], self.target)
         most = N_TRIALS if self.mode == QUIET else _MOST
@@ -239,7 +246,7 @@ class Wanted:
                 trial = study.recommend()
                 value = evaluate(self.problem, problem, trial.params, self.seed).value if trial else math.inf
                 run.recommended.append((len(run.best), value))
-        return run
+        return replace(run, scale=astuple(Scale.of(problem))) if self.mode == QUIET else run
 
     def _is_there(self, run: Run, mode: Mode) -> bool:
         if mode.errs:
@@ -254,13 +261,14 @@ class Wanted:
         return replace(run, best=[*run.best, told.value], point=dict(params))
 
 
-def left_out(name: str, seed: int, by_search: bool) -> tuple[float, float]:
+def left_out(quiet: Run, by_search: bool) -> tuple[float, float]:
     """Errors on the other points beside outliers, over those without: median and root mean square."""
     torch.set_num_threads(1)
+    name, seed = quiet.problem, quiet.seed
     problem = SUITE[name](seed)
     metric = _metric(problem)
     if by_search:
-        measured = OffNowAndThen(problem, _FAR * Scale.of(problem).sd)
+        measured = OffNowAndThen(problem, _FAR * Scale(*quiet.scale).sd)
         study = Study(problem.space, problem.objectives, strategy=GP(), seed=seed)
         points, exact, off_by = [], [], []
         for _ in range(_N_LEFT_OUT):
@@ -368,7 +376,7 @@ def to_gain(quiet: list[Run]) -> dict[str, float]:
     gains = {}
     for name, target in targets(quiet).items():
         runs_of = [run for run in quiet if run.problem == name]
-        noise = _NOISE * Scale.of(SUITE[name](runs_of[0].seed)).range
+        noise = _NOISE * Scale(*runs_of[0].scale).range
         gains[name] = (median_high(run.best[_N_FIRST - 1] for run in runs_of) - target) / noise
     return gains
 
@@ -395,17 +403,15 @@ def main() -> None:
     cells = [(name, seed) for seed in options.seeds for name in options.problems]
     with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as executor:
         quiet = list(runs([Wanted(QUIET, *cell) for cell in cells], executor, options.keep))
-        target, known = targets(quiet), {(r.problem, r.seed): r.point for r in quiet}
-        wanted = [Wanted(m, *cell, target[cell[0]], known[cell]) for cell in cells for m in options.modes]
+        target, by_cell = targets(quiet), {(r.problem, r.seed): r for r in quiet}
+        wanted = [Wanted(m, *cell, target[cell[0]], by_cell[cell]) for cell in cells for m in options.modes]
         troubled = list(runs(wanted, executor, options.keep))
         # Outliers of an objective; what is constrained has more than one output.
         plain = [name for name in options.problems if not SUITE[name](0).objectives[1:]]
-        seeds = options.seeds
-        errors = {
-            name: [list(executor.map(left_out, repeat(name), seeds, repeat(by_search))) for by_search in (True, False)]
-            for name in plain
-            if "outliers" in options.modes
-        }
+        errors = {}
+        for name in plain if "outliers" in options.modes else []:
+            of_name = [by_cell[name, seed] for seed in options.seeds]
+            errors[name] = [list(executor.map(left_out, of_name, repeat(by_search))) for by_search in (True, False)]
     said = f"Seeds {min(options.seeds)} to {max(options.seeds)}.\n{described()}; one thread per process.\n"
     text = f"{said}\n{tables(quiet, troubled, errors)}\n"
     print("\n" + text)

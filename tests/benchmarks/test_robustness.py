@@ -1,4 +1,5 @@
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -50,21 +51,22 @@ def test_a_run_ends_at_the_target_or_the_limit_and_counts_what_was_told(mode, mo
     monkeypatch.setattr(robustness, "_MOST", 12)
     problem = SUITE[NAME](0)
     known = dict(zip(problem.space.names, problem.optima[0], strict=True))
-    never = Wanted(mode, NAME, 0, -math.inf, known).run()
+    quiet = Run(QUIET, NAME, 0, [], known, [], scale=astuple(Scale.of(problem)))
+    never = Wanted(mode, NAME, 0, -math.inf, quiet).run()
     assert len(never.best) == (9 if mode == QUIET else 12)
     assert never.best == sorted(never.best, reverse=True)
-    at_once = Wanted(mode, NAME, 0, math.inf, known).run()
+    at_once = Wanted(mode, NAME, 0, math.inf, quiet).run()
+    assert (never.scale == quiet.scale) is (mode == QUIET)
     assert len(at_once.best) <= max(MODES[mode].together if mode in MODES else 1, 5 if mode == "noise" else 1)
 
 
 def test_ratios_are_those_of_the_median_runs():
     def made(mode, values):
-        return [Run(mode, NAME, seed, best, {}, []) for seed, best in enumerate(values)]
+        return [Run(mode, NAME, seed, best, {}, [], scale=(6.0, 1.0)) for seed, best in enumerate(values)]
 
     first = [9.0] * 10
     quiet = made(QUIET, [[*first, 2.0], [*first, 4.0], [*first, 3.0]])  # the median reaches 3 at the eleventh trial
     slow = made("batches of 4", [[*first, *first, 9.0, 3.0]] * 3)
     text = robustness.tables(quiet, slow, {})
-    gain = (9.0 - 3.0) / (0.1 * Scale.of(SUITE[NAME](0)).range)
-    assert f"| {NAME} | 11 | {gain:.2g} | 2.00 |" in text
+    assert f"| {NAME} | 11 | 10 | 2.00 |" in text  # (9 - 3) / (0.1 * 6)
     assert "1.25: MISSED" in text
