@@ -304,7 +304,8 @@ def runs(wanted: Iterable[Wanted], executor: ProcessPoolExecutor, keep: Path | N
     if keep and keep.exists():
         kept = [Run(**json.loads(line)) for line in keep.read_text().splitlines()]
         # Those that ended at another target, of other seeds or an older bbo, do not say when they reach this one.
-        there = {(r.mode, r.problem, r.seed, r.target): r for r in kept}
+        # Nor do quiet runs without their scale say what others stand on.
+        there = {(r.mode, r.problem, r.seed, r.target): r for r in kept if r.mode != QUIET or r.scale is not None}
     missing = []
     for w in wanted:
         key = (w.mode, w.problem, w.seed, w.target)
