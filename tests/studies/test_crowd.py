@@ -108,12 +108,23 @@ def test_a_crowd_that_asks_at_once_is_served_in_joint_batches(fresh_postgres_url
 
 
 def run_with_losses(where, folder, n_members, is_over, disturb):
-    """A crowd in which whoever dies is replaced until the study is finished; the exits of those who were not killed."""
+    """A crowd in which whoever dies is replaced until the study is finished; the exits of those who were not killed.
+
+    The first members begin together: the one that is to die in its first evaluation gets one, however busy the machine.
+    """
     rng = random.Random(7)
-    moments = itertools.cycle(["ask:2", "evaluate:3", "", "ask:1", "evaluate:1", ""])
-    members = [member(where, folder, 0.05, BBO_DIE=next(moments) or ":") for _ in range(n_members)]
+    moments = itertools.cycle(["evaluate:1", "ask:2", "evaluate:3", "", "ask:1", ""])
+    go = folder / "go"
+
+    def new():
+        return member(where, folder, 0.05, BBO_DIE=next(moments) or ":", BBO_GO=str(go))
+
+    members = [new() for _ in range(n_members)]
     ends = []
     until = time.monotonic() + 600
+    while len(list(folder.glob("*.ready"))) < n_members and time.monotonic() < until:
+        time.sleep(0.05)
+    go.touch()
     while members and time.monotonic() < until:
         time.sleep(0.2)
         disturb(members, rng)
@@ -123,7 +134,7 @@ def run_with_losses(where, folder, n_members, is_over, disturb):
             if child.returncode != -signal.SIGKILL:
                 ends.append((child.returncode, error))
             elif not is_over():
-                members.append(member(where, folder, 0.05, BBO_DIE=next(moments) or ":"))
+                members.append(new())
     assert not members, "the crowd did not come to an end"
     return ends
 
