@@ -123,6 +123,7 @@ def run_with_losses(where, folder, n_members, is_over, disturb):
     ends = []
     until = time.monotonic() + 600
     while len(list(folder.glob("*.ready"))) < n_members and time.monotonic() < until:
+        assert all(m.poll() is None for m in members), "a member ended before it began"
         time.sleep(0.05)
     go.touch()
     while members and time.monotonic() < until:
