@@ -15,7 +15,7 @@ from scipy.special import gammaincinv
 from torch import Tensor
 
 from bbo.surrogates.protocol import Fitted, Surrogate
-from bbo.surrogates.transforms import Bilog, YeoJohnson
+from bbo.surrogates.transforms import BOUNDLESS, Bilog, YeoJohnson
 
 Transform = YeoJohnson | Bilog
 
@@ -74,7 +74,8 @@ class Fits:
     def compared(self) -> tuple[list[Transform], Fitted]:
         """For each of the outputs a transform or none, whichever the surrogate explains the values better with.
 
-        Outliers would bend the objective's, so once they are seen it is fitted to the other values as well.
+        Outliers would bend the objective's, so once they are seen it is fitted to the other values as well; without a
+        bound beyond these, before which an outlier would look like the worst of them.
         """
         utility, *violations = self.outcomes.values
         bent: list[Transform] = [YeoJohnson.fit(utility), *(Bilog.fit(g) for g in violations)]
@@ -83,7 +84,7 @@ class Fits:
         chosen, evidence, outputs = self._best(tried)
         for _ in range(_LOOKS_AGAIN):
             believed = usual(outputs, self.outcomes.values)[0]
-            again = YeoJohnson.fit(believed)
+            again = YeoJohnson.fit(believed, BOUNDLESS)
             if len(believed) == len(self.outcomes.Y) or again in (chosen[0], again.identity):
                 break
             others = [again, *chosen[1:]]

@@ -17,7 +17,9 @@ from torch import Tensor
 
 # Nats by which a map with one more parameter must beat the identity; AIC would ask for 1.
 _GAIN = 2.0
-_LAMBDAS = (-2.0, 4.0)
+_POWERS = (-2.0, 4.0)
+# Under others the values of one side end at a bound, before which huge ones look like large ones.
+BOUNDLESS = (0.0, 2.0)
 _GRID = 13
 _REFINEMENTS = 6
 # Beyond this logarithm an inverse saturates: it stays finite where a posterior sample has left the range of the map.
@@ -42,11 +44,14 @@ class YeoJohnson:
     power: float
 
     @classmethod
-    def fit(cls, y: Tensor) -> "YeoJohnson":
+    def fit(cls, y: Tensor, powers: tuple[float, float] = _POWERS) -> "YeoJohnson":
         """From finite values, `n`; the identity unless another power is clearly more likely.
 
         Units are mean and standard deviation, or median and interquartile range where that is more likely: one huge
         value would otherwise squeeze all others to the same number.
+
+        Args:
+            powers: the least and the greatest.
         """
         size = y.abs().amax().clamp_min(1e-300)  # divided out, as squares of penalties like 1e300 overflow
         plain = (float(size * (y / size).mean()), float(size * (y / size).std(correction=0)))
@@ -59,7 +64,7 @@ class YeoJohnson:
         identity = -len(y) * math.log(plain[1])
         best, most = cls(*plain, 1.0), identity + _GAIN
         for location, scale in units:
-            power, likelihood = _best_power((y - location) / scale)
+            power, likelihood = _best_power((y - location) / scale, powers)
             if likelihood - len(y) * math.log(scale) > most:
                 best, most = cls(location, scale, power), likelihood - len(y) * math.log(scale)
         return best
@@ -99,21 +104,21 @@ def _unpower(t: Tensor, exponent: float) -> Tensor:
     return torch.expm1(log.clamp_max(_LARGEST_LOG))
 
 
-def _best_power(x: Tensor) -> tuple[float, float]:
+def _best_power(x: Tensor, powers: tuple[float, float]) -> tuple[float, float]:
     """The likeliest power of values `n` in their units, and its log-likelihood; by a grid that closes in."""
     jacobian = (x.abs().log1p().copysign(x)).sum()
-    low, high = _LAMBDAS
+    low, high = powers
     best, most = 1.0, -math.inf
     for _ in range(_REFINEMENTS):
-        powers = torch.linspace(low, high, _GRID, dtype=x.dtype, device=x.device)
-        t = _power(x, powers[:, None])
-        likelihood = (powers - 1) * jacobian - 0.5 * len(x) * t.var(1, correction=0).log()
+        tried = torch.linspace(low, high, _GRID, dtype=x.dtype, device=x.device)
+        t = _power(x, tried[:, None])
+        likelihood = (tried - 1) * jacobian - 0.5 * len(x) * t.var(1, correction=0).log()
         likelihood = torch.where(likelihood.isfinite(), likelihood, -torch.inf)
         k = int(likelihood.argmax())
         if float(likelihood[k]) > most:
-            best, most = float(powers[k]), float(likelihood[k])
+            best, most = float(tried[k]), float(likelihood[k])
         width = (high - low) / (_GRID - 1)
-        low, high = max(_LAMBDAS[0], best - width), min(_LAMBDAS[1], best + width)
+        low, high = max(powers[0], best - width), min(powers[1], best + width)
     return best, most
 
 

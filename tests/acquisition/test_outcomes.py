@@ -57,3 +57,19 @@ def test_evidence_is_that_of_the_values_in_their_own_units(is_replicated, is_noi
         fits._best([(0, YeoJohnson(location, scale, 1.0))])[1][0] for location, scale in ((0.0, 1.0), (5.0, 20.0))
     ]
     assert evidence[1] == pytest.approx(evidence[0], abs=1e-3)
+
+
+def steep(X):
+    """Falls from -1 at its best to -e^13 and beyond in the corners: bent most by a power above 2."""
+    return -(6 * (X - 0.33).square().sum(1, keepdim=True)).exp()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_outliers_do_not_pass_for_the_worst_of_values_that_a_power_has_squeezed(seed):
+    X = torch.cat([rows(9, 5, seed), 0.3 + 0.1 * rows(40, 5, seed + 50)])
+    new = rows(300, 5, seed + 100)
+    off = torch.zeros(len(X), 1, dtype=D)
+    off[[7, 20, 31], 0] = steep(rows(2000, 5, 999)).std() * torch.tensor([-10.0, 10.0, -10.0], dtype=D)
+    belief = Belief.fit(ExactGP(), Outcomes(X, steep(X) + off, X.new_zeros(len(X), 0), X[:0]))
+    mean, _ = belief.mean_sd(new)
+    assert (mean - steep(new)).square().mean().sqrt() < 2.5 * steep(new).std()
