@@ -79,12 +79,12 @@ def where(request, tmp_path):
 
 
 def test_processes_that_ask_a_gp_get_every_number_once_and_tell_each_once(where, tmp_path):
-    n = 200 if LONG else 40
+    n_members, n = (8, 200) if LONG else (4, 30)
     folder = tmp_path / "members"
     folder.mkdir()
     with create(where, GP(n_first=8), n) as s:
-        ends = finish([member(where, folder, 0.05) for _ in range(8)])
-        assert [code for code, _ in ends] == [0] * 8, ends
+        ends = finish([member(where, folder, 0.05) for _ in range(n_members)])
+        assert [code for code, _ in ends] == [0] * n_members, ends
         check_whole(s, n)
         lines, waits = evaluated(folder)
         assert Counter(number for number, _ in lines) == Counter(range(n))
