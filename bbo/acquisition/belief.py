@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bbo.acquisition.latent import Latent
 from bbo.acquisition.moments import expected_gain, mean_sd_of
-from bbo.acquisition.outcomes import Fits, Outcomes, Transform, kept, restored, usual
+from bbo.acquisition.outcomes import Fits, Outcomes, Transform, is_usual, kept, restored
 from bbo.acquisition.utilities import log_probability_of_feasibility
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.fitted_gp import FittedGP
@@ -138,7 +138,8 @@ class Belief:
             chosen, outputs = fits.compared()
         else:
             outputs = fits.of(list(enumerate(chosen)), warm["outputs"])
-        scales = tuple(Scale.of(t, v) for t, v in zip(chosen, usual(outputs, values), strict=True))
+        believed = is_usual(outputs, torch.stack(values, 1)).unbind(1)
+        scales = tuple(Scale.of(t, v[kept]) for t, v, kept in zip(chosen, values, believed, strict=True))
         success = None
         if len(X_failed) >= FEWEST_FAILED:
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])

@@ -15,7 +15,7 @@ from scipy.special import gammaincinv
 from torch import Tensor
 
 from bbo.surrogates.protocol import Fitted, Surrogate
-from bbo.surrogates.transforms import BOUNDLESS, Bilog, YeoJohnson
+from bbo.surrogates.transforms import Bilog, YeoJohnson
 
 Transform = YeoJohnson | Bilog
 
@@ -74,8 +74,8 @@ class Fits:
     def compared(self) -> tuple[list[Transform], Fitted]:
         """For each of the outputs a transform or none, whichever the surrogate explains the values better with.
 
-        Outliers would bend the objective's, so once they are seen it is fitted to the other values as well; without a
-        bound beyond these, before which an outlier would look like the worst of them.
+        Outliers would bend the objective's, so once they are seen it is fitted to the other values as well, with no
+        bound on the side of an outlier, before which that would look like the worst or the best of them.
         """
         utility, *violations = self.outcomes.values
         bent: list[Transform] = [YeoJohnson.fit(utility), *(Bilog.fit(g) for g in violations)]
@@ -83,9 +83,11 @@ class Fits:
         tried += [(k, t) for k, t in enumerate(bent) if t != t.identity]
         chosen, evidence, outputs = self._best(tried)
         for _ in range(_LOOKS_AGAIN):
-            believed = usual(outputs, self.outcomes.values)[0]
-            again = YeoJohnson.fit(believed, BOUNDLESS)
-            if len(believed) == len(self.outcomes.Y) or again in (chosen[0], again.identity):
+            is_believed = is_usual(outputs, self.outcomes.Y)[:, 0]
+            if is_believed.all():
+                break
+            again = YeoJohnson.fit(utility[is_believed], strange=utility[~is_believed])
+            if again in (chosen[0], again.identity):
                 break
             others = [again, *chosen[1:]]
             _, better, fitted = self._best(list(enumerate(others)))
@@ -153,10 +155,10 @@ def _hidden_by_noise(model: Fitted, Y: Tensor) -> Tensor:
         return torch.zeros_like(model.log_evidence)
     mean, sd = leave_one_out()
     errors = ((Y - mean) / sd).square()
-    is_usual = ~getattr(model, "outliers", torch.zeros_like(errors, dtype=torch.bool))
-    n = is_usual.sum(0).clamp_min(1).to(errors.dtype)
+    counted = is_usual(model, errors)
+    n = counted.sum(0).clamp_min(1).to(errors.dtype)
     by_chance = 2 * n.new_tensor(gammaincinv(n.cpu().numpy() / 2, _RARE)) / n
-    z = torch.where(is_usual, errors, 0.0).sum(0) / n / by_chance
+    z = torch.where(counted, errors, 0.0).sum(0) / n / by_chance
     z = z.clamp(_LEAST_ERROR, 1.0).nan_to_num(1.0)
     return n / len(Y) * 0.5 * (z - 1 - z.log())
 
@@ -173,7 +175,7 @@ def restored(plain: Sequence[Mapping[str, Any]] | None, m: int) -> list[Transfor
     return [YeoJohnson(**plain[0]), *(Bilog(**options) for options in plain[1:])]
 
 
-def usual(model: Fitted, values: list[Tensor]) -> list[Tensor]:
-    """Of each output the values that the model does not take for outliers."""
+def is_usual(model: Fitted, Y: Tensor) -> Tensor:
+    """Which of the values `Y`, `n x m`, it was fitted to a model does not take for outliers, `n x m`."""
     outliers = getattr(model, "outliers", None)
-    return values if outliers is None else [v[~is_out] for v, is_out in zip(values, outliers.unbind(1), strict=True)]
+    return torch.ones_like(Y, dtype=torch.bool) if outliers is None else ~outliers

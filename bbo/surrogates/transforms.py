@@ -18,8 +18,8 @@ from torch import Tensor
 # Nats by which a map with one more parameter must beat the identity; AIC would ask for 1.
 _GAIN = 2.0
 _POWERS = (-2.0, 4.0)
-# Under others the values of one side end at a bound, before which huge ones look like large ones.
-BOUNDLESS = (0.0, 2.0)
+# Below the first the values above the location end at a bound, above the second those below it do.
+_BOUNDLESS = (0.0, 2.0)
 _GRID = 13
 _REFINEMENTS = 6
 # Beyond this logarithm an inverse saturates: it stays finite where a posterior sample has left the range of the map.
@@ -44,20 +44,22 @@ class YeoJohnson:
     power: float
 
     @classmethod
-    def fit(cls, y: Tensor, powers: tuple[float, float] = _POWERS) -> "YeoJohnson":
+    def fit(cls, y: Tensor, strange: Tensor | None = None) -> "YeoJohnson":
         """From finite values, `n`; the identity unless another power is clearly more likely.
 
         Units are mean and standard deviation, or median and interquartile range where that is more likely: one huge
         value would otherwise squeeze all others to the same number.
 
         Args:
-            powers: the least and the greatest.
+            strange: further values, far from these, that are to stay so: no bound on their side, before which huge
+                ones would look like large ones.
         """
         size = y.abs().amax().clamp_min(1e-300)  # divided out, as squares of penalties like 1e300 overflow
         plain = (float(size * (y / size).mean()), float(size * (y / size).std(correction=0)))
         if len(y) < 3 or plain[1] <= 1e-14 * float(size):
             return cls(plain[0], 1.0, 1.0)
         low, middle, high = torch.quantile(y, y.new_tensor([0.25, 0.5, 0.75])).tolist()
+        powers = _POWERS if strange is None else _without_bound(strange > middle)
         units = [plain]
         if high > low:
             units.append((middle, (high - low) / 1.349))  # the interquartile range of a unit Gaussian
@@ -102,6 +104,13 @@ def _unpower(t: Tensor, exponent: float) -> Tensor:
         return torch.expm1(t.clamp_max(_LARGEST_LOG))
     log = torch.log1p((exponent * t).clamp_min(-1 + 1e-15)) / exponent
     return torch.expm1(log.clamp_max(_LARGEST_LOG))
+
+
+def _without_bound(is_above: Tensor) -> tuple[float, float]:
+    """The least and the greatest power under which values end nowhere on the sides where some lie."""
+    low = _BOUNDLESS[0] if bool(is_above.any()) else _POWERS[0]
+    high = _BOUNDLESS[1] if not bool(is_above.all()) else _POWERS[1]
+    return low, high
 
 
 def _best_power(x: Tensor, powers: tuple[float, float]) -> tuple[float, float]:

@@ -130,3 +130,14 @@ def test_identity_is_linear_and_the_transform_of_itself():
     assert torch.equal(bilog.identity.forward(y), y)
     for transform in (power, bilog):
         assert transform.identity.identity == transform.identity
+
+
+@pytest.mark.parametrize(
+    ("strange", "low", "high"), [([-60.0], -2.0, 2.0), ([60.0], 0.0, 4.0), ([-60.0, 60.0], 0.0, 2.0)]
+)
+def test_power_has_no_bound_on_the_side_of_strange_values(strange, low, high):
+    for y in ((2 * normal()).exp(), -(2 * normal()).exp()):
+        free = YeoJohnson.fit(y)
+        assert free.power < -0.1 or free.power > 2.1
+        fitted = YeoJohnson.fit(y, strange=torch.tensor(strange, dtype=D))
+        assert fitted.power == pytest.approx(min(max(free.power, low), high), abs=1e-3)
