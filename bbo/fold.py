@@ -395,9 +395,11 @@ class Fold:
         if not params:
             return
         codes = self._codes.upto(self.n_trials)[trial]
-        for j, p in enumerate(self.space.parameters):
+        for p in self.space.parameters:
             if p.name in params:
-                codes[j] = p.code(params[p.name])
+                codes[self.space.at[p.name]] = p.code(params[p.name])
+        if self.space.is_conditional:  # something else was set, so other parameters may be there
+            codes[:] = self.space.codes(self.space.there(self.space.point(codes)))
         if trial < self._n_placed:
             self._X.own()  # histories that were handed out look at these rows
             self._X.upto(self.n_trials)[trial] = self.space.place(codes[None])[0]
@@ -458,7 +460,7 @@ class Fold:
     def suggested(self, trial: int) -> Params:
         """The point as it was suggested, or given where it is past data."""
         params = self._suggestion(trial)["params"]
-        return {name: params[name] for name in self.space.names}
+        return {name: params[name] for name in self.space.names if name in params}
 
     def params(self, trial: int) -> Params:
         """The point as it was executed, so far as that is known."""
@@ -570,7 +572,8 @@ class Fold:
     def near(self, params: Params, share: float) -> list[int]:
         """Trials whose numbers are within this share of those of a point, and all that were ever amended."""
         there, codes = self._codes.upto(self.n_trials), np.array(self.space.codes(params))
-        is_near = (np.abs(there - codes) <= share * np.abs(there)).all(axis=1)
+        is_same = np.isnan(there) & np.isnan(codes)  # neither is there
+        is_near = (is_same | (np.abs(there - codes) <= share * np.abs(there))).all(axis=1)
         return sorted({*np.flatnonzero(is_near).tolist(), *self._earlier})
 
     def texts(self) -> dict[str, list[str]]:

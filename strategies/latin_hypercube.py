@@ -9,6 +9,8 @@ from scipy.stats import qmc
 
 from bbo import seeding
 from bbo.history import History
+from bbo.objective import Objectives
+from bbo.space import Space
 from bbo.trial import Suggestion
 
 
@@ -25,6 +27,14 @@ class LatinHypercube:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"LatinHypercube needs a size of at least 1: got {self.size!r}.")
+
+    def refuses(self, space: Space, objectives: Objectives) -> str | None:
+        if space.region.is_box:
+            return None
+        return (
+            "LatinHypercube spreads each parameter by itself, but here some are bound together by totals or "
+            "constraints: use SobolSearch, which spreads points within them."
+        )
 
     def suggest(self, history: History, n: int, *, seed: int) -> list[Suggestion]:
         first = history.n_suggested

@@ -99,6 +99,10 @@ class ModelBased:
                 f"{type(self).__name__} takes one objective, the study has {[a.metric for a in objectives.aims]}: "
                 "make all but one an OutcomeConstraint or Tracked, or use RandomSearch or SobolSearch."
             )
+        refuses = getattr(self.first, "refuses", None)
+        refusal = None if refuses is None else refuses(space, objectives)
+        if refusal is not None:
+            return f"Its first design: {refusal}"
         if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
             return (
                 f'{type(self).__name__} computes on {self.device!r}, which torch does not see here: use device="cpu".'
@@ -210,7 +214,7 @@ class ModelBased:
             self._variances(history.V_sd[done][:, column]),
             self._tensor(history.V_n[done][:, column]),
             self._tensor(history.V_scatter[done][:, column]),
-            categorical=history.space.categorical,
+            structure=history.space.structure,
         )
 
     def _n_design(self, d: int) -> int:
@@ -246,12 +250,12 @@ class ModelBased:
             self._variances(history.V_sd[done][:, columns]),
             self._tensor(history.V_n[done][:, columns]),
             self._tensor(history.V_scatter[done][:, columns]),
-            categorical=history.space.categorical,
+            structure=history.space.structure,
             bands=objectives.bands,
         )
         # Values that cannot be looked at again are believed at once. What is fixed for one ask does not count here:
         # what is believed is believed by all.
-        domain = Domain.compile(Space(history.space.parameters), self.device)
+        domain = Domain.compile(history.space.unfixed, self.device)
         trusting = torch.ones_like(outcomes.Y[:, 0], dtype=torch.bool)
         trusting &= is_trusting | ~is_possible(outcomes.X, domain)
         return Belief.fit(self.surrogate, outcomes, warm=earlier(history), trusting=trusting)

@@ -58,7 +58,7 @@ def of_model(history: History, fitted: Belief) -> dict[str, Any]:
     notes: dict[str, Any] = {"warm": fitted.warm | {"searched": searched}}
     scales = getattr(fitted.outputs, "length_scales", None)
     if scales is not None:
-        by_name = zip(history.space.names, scales[0].tolist(), strict=True)
+        by_name = zip(history.space.columns, scales[0].tolist(), strict=True)
         notes["length_scales"] = {name: _short(v) for name, v in by_name}
     r2, covered = loo_r2(fitted.outputs), coverage(history)
     notes |= {} if r2 is None else {"loo_r2": _short(r2)}

@@ -35,7 +35,8 @@ def amended(
     with log.lock:
         log.refresh()
         before, runs = log.fold.trial(number), is_open(log.fold, number)
-    result = Result.of(log.fold, {} if values is None else values, params=params, sd=sd, cost=cost, note=note or "")
+    given = {} if values is None else values
+    result = Result.of(log.fold, given, trial=number, params=params, sd=sd, cost=cost, note=note or "")
     _check_sd(before, result)
     body: dict[str, Any] = result.body(list(result.values), result.params) | {"sd": result.sd}
     body = {key: part for key, part in body.items() if part != {}} | ({} if note is None else {"note": result.note})

@@ -25,6 +25,8 @@ from bbo.fold import Fold
 from bbo.history import History
 from bbo.protocols import Strategy
 from bbo.space import Params, Space
+from bbo.space.conditions import in_words
+from bbo.space.fresh import ENUMERABLE
 from bbo.studies.desk import Turn, turn
 from bbo.studies.fingerprint import differences, fingerprint
 from bbo.studies.finishing import finish, trials_left
@@ -83,10 +85,10 @@ def propose(
             {key: point for key, point in queue.items() if key != first[0].get("enqueued")},
             n - 1,
             seed=seeding.derive(seed, seeding.SHARED),
-            fixed={**fixed, **{name: params[name] for name in shared}},
+            fixed={**fixed, **{name: params[name] for name in shared if name in params}},
         )
         return [*first, *rest]
-    waiting = [(k, p) for k, p in queue.items() if all(_is_same(p[name], v) for name, v in fixed.items())][:n]
+    waiting = [(k, p) for k, p in queue.items() if all(_is_same(p.get(name), v) for name, v in fixed.items())][:n]
     said = [{"params": p, "notes": {"by": "enqueued"}, "enqueued": k} for k, p in waiting]
     if len(said) == n:
         return said
@@ -155,6 +157,13 @@ class Wish:
         unknown = [name for name in shared if name not in space.by_name]
         if unknown or isinstance(shared, str):
             raise SpaceError(f"shared is a list of parameters, which are {list(space.names)}: got {shared!r}.")
+        given = {*shared, *(fixed or {})}
+        alone = [name for name in shared if not given >= set(space.by_name[name].when or {})]
+        if alone:
+            raise SpaceError(
+                f"{alone[0]!r} is there where {in_words(space.by_name[alone[0]])}: share or fix that as well, "
+                f"got shared={list(shared)}."
+            )
         return Wish(n=n, fixed=space.fix(fixed).fixed if fixed else {}, shared=tuple(dict.fromkeys(shared)))
 
 
@@ -213,7 +222,11 @@ class Asker:
             if wish.shared:  # a large ask is several events: the later ones hold what the first one chose
                 with self._log.lock:
                     chosen = self._log.fold.params(numbers[0])
-                wish = replace(wish, fixed={**wish.fixed, **{name: chosen[name] for name in wish.shared}}, shared=())
+                wish = replace(
+                    wish,
+                    fixed={**wish.fixed, **{name: chosen[name] for name in wish.shared if name in chosen}},
+                    shared=(),
+                )
         return numbers
 
     def _ask_once(self, wish: Wish, stop: threading.Event | None) -> list[int]:
@@ -325,7 +338,14 @@ def _check_can_wait(history: History, fixed: Mapping[str, Any]) -> None:
     """
     if history.is_pending.any():
         return
-    n_points = history.space.fix(fixed).n_points
+    space = history.space.fix(fixed)
+    n_points = space.n_points
+    is_counted = n_points is not None and (space.region.is_box or n_points <= ENUMERABLE)
+    if not is_counted and (space.is_conditional or not space.region.is_box):
+        raise SpaceExhaustedError(
+            f"No untried point was found{f' with {dict(fixed)}' if fixed else ''} after {history.n_trials} trials and "
+            "none is pending. Tell best, or widen the space."
+        )
     if n_points is None:
         raise StrategyError("The strategy suggests nothing though no trial is pending; use another strategy.")
     raise SpaceExhaustedError(

@@ -11,7 +11,7 @@ import numpy as np
 from bbo.errors import ObjectiveError, SpaceError, TrialError
 from bbo.objective import Objectives
 from bbo.space import Space
-from bbo.space.parameters import number_in
+from bbo.space.values import number_in
 from bbo.trial import FailureReason, Status
 
 
@@ -47,7 +47,7 @@ def header(name: str, unit: str | None) -> str:
 
 def units_of(space: Space, objectives: Objectives) -> dict[str, str | None]:
     """Of each parameter and metric, in the order of a table."""
-    parameters = {p.name: getattr(p, "unit", None) for p in space.parameters}
+    parameters = {name: getattr(cell, "unit", None) for name, cell in space.cells.items()}
     return parameters | {m: objectives.units.get(m) for m in objectives.metrics}
 
 
@@ -85,7 +85,7 @@ def columns_of(
             unknown.append(text)
             continue
         if unit and unit != (units[name] or ""):
-            error = SpaceError if name in space.names else ObjectiveError
+            error = SpaceError if name in space.cells else ObjectiveError
             there = f"is in {units[name]}" if units[name] else "has no unit in this study"
             raise error(f"{name} {there}, the table says {unit}: convert the column {text!r}, or mend its header.")
         if name in columns:

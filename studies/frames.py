@@ -13,7 +13,7 @@ from bbo.errors import ObjectiveError
 from bbo.events import Event, digest, event
 from bbo.fold import Fold
 from bbo.objective import Objectives, Values
-from bbo.space import Space
+from bbo.space import Params, Space
 from bbo.studies.cells import EMPTY, columns_of, cost_column, is_empty, metric_cell, parameter_cell, sd_columns
 from bbo.studies.log import writer
 from bbo.trial import Status, Trial
@@ -39,11 +39,11 @@ def bookkeeping(space: Space, objectives: Objectives) -> list[str]:
 def check_names(space: Space, objectives: Objectives) -> None:
     """Raises ObjectiveError where a parameter and a metric would need the same column."""
     for metric in objectives.metrics:
-        if metric in space.names:
+        if metric in (*space.names, *space.cells):
             raise ObjectiveError(
                 f"{metric!r} is both a parameter and a metric; rename one, tables need a column for each."
             )
-    taken = [name for name in (*space.names, *objectives.metrics) if name in BOOKKEEPING]
+    taken = [name for name in (*space.cells, *objectives.metrics) if name in BOOKKEEPING]
     if taken:
         raise ObjectiveError(f"Tables of trials have columns {list(BOOKKEEPING)} of their own: rename {taken}.")
 
@@ -54,9 +54,9 @@ def to_frame(fold: Fold) -> "pd.DataFrame":
 
     history = fold.history()
     n = fold.n_trials
-    points = [fold.params(k) for k in range(n)]
+    points = [fold.space.flat(fold.params(k)) for k in range(n)]
     columns: dict[str, Any] = {"trial": np.arange(n), "status": [fold.status(k).value for k in range(n)]}
-    columns |= {name: [p[name] for p in points] for name in history.space.names}
+    columns |= {name: [p.get(name) for p in points] for name in history.space.cells}
     columns |= {metric: history.V[:, j] for j, metric in enumerate(history.objectives.metrics)}
     noise = sd_columns(history.space, history.objectives)
     told = {noise[m]: history.V_sd[:, j] for j, m in enumerate(history.objectives.metrics) if m in noise}
@@ -80,7 +80,7 @@ def to_frame(fold: Fold) -> "pd.DataFrame":
 def _suggested(trial: Trial) -> str:
     """What was suggested where something else was executed, in words."""
     others = (trial.suggested or {}).items()
-    return ", ".join(f"{name}={value}" for name, value in others if value != trial.params[name])
+    return ", ".join(f"{name}={value}" for name, value in others if value != trial.params.get(name))
 
 
 def _replicates(trial: Trial) -> str:
@@ -138,9 +138,9 @@ def past_rows(
         SpaceError: a value that a parameter can have nowhere. Both name the row.
     """
     columns = columns_of(frame.columns, space, objectives, others=bookkeeping(space, objectives), ignore=())
-    missing = [c for c in (*space.names, *objectives.required) if c not in columns]
+    missing = [c for c in (*space.cells, *objectives.required) if c not in columns]
     if missing:
-        known = [*space.names, *objectives.metrics]
+        known = [*space.cells, *objectives.metrics]
         raise ObjectiveError(f"Past data has a column for each of {known}: missing are {missing}.")
     cells = {name: frame.iloc[:, place].tolist() for name, place in columns.items()}
     completed = Status.COMPLETED.value
@@ -171,18 +171,36 @@ def past_row(
     Raises:
         ObjectiveError, SpaceError: a value that is missing or does not fit.
     """
-    given = {name: parameter_cell(space.by_name[name], cell) for name, cell in cells.items() if name in space.by_name}
-    # A table has an empty cell for None, which a choice may be.
-    params = {name: None if value is EMPTY else value for name, value in given.items()}
+    params = params_of(cells, space)
     measured = {m: metric_cell(m, cells[m]) for m in objectives.metrics if m in cells and not is_empty(cells[m])}
     measured |= {} if is_plain else _singles_of(cells, measured)
     values, replicates = objectives.check_measured({m: v for m, v in measured.items() if v is not EMPTY})
-    space.check_names(params)
-    executed = space.check_executed({name: params[name] for name in space.names})
+    executed = space.check_executed({name: params[name] for name in space.names if name in params})
     body = {"params": executed, "values": objectives.check(values)}
     sd = {} if is_plain else sd_of(cells, values, space, objectives)
     others = {"replicates": replicates, "sd": sd, "source": source}
     return body | {key: part for key, part in others.items() if part}
+
+
+def params_of(cells: Mapping[str, Any], space: Space) -> Params:
+    """A point's values from the cells of a row, to be checked.
+
+    Raises:
+        SpaceError: text that spells no value, an empty cell of what is there, or a value of what is not.
+    """
+    given = {name: parameter_cell(cell, cells[name]) for name, cell in space.cells.items() if name in cells}
+    empty = {p.name for p in space.parameters if p.when and all(given.get(cell.name) is EMPTY for cell in p.cells)}
+    # A table has an empty cell for None, which a choice may be, and for what is not there.
+    values = space.gathered({name: None if value is EMPTY else value for name, value in given.items()})
+    there = space.there(values)
+    params = {
+        name: value
+        for name, value in values.items()
+        if name not in empty or (name in there and None in getattr(space.by_name[name], "listed", ()))
+    }
+    space.check_names(params)
+    space.check_set({}, params)
+    return params
 
 
 def sd_of(cells: Mapping[str, Any], values: Values, space: Space, objectives: Objectives) -> Values:

@@ -6,8 +6,8 @@ from bbo.errors import SpaceError, StrategyError
 from bbo.history import History
 from bbo.protocols import Prediction, Strategy
 from bbo.space import Params, Space
-from bbo.studies.cells import EMPTY, columns_of, parameter_cell
-from bbo.studies.frames import bookkeeping
+from bbo.studies.cells import columns_of
+from bbo.studies.frames import bookkeeping, params_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,10 +37,10 @@ def _points(history: History, frame: "pd.DataFrame") -> list[Params]:
     columns = columns_of(
         frame.columns, space, history.objectives, others=bookkeeping(space, history.objectives), ignore=()
     )
-    missing = [name for name in space.names if name not in columns]
+    missing = [name for name in space.cells if name not in columns]
     if missing:
-        raise SpaceError(f"A table of points has a column for each of {list(space.names)}: missing are {missing}.")
-    cells = {name: frame.iloc[:, columns[name]].tolist() for name in space.names}
+        raise SpaceError(f"A table of points has a column for each of {list(space.cells)}: missing are {missing}.")
+    cells = {name: frame.iloc[:, columns[name]].tolist() for name in space.cells}
     points = []
     for k, label in enumerate(frame.index):
         try:
@@ -51,6 +51,4 @@ def _points(history: History, frame: "pd.DataFrame") -> list[Params]:
 
 
 def _point(space: Space, cells: Params) -> Params:
-    given = {name: parameter_cell(space.by_name[name], cell) for name, cell in cells.items()}
-    # A table has NaN for None, which a choice may be; no parameter has NaN as a value.
-    return space.check_executed({name: None if value is EMPTY else value for name, value in given.items()})
+    return space.check_executed(params_of(cells, space))

@@ -224,7 +224,7 @@ class Study(StudyView):
             TrialError: no such trial, or one of another study.
         """
         number = telling.known_trial(self._log, trial)
-        result = telling.Result.of(self._log.fold, values, params=params, sd=sd, cost=cost, note=note)
+        result = telling.Result.of(self._log.fold, values, trial=number, params=params, sd=sd, cost=cost, note=note)
         telling.tell(self._log, number, result, partial=partial)
 
     def fail(

@@ -9,7 +9,7 @@ import difflib
 import inspect
 import tomllib
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from bbo.errors import BBOError, StudyExistsError, StudyFileError, StudyNotFound
 from bbo.events import canonical
 from bbo.objective import Objective, Objectives, OutcomeConstraint, Tracked
 from bbo.protocols import Strategy
-from bbo.space import Parameter, Space
+from bbo.space import Forbidden, Linear, Nonlinear, Parameter, Space
 from bbo.storage import Storage, open_storage
 from bbo.strategies import PARTS, STRATEGIES
 from bbo.studies import specification
@@ -32,8 +32,19 @@ from bbo.studies.study import Study
 T = TypeVar("T")
 _LARGEST = 1_000_000
 _SECONDS = {"seconds": 1.0, "hours": 3600.0, "days": 86400.0}
-_TABLES = ("study", "parameter", "objective", "constraint", "tracked", "strategy", "budget")
-_LISTS = ("parameter", "objective", "constraint", "tracked")
+_TABLES = (
+    "study",
+    "parameter",
+    "linear",
+    "nonlinear",
+    "forbidden",
+    "objective",
+    "constraint",
+    "tracked",
+    "strategy",
+    "budget",
+)
+_LISTS = ("parameter", "linear", "nonlinear", "forbidden", "objective", "constraint", "tracked")
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,7 @@ class _Reader:
             self._check_form(name, content)
         study = tables.get("study", {})
         self._check_keys("[study]", study, ("name", "seed", "storage"))
-        space = self._space(tables.get("parameter", []))
+        space = self._space(tables)
         objectives = self._objectives(tables)
         self._made("the file", check_names, space, objectives)
         seed = study.get("seed")
@@ -176,9 +187,14 @@ class _Reader:
         if name not in _LISTS and not isinstance(content, dict):
             raise self._error(f"write [{name}], in one bracket, once: got {_short(content)}")
 
-    def _space(self, tables: Sequence[Mapping[str, Any]]) -> Space:
-        parameters = [self._one_of(Parameter, table, _place("parameter", k, table)) for k, table in enumerate(tables)]
-        return self._made("[[parameter]]", lambda: Space(tuple(parameters)))
+    def _space(self, tables: Mapping[str, Any]) -> Space:
+        rows = enumerate(tables.get("parameter", []))
+        parameters = [self._one_of(Parameter, table, _place("parameter", k, table)) for k, table in rows]
+        constraints: list[Any] = []
+        for name, kind in (("linear", Linear), ("nonlinear", Nonlinear), ("forbidden", Forbidden)):
+            for k, table in enumerate(tables.get(name, [])):
+                constraints.append(self._object(kind, table, _place(name, k, table)))
+        return self._made("[[parameter]]", lambda: Space(tuple(parameters), tuple(constraints)))
 
     def _objectives(self, tables: Mapping[str, Any]) -> Objectives:
         wanted: list[Any] = []

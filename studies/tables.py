@@ -79,8 +79,9 @@ def to_fill_in(fold: Fold, numbers: Sequence[int]) -> "pd.DataFrame":
     trials = [fold.trial(k) for k in numbers]
     units = units_of(fold.space, fold.objectives)
     columns: dict[str, Any] = {"trial": [t.number for t in trials]}
-    for name in fold.space.names:
-        values = [t.params[name] for t in trials]
+    points = [fold.space.flat(t.params) for t in trials]
+    for name in fold.space.cells:
+        values = [point.get(name) for point in points]
         columns[header(name, units[name])] = pd.Series(values, dtype=object if None in values else None)
     # Cells of people take numbers and text alike.
     results: dict[str, list[Any]] = {
@@ -228,6 +229,7 @@ class _Reading:
         return Result.of(
             fold,
             {m: _as_stood(m, replicates.get(m, v), stood) for m, v in values.items()},
+            trial=trial.number,
             params=self._executed(row, trial, stood),
             sd={m: _nearest(v, [t.sd.get(m) for t in reversed(stood)], _KEPT) for m, v in sd.items()},
             cost=_nearest(self._cost(row), [t.cost for t in stood], _KEPT),
@@ -239,18 +241,18 @@ class _Reading:
         fold = self._fold
         suggested, params = fold.suggested(trial.number), {}
         for p in fold.space.parameters:
-            value = row.read(p.name, partial(parameter_cell, p))
-            if value is EMPTY:
+            cells = {cell.name: row.read(cell.name, partial(parameter_cell, cell)) for cell in p.cells}
+            if all(value is EMPTY for value in cells.values()):
                 continue
-            with _named(f"column {row.headers[p.name]!r}"):
-                checked = p.check_executed(value)
-            known = [t.params[p.name] for t in reversed(stood)]
-            checked = _nearest(checked, [*known, suggested[p.name]], _PRINTED)
-            if checked == suggested[p.name] and checked not in known:
-                self.done.executed.setdefault(trial.number, {})[p.name] = (suggested[p.name], known[0])
+            with _named(f"column {row.headers[next(iter(cells))]!r}"):
+                checked = p.check_executed(p.gathered({k: None if v is EMPTY else v for k, v in cells.items()}))
+            known = [t.params.get(p.name) for t in reversed(stood)]
+            checked = _nearest(checked, [*known, suggested.get(p.name)], _PRINTED)
+            if checked == suggested.get(p.name) and checked not in known:
+                self.done.executed.setdefault(trial.number, {})[p.name] = (suggested.get(p.name), known[0])
             else:
                 params[p.name] = checked
-        is_otherwise = any(all(t.params[name] != v for t in stood) for name, v in params.items())
+        is_otherwise = any(all(t.params.get(name) != v for t in stood) for name, v in params.items())
         if is_otherwise and is_open(fold, trial.number):
             other = self._pending_at({**trial.params, **params})
             if other is not None:
@@ -392,7 +394,7 @@ class _Reading:
 
     def _note_executed(self, trial: Trial, result: Result) -> None:
         suggested = self._fold.suggested(trial.number)
-        otherwise = {name: (suggested[name], v) for name, v in result.params.items() if v != suggested[name]}
+        otherwise = {name: (suggested.get(name), v) for name, v in result.params.items() if v != suggested.get(name)}
         if otherwise:
             self.done.executed[trial.number] = self.done.executed.get(trial.number, {}) | otherwise
 
@@ -415,7 +417,7 @@ def _as_stood(metric: str, value: Any, stood: Sequence[Trial]) -> Any:
 
 def _is_at(params: Params, stood: Sequence[Trial]) -> bool:
     """Whether each of these conditions stood once."""
-    return all(any(_is_close(v, t.params[name], _PRINTED) for t in stood) for name, v in params.items())
+    return all(any(_is_close(v, t.params.get(name), _PRINTED) for t in stood) for name, v in params.items())
 
 
 def _nearest(value: Any, known: Sequence[Any], share: float) -> Any:
@@ -424,7 +426,9 @@ def _nearest(value: Any, known: Sequence[Any], share: float) -> Any:
 
 
 def _is_close(value: Any, other: Any, share: float) -> bool:
-    """Equal, or floats that differ by no more than this share of the other."""
+    """Equal, or floats that differ by no more than this share of the other, also by name."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return value.keys() == other.keys() and all(_is_close(v, other[k], share) for k, v in value.items())
     if isinstance(value, float) and isinstance(other, float):
         return abs(value - other) <= share * abs(other)
     return type(value) is type(other) and bool(value == other)

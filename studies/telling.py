@@ -75,6 +75,7 @@ class Result:
         fold: Fold,
         values: object,
         *,
+        trial: int | None = None,
         params: Mapping[str, Any] | None = None,
         sd: object = None,
         cost: float | None = None,
@@ -82,6 +83,8 @@ class Result:
     ) -> "Result":
         """From what a user gives.
 
+        Args:
+            trial: whose parameters were set, where `params` says to what.
         Raises:
             ObjectiveError, SpaceError: naming what does not fit.
         """
@@ -89,7 +92,7 @@ class Result:
         return Result(
             values=means,
             replicates=replicates,
-            params=fold.space.check_executed(params or {}),
+            params={} if trial is None else fold.space.check_set(fold.params(trial), params or {}),
             sd={} if sd is None else fold.objectives.check_sd(sd),
             cost=None if cost is None else check_cost(cost),
             note=clean(note),
@@ -180,7 +183,7 @@ def further(stood: Sequence[Trial], result: Result, *, ends: bool = False) -> Re
     """
     now, runs = stood[-1], stood[-1].status in _OPEN
     values = {m: v for m, v in result.values.items() if m not in now.values}
-    params = {n: v for n, v in result.params.items() if all(t.params[n] != v for t in stood)}
+    params = {n: v for n, v in result.params.items() if all(t.params.get(n) != v for t in stood)}
     cost = None if any(t.cost == result.cost for t in stood) else result.cost
     others: dict[str, Any] = {
         m: result.replicates.get(m, v)
@@ -192,7 +195,7 @@ def further(stood: Sequence[Trial], result: Result, *, ends: bool = False) -> Re
     }
     suggested = now.suggested or now.params
     may_be_set = runs and bool(values or ends)
-    others |= {n: v for n, v in params.items() if not may_be_set or now.params[n] != suggested[n]}
+    others |= {n: v for n, v in params.items() if not may_be_set or now.params.get(n) != suggested.get(n)}
     if cost is not None and now.cost is not None and not runs:
         others["cost"] = cost
     if others:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bbo.studies.study_file import read_study_file
+
 PAGE = Path(__file__).parents[1] / "README.md"
 
 
@@ -14,3 +16,32 @@ def test_the_example_prints_what_stands_below_it_and_goes_on_when_run_again(tmp_
     for n_trials in (20, 40):
         said = subprocess.check_output([sys.executable, "example.py"], cwd=tmp_path, text=True)
         assert said == f"{printed}{n_trials}\n"
+
+
+def test_the_example_of_spaces_prints_what_stands_below_it_and_so_does_its_study_file(tmp_path):
+    page = (PAGE.parent / "docs" / "spaces.md").read_text()
+    code, printed = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL).groups()
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True) == printed
+    others = """
+[[parameter]]
+name = "kiln"
+kind = "categorical"
+choices = ["gas", "electric", "none"]
+
+[[parameter]]
+name = "hours"
+kind = "int"
+low = 1
+high = 48
+
+[[objective]]
+kind = "maximize"
+metric = "strength"
+"""
+    (toml,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "study.toml").write_text(toml + others)
+    assert [c.kind for c in read_study_file(tmp_path / "study.toml").space.constraints] == [
+        "linear",
+        "nonlinear",
+        "forbidden",
+    ]

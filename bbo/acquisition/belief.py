@@ -124,7 +124,7 @@ class Belief:
                 any case: else a search that has just met a narrow feasible region would turn away from it.
         """
         X, X_failed, values = outcomes.X, outcomes.X_failed, outcomes.values
-        apart, is_better = told_apart(X, outcomes.categorical), [values[0], *(-g for g in values[1:])]
+        apart, is_better = told_apart(X, outcomes.structure.categorical), [values[0], *(-g for g in values[1:])]
         trusted = [confirmed_best(apart, v) for v in is_better]
         for k, value in enumerate(is_better):
             is_alone = unconfirmed_best(apart, value)
@@ -145,7 +145,7 @@ class Belief:
             labels = torch.cat([-torch.ones_like(X[:, :1]), torch.ones_like(X_failed[:, :1])])
             points = torch.cat([X, X_failed])
             success = of_failure.fit(
-                points, labels, categorical=outcomes.categorical, warm=None if warm is None else warm.get("success")
+                points, labels, structure=outcomes.structure, warm=None if warm is None else warm.get("success")
             )
         feasible = (outcomes.G <= 0).all(1)
         means, sds = _at_observations(outputs, X)

@@ -2,7 +2,8 @@
 
 Positions are those of the space's encoding, `... x d`. Columns are of three kinds: fixed ones; discrete ones with a
 table of the positions of their levels; and the others, which vary freely. A discrete column with more than 1000 ordered
-levels counts among the others and is snapped by formula.
+levels counts among the others and is snapped by formula. What binds columns together, totals and linear constraints, is
+kept by projection where only columns bound are moved, and is else a test.
 """
 
 import math
@@ -14,7 +15,12 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
+from bbo.acquisition.polytope import Polytope
 from bbo.space import Int, Parameter, Space
+from bbo.space.constraints import SLACK
+from bbo.space.region import Mixture, Region
+from bbo.surrogates.conditions import Conditions
+from bbo.surrogates.lbfgs import Bounds, Box
 
 _TABLED = 1000
 # Other levels of an unordered column that one move may reach; more are visited by the raw candidates alone.
@@ -82,6 +88,125 @@ class FineGrid:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """What binds columns together, as tensors; see `bbo.space.region.Region`.
+
+    Args:
+        none: positions of amounts of 0 by column, `d`; of the columns of sparse mixtures.
+    """
+
+    region: Region
+    A: Tensor
+    b: Tensor
+    E: Tensor
+    e: Tensor
+    none: Tensor
+
+    @staticmethod
+    def of(region: Region, device: torch.device | str) -> "Bound":
+        none = np.zeros(region.dim)
+        for mixture in region.mixtures:
+            none[mixture.at] = mixture.none
+        tensors = (
+            torch.tensor(v, dtype=torch.float64, device=device) for v in (region.A, region.b, region.E, region.e, none)
+        )
+        return Bound(region, *tensors)
+
+    def within(self, lower: Tensor, upper: Tensor) -> "Bound":
+        return replace(self, region=self.region.within(lower.cpu().numpy(), upper.cpu().numpy()))
+
+    def given(self, columns: Tensor, positions: Tensor) -> "Bound":
+        """With these columns given."""
+        return replace(self, region=self.region.given(columns.tolist(), positions.cpu().numpy()))
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is more than tests."""
+        return len(self.A) + len(self.E) > 0
+
+    @property
+    def sparse(self) -> list[Mixture]:
+        return [mixture for mixture in self.region.mixtures if mixture.is_sparse]
+
+    def polytope(self, columns: Tensor, X: Tensor, lower: Tensor, upper: Tensor) -> Polytope:
+        """Of some columns of `X`, `b x d`, the others staying where they are.
+
+        Args:
+            lower, upper: the box, `b x d`; of a part of a sparse mixture that is absent, where it is.
+        """
+        rest = X.index_fill(1, columns, 0.0)
+        lower, upper = self._kept_out(X, lower), self._kept_out(X, upper)
+        A, E = self.A[:, columns], self.E[:, columns]
+        is_kept = (E != 0).any(1)
+        b, e = self.b - rest @ self.A.mT, (self.e - rest @ self.E.mT)[:, is_kept]
+        return Polytope.of(A, b, E[is_kept], e, lower[:, columns], upper[:, columns])
+
+    def _kept_out(self, X: Tensor, bound: Tensor) -> Tensor:
+        for mixture in self.sparse:
+            at = mixture.at
+            is_absent = X[:, at] <= self.none[at] + SLACK
+            bound = bound.clone()
+            bound[:, at] = torch.where(is_absent, self.none[at], bound[:, at])
+        return bound
+
+    def project(self, X: Tensor, box: tuple[Tensor, Tensor]) -> Tensor:
+        """The nearest members, `... x d`, of those with as many parts as a mixture may have: those that have most."""
+        if not self.has_rows:
+            return X
+        rows = X.reshape(-1, X.shape[-1])
+        for mixture in self.sparse:
+            at, n = mixture.at, mixture.n_present
+            amounts = rows[:, at] - self.none[at]
+            rank = amounts.argsort(dim=1, descending=True, stable=True).argsort(dim=1, stable=True)
+            is_in = rank < n
+            rows = torch.cat(
+                [rows[:, : at.start], torch.where(is_in, rows[:, at], self.none[at]), rows[:, at.stop :]], 1
+            )
+        lower, upper = (v.reshape(-1, X.shape[-1]) for v in box)
+        everything = torch.arange(X.shape[-1], dtype=torch.long, device=X.device)
+        return self.polytope(everything, rows, lower, upper).project(rows).reshape(X.shape)
+
+    def contains(self, X: Tensor) -> Tensor:
+        """Which points, `... x d`, are members: `...`."""
+        rows = X.reshape(-1, X.shape[-1])
+        scales = [(M.abs().sum(1) + v.abs()) * SLACK for M, v in ((self.A, self.b), (self.E, self.e))]
+        is_in = (rows @ self.A.mT <= self.b + scales[0]).all(1)
+        is_in = is_in & ((rows @ self.E.mT - self.e).abs() <= scales[1]).all(1)
+        for mixture in self.sparse:
+            present = (rows[:, mixture.at] > self.none[mixture.at] + SLACK).sum(1)
+            is_in = is_in & (present <= mixture.n_present)
+        for _, accepts in self.region.tests:
+            is_accepted = accepts(rows.detach().cpu().numpy())
+            is_in = is_in & torch.tensor(is_accepted, dtype=torch.bool, device=rows.device)
+        return is_in.reshape(X.shape[:-1])
+
+    @property
+    def n_exchanges(self) -> int:
+        return sum(mixture.n_present * len(mixture.least) for mixture in self.sparse)
+
+    def exchanges(self, X: Tensor) -> list[Tensor]:
+        """Points with each present part of a sparse mixture exchanged for each other part, `... x M x d` a mixture.
+
+        A part that is exchanged for one that is present gives it its amount.
+        """
+        moved = []
+        for mixture in self.sparse:
+            at, k, n = mixture.at, len(mixture.least), mixture.n_present
+            row = self.region.mixtures.index(mixture)
+            weights, none = self.E[row, at], self.none[at]
+            amounts = (X[..., at] - none) * weights
+            present = amounts.topk(n, -1).indices  # ... x n
+            given = amounts.gather(-1, present)
+            taker = torch.eye(k, dtype=X.dtype, device=X.device)
+            left = amounts[..., None, :] - torch.nn.functional.one_hot(present, k) * given[..., None]
+            changed = left[..., :, None, :] + given[..., None, None] * taker
+            placed = (none + changed / weights).flatten(-3, -2)
+            others = X[..., None, :].expand(*X.shape[:-1], n * k, X.shape[-1])
+            moved.append(torch.cat([others[..., : at.start], placed, others[..., at.stop :]], -1))
+        return moved
+
+
+@dataclass(frozen=True)
 class Domain:
     """Where candidates may lie. `Domain.compile` makes one, `within` a part of one.
 
@@ -94,6 +219,8 @@ class Domain:
         fixed, positions: columns that are given, and where.
         fine: the free columns that are grids.
         lower, upper: the box of the free columns, `d`; 0 and 1 in the others.
+        bound: what binds columns together; None in a box.
+        conditions: under which columns are there; None where all always are.
     """
 
     dim: int
@@ -107,11 +234,13 @@ class Domain:
     fine: tuple[FineGrid, ...]
     lower: Tensor
     upper: Tensor
+    bound: "Bound | None" = None
+    conditions: Conditions | None = None
 
     @staticmethod
     def compile(space: Space, device: torch.device | str = "cpu") -> "Domain":
         free, tables, ordered, fine = [], {}, [], []
-        for j, p in enumerate(space.parameters):
+        for j, p in enumerate(space.owners):
             if p.name in space.fixed:
                 continue
             if p.n_levels is None:
@@ -123,7 +252,7 @@ class Domain:
                 tables[j] = p.centres()
                 ordered.append(p.is_ordered)
         given = space.encode([{**space.decode(np.full((1, space.dim), 0.5))[0], **space.fixed}])[0]
-        fixed = [j for j, name in enumerate(space.names) if name in space.fixed]
+        fixed = [j for j, p in enumerate(space.owners) if p.name in space.fixed]
         longest = max(map(len, tables.values()), default=1)
         padded = [np.pad(c, (0, longest - len(c)), mode="edge") for c in tables.values()]
 
@@ -140,8 +269,10 @@ class Domain:
             fixed=column(fixed, torch.long),
             positions=column(given[fixed], torch.float64),
             fine=tuple(fine),
-            lower=column(np.zeros(space.dim), torch.float64),
-            upper=column(np.ones(space.dim), torch.float64),
+            lower=column(np.where(np.isin(range(space.dim), free), space.region.lower, 0.0), torch.float64),
+            upper=column(np.where(np.isin(range(space.dim), free), space.region.upper, 1.0), torch.float64),
+            bound=None if space.region.is_box else Bound.of(space.region, device),
+            conditions=Conditions.of(space.structure, device),
         )
 
     def within(self, lower: Tensor, upper: Tensor) -> "Domain":
@@ -167,7 +298,8 @@ class Domain:
                 f"The box is empty in column {j}: it goes from {lower[j].item()!r} to {upper[j].item()!r}, the domain "
                 f"from {self.lower[j].item()!r} to {self.upper[j].item()!r}."
             )
-        return replace(self, lower=low, upper=high)
+        bound = None if self.bound is None else self.bound.within(low, high)
+        return replace(self, lower=low, upper=high, bound=bound)
 
     def inside(self, X: Tensor) -> Tensor:
         """Those of the points `n x d` that lie in the box."""
@@ -193,6 +325,7 @@ class Domain:
             is_ordered=self.is_ordered[:0],
             fixed=torch.cat([self.fixed, self.discrete]),
             positions=torch.cat([self.positions, x[self.discrete]]),
+            bound=None if self.bound is None else self.bound.given(self.discrete, x[self.discrete]),
         )
         return given.within(x - half, x + half)
 
@@ -222,17 +355,47 @@ class Domain:
         return X.index_copy(-1, self.discrete, centres)
 
     def snap(self, X: Tensor) -> Tensor:
-        """The nearest points of the domain, `... x d`: inside the box, on the grids, fixed columns as given."""
+        """The nearest points of the domain, `... x d`: inside the box, on the grids, fixed columns as given.
+
+        What binds columns together is kept by the columns of a continuum; where they cannot, the point is no member.
+        """
         X = self.placed(X.clamp(self.lower, self.upper), self.levels(X))
         X = X.index_copy(-1, self.fixed, self.positions.expand(*X.shape[:-1], -1))
         for grid in self.fine:
             j = grid.column
             column = torch.tensor([j], dtype=torch.long, device=X.device)
             X = X.index_copy(-1, column, grid.nearest(X[..., [j]], self.lower[j], self.upper[j]))
-        return X
+        X = X if self.bound is None else self.bound.project(X, self._box(X))
+        return X if self.conditions is None else self.conditions.settled(X)
+
+    def _box(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the columns of a continuum may go from `X`, `... x d`; the others stay."""
+        is_held = torch.ones(self.dim, dtype=torch.bool, device=X.device)
+        is_held[self.free] = False
+        for grid in self.fine:
+            is_held[grid.column] = True
+        return torch.where(is_held, X, self.lower), torch.where(is_held, X, self.upper)
+
+    def bounds(self, X: Tensor, columns: Tensor) -> Bounds:
+        """Of these columns of candidates `X`, `b x q x d`, of all points of one in a row."""
+        b, q, _ = X.shape
+        lower, upper = self.lower.expand(b * q, -1), self.upper.expand(b * q, -1)
+        if self.bound is None or not self.bound.has_rows:
+            return Box(self.lower[columns].repeat(q), self.upper[columns].repeat(q))
+        return self.bound.polytope(columns, X.reshape(b * q, -1), lower, upper).together(q)
+
+    def contains(self, X: Tensor) -> Tensor:
+        """Which points of the grids and the box, `... x d`, satisfy what binds columns together: `...`."""
+        if self.bound is None:
+            return torch.ones(X.shape[:-1], dtype=torch.bool, device=X.device)
+        return self.bound.contains(X)
 
     def sample(self, n: int, seed: int) -> Tensor:
-        """`n` points of a scrambled Sobol sequence, snapped, `n x d`."""
+        """`n` points of a scrambled Sobol sequence, snapped, `n x d`; uniform ones where columns are bound together,
+        and fewer where there are hardly any."""
+        if self.bound is not None:
+            U = self.bound.region.sample(n, np.random.default_rng(seed))
+            return self.snap(torch.tensor(U, dtype=torch.float64, device=self.centres.device))
         engine = qmc.Sobol(self.dim, scramble=True, rng=np.random.default_rng(seed))
         U = engine.random_base2(max(0, (n - 1).bit_length()))[:n]
         positions = torch.tensor(U, dtype=torch.float64, device=self.centres.device)
@@ -255,26 +418,33 @@ class Domain:
 
     @property
     def n_moves(self) -> int:
-        return len(self._moves[0])
+        return len(self._moves[0]) + (0 if self.bound is None else self.bound.n_exchanges)
 
     def neighbours(self, X: Tensor) -> Tensor:
-        """Points with one discrete column changed, `... x M x d`.
+        """Points with one discrete column changed, or one part of a mixture exchanged for another, `... x M x d`.
 
         An ordered column takes steps of a few sizes, which stop at the ends; an unordered one takes each other level,
         or 64 of them, or of many such columns fewer, 512 in all as far as each has 4.
         """
         column, change = self._moves
-        levels = self.levels(X)[..., None, :].expand(*X.shape[:-1], self.n_moves, -1)
+        levels = self.levels(X)[..., None, :].expand(*X.shape[:-1], len(column), -1)
         n = self.n_levels[column]
         moved = levels.gather(-1, column.expand(*levels.shape[:-1])[..., None])[..., 0] + change
         moved = torch.where(self.is_ordered[column], moved.clamp_min(0).minimum(n - 1), moved % n)
         levels = levels.scatter(-1, column.expand(*levels.shape[:-1])[..., None], moved[..., None])
-        return self.placed(X[..., None, :].expand(*levels.shape[:-1], -1), levels)
+        moved = self.placed(X[..., None, :].expand(*levels.shape[:-1], -1), levels)
+        if self.conditions is not None:
+            moved = self.conditions.settled(moved)
+        if self.bound is None:
+            return moved
+        moved = self.bound.project(moved, self._box(moved))
+        return torch.cat([moved, *self.bound.exchanges(X)], -2)
 
     def grid(self) -> Tensor:
-        """All points of a purely discrete domain, `n_points x d`."""
+        """All points of a purely discrete domain, `n_points x d`; fewer where columns are bound together or absent."""
         assert self.n_points is not None
         axes = [torch.arange(n, dtype=torch.long, device=self.centres.device) for n in self.n_levels.tolist()]
         levels = torch.cartesian_prod(*axes).reshape(self.n_points, -1) if axes else self.n_levels.reshape(1, 0)
-        X = self.centres.new_zeros((self.n_points, self.dim))
-        return self.snap(self.placed(X, levels))
+        X = self.snap(self.placed(self.centres.new_zeros((self.n_points, self.dim)), levels))
+        X = X[self.contains(X)]
+        return X if self.conditions is None else torch.unique(X, dim=0)

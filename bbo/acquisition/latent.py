@@ -44,6 +44,7 @@ class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, X: Tensor, model: FittedGP, c: Conditioned) -> tuple[Tensor, Tensor, Tensor]:
         F, slope_x = model.scaling.with_slope(model.columns.features(X))
+        slope_x = model.columns.slopes(X, slope_x)
         s = model.settled.outputscale
         k, slope = matern52_and_slope_(c.squared_distances(F))
         k.mul_(s[:, None, None])

@@ -92,6 +92,7 @@ def maximize_acquisition(
         seed: of the raw candidates; the same seed gives the same bits.
         anchors: points around which to look closely, e.g. incumbents, `k x d`.
     """
+    acquisition = _among_members(acquisition, domain)
     with torch.no_grad():
         if q == 1 and domain.n_points is not None and domain.n_points <= options.n_enumerated:
             grid = domain.grid()[:, None]
@@ -103,7 +104,7 @@ def maximize_acquisition(
         X = _restarts(raw, value, options.n_restarts)
         is_fine = domain.is_ordered & (domain.n_levels > _RELAXED)
         relaxed = torch.cat([domain.free, domain.discrete[is_fine]])
-        if not len(domain.discrete):
+        if not domain.n_moves:
             X = _climb(acquisition, domain, X, domain.free, options.max_evaluations, options)
         else:
             for columns in [relaxed] + [domain.free] * (options.rounds - 1):
@@ -115,6 +116,13 @@ def maximize_acquisition(
         return _ranked(acquisition, domain.snap(torch.cat([X, best_raw])), options.n_ranked)
 
 
+def _among_members(acquisition: Worth, domain: Domain) -> Worth:
+    """Minus infinity for candidates of which a point is none."""
+    if domain.bound is None:
+        return acquisition
+    return lambda X: torch.where(domain.contains(X).all(-1), acquisition(X), -torch.inf)
+
+
 def _score(acquisition: Worth, X: Tensor) -> Tensor:
     """Values of many candidates, `b`, in chunks that bound the memory."""
     value = torch.cat([acquisition(chunk) for chunk in torch.split(X, _CHUNK)])
@@ -123,7 +131,8 @@ def _score(acquisition: Worth, X: Tensor) -> Tensor:
 
 def _raw_candidates(domain: Domain, q: int, seed: int, anchors: Tensor | None, options: Options) -> Tensor:
     """`b x q x d`."""
-    spread = domain.sample(options.n_raw * q, seed).reshape(options.n_raw, q, domain.dim)
+    spread = domain.sample(options.n_raw * q, seed)
+    spread = spread[: len(spread) // q * q].reshape(-1, q, domain.dim)
     if anchors is None or not len(anchors):
         return spread
     n, d = options.n_local * q, domain.dim
@@ -183,13 +192,13 @@ def _climb(
         return value_and_grad
 
     start = X[..., columns].reshape(b, -1)
-    box = domain.lower[columns].repeat(q), domain.upper[columns].repeat(q)
+    within = domain.bounds(X, columns)
     everyone = of(torch.arange(b, dtype=torch.long, device=X.device))
     with torch.inference_mode():  # where tensors are small, all but the gradients costs a fifth less
         V, _ = maximize(
             everyone,
             start,
-            *box,
+            within,
             max_evaluations=max_evaluations,
             progress=options.progress,
             slope=options.slope,

@@ -14,6 +14,7 @@ import torch
 from scipy.special import gammaincinv
 from torch import Tensor
 
+from bbo.space.structure import Structure
 from bbo.surrogates.protocol import Fitted, Surrogate
 from bbo.surrogates.transforms import Bilog, YeoJohnson
 
@@ -39,7 +40,7 @@ class Outcomes:
         counts: of how many measurements each of them is the mean, `n x (1 + c)`; 1 when None.
         scatter: sample standard deviation of these measurements, `n x (1 + c)`; NaN where it is not known, everywhere
             when None.
-        categorical: number of levels by column, for columns whose levels have no order.
+        structure: what the columns mean.
         bands: pairs of columns of G that are the two sides of one metric, see `Objectives.bands`.
     """
 
@@ -50,7 +51,7 @@ class Outcomes:
     Yvar: Tensor | None = None
     counts: Tensor | None = None
     scatter: Tensor | None = None
-    categorical: Mapping[int, int] = field(default_factory=dict)
+    structure: Structure = field(default_factory=Structure)
     bands: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -109,7 +110,7 @@ class Fits:
             None if seen.Yvar is None else (seen.Yvar[:, wanted] * (2 * slopes).exp()).clamp_max(_LARGEST_VARIANCE),
             None if seen.counts is None else seen.counts[:, wanted],
             None if seen.scatter is None else (seen.scatter[:, wanted] * slopes.exp()).clamp_max(_LARGEST_DEVIATION),
-            categorical=seen.categorical,
+            structure=seen.structure,
             warm=warm,
             trusted=self.trusted[:, wanted],
         )

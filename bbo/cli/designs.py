@@ -97,8 +97,8 @@ def _print_design(screen: Console, study: StudyView, trial: Trial, known: float 
     table.add_row(Text(header(aim.metric, aim.unit), style="bold"), Text(number(value), style="bold"), *far)
     table.add_row()
     heading(table, "parameter", "value", "unit")
-    for p in study.space.parameters:
-        table.add_row(p.name, number(trial.params[p.name]), getattr(p, "unit", None) or "")
+    for name, value in study.space.flat(trial.params).items():
+        table.add_row(name, number(value), getattr(study.space.cells[name], "unit", None) or "")
     _add_constraints(table, study.objectives, trial)
     if study.objectives.tracked:
         table.add_row()
@@ -123,7 +123,7 @@ def _add_constraints(table: Table, objectives: Objectives, trial: Trial) -> None
 
 def _print_front(screen: Console, study: StudyView, front: Sequence[Trial]) -> None:
     front = sorted(front, key=lambda t: t.values[study.objectives.aims[0].metric])
-    table = _front_table(study, front, study.space.names)
+    table = _front_table(study, front, tuple(study.space.cells))
     if screen.measure(table).maximum > screen.width - 2:
         table = _front_table(study, front, ())
         wrapped(screen, "The parameters, too many for this width: bbo export, or bbo best --json.", style="dim")
@@ -137,7 +137,9 @@ def _front_table(study: StudyView, front: Sequence[Trial], names: Sequence[str])
     heading(table, "trial", *metrics, *names)
     for trial in front:
         values = [Text(number(trial.values[m]), style="bold") for m in metrics]
-        table.add_row(str(trial.number), *values, *(number(trial.params[name]) for name in names))
+        table.add_row(
+            str(trial.number), *values, *(number(study.space.flat(trial.params).get(name, "")) for name in names)
+        )
     return table
 
 

@@ -53,7 +53,7 @@ def _print_details(screen: Console, study: StudyView) -> None:
         "objective": joined([aim_in_words(aim) for aim in objectives.aims]),
         "constraints": joined([f"{c.metric} {bound_in_words(c)}" for c in objectives.constraints]),
         "tracked": joined([header(w.metric, w.unit) for w in objectives.tracked]),
-        "parameters": f"{study.space.dim}: {', '.join(study.space.names)}",
+        "parameters": f"{len(study.space.names)}: {', '.join(study.space.names)}",
         "strategy": in_words(logged_strategy(events)),
         "seed": str(study.seed),
         "trials": _trials_in_words(study.trials),

@@ -38,7 +38,7 @@ def check_target(out: str | None, study: StudyView, *, force: bool) -> None:
         there = read_table(path)
     except TableError as error:
         stop(f"{out} is there and is no table ({error}) Give another name, or --force to write over it.")
-    conditions = ["trial", *(header(p.name, getattr(p, "unit", None)) for p in study.space.parameters)]
+    conditions = ["trial", *(header(name, getattr(cell, "unit", None)) for name, cell in study.space.cells.items())]
     results = there.drop(columns=conditions, errors="ignore")
     if (results.map(str.strip) != "").to_numpy().any():
         stop(

@@ -11,9 +11,9 @@ def trial_in_words(study: StudyView, trial: Trial) -> str:
     values = [f"{m} {number(v)}{f' {units[m]}' if m in units else ''}" for m, v in trial.values.items()]
     cost = [] if trial.cost is None else [f"cost {number(trial.cost)}"]
     others = [
-        f"{name} {number(trial.params[name])} instead of {number(value)}"
+        f"{name} {number(trial.params.get(name, '-'))} instead of {number(value)}"
         for name, value in (trial.suggested or {}).items()
-        if trial.params[name] != value
+        if trial.params.get(name) != value
     ]
     said = [*values, *cost, *others]
     missing = [m for m in study.objectives.required if m not in trial.values]

@@ -59,10 +59,16 @@ def assigned(words: Sequence[str]) -> dict[str, str]:
 def params_of(study: StudyView, words: Sequence[str]) -> dict[str, Any]:
     """Values of parameters, read as cells of a table are."""
     texts = assigned(words)
-    unknown = [name for name in texts if name not in study.space.names]
+    known = study.space.cells
+    unknown = [name for name in texts if name not in known]
     if unknown:
-        stop(f"{study.name} has the parameters {', '.join(study.space.names)}: got {', '.join(unknown)}.")
-    return {name: _said(name, text, parameter_cell(study.space.by_name[name], text)) for name, text in texts.items()}
+        stop(f"{study.name} has the parameters {', '.join(known)}: got {', '.join(unknown)}.")
+    given = {name: _said(name, text, parameter_cell(known[name], text)) for name, text in texts.items()}
+    whole = study.space.gathered(given)
+    parts = [name for name in given if name not in study.space.flat(whole)]
+    if parts:
+        stop(f"All parts of a parameter are given together: got {', '.join(parts)} alone.")
+    return whole
 
 
 def values_of(study: StudyView, words: Sequence[str]) -> dict[str, Any]:
@@ -70,7 +76,7 @@ def values_of(study: StudyView, words: Sequence[str]) -> dict[str, Any]:
     texts = assigned(words)
     unknown = [name for name in texts if name not in study.objectives.metrics]
     if unknown:
-        is_parameter = any(name in study.space.names for name in unknown)
+        is_parameter = any(name in study.space.cells for name in unknown)
         how = " Give what was set otherwise as --executed name=value." if is_parameter else ""
         stop(f"{study.name} has the metrics {', '.join(study.objectives.metrics)}: got {', '.join(unknown)}.{how}")
     return {name: _said(name, text, metric_cell(name, text)) for name, text in texts.items()}

@@ -26,6 +26,7 @@ from bbo.plots.posterior import expected, grid, scattered
 from bbo.plots.sensitivity import Importance, importance
 from bbo.plots.slices import FEASIBLE, WIDTH_IN, most_moving, row_label, rows_of, value_rows
 from bbo.protocols import Prediction, Strategy
+from bbo.space import Space
 
 # Points along a parameter, and predictions in all that a figure is averaged from.
 _N_GRID, _N_GRID_OF_PAIR = 25, 21
@@ -50,9 +51,9 @@ def dependence_figure(history: History, strategy: Strategy, *, name: str = "", s
         StrategyError: the strategy has no model, or too few trials are completed for it.
     """
     space = history.space
-    grids = [grid(p, _N_GRID) for p in space.parameters]
-    base = _base(space.dim, sum(len(u) for u in grids), seed)
-    U = np.vstack([_placed(base, {j: v}) for j, u in enumerate(grids) for v in u])
+    grids = [grid(p, _N_GRID) for p in space.axes]
+    base = _base(space, sum(len(u) for u in grids), seed)
+    U = np.vstack([space.moved(base, j, v) for j, u in enumerate(grids) for v in u.tolist()])
     prediction = expected(history, strategy, U)
     ends = np.cumsum([len(u) for u in grids])[:-1]
     curves = {}
@@ -68,7 +69,7 @@ def dependence_figure(history: History, strategy: Strategy, *, name: str = "", s
         log = row != FEASIBLE and log_scale(history, row)
         value_rows(block, [along[j] for j in shown], np.zeros(0), log=log, is_share=row == FEASIBLE)
         for j, axes in zip(shown, block, strict=True):
-            draw_curve(axes, space.parameters[j], along[j])
+            draw_curve(axes, space.axes[j], along[j])
             if row != FEASIBLE:
                 draw_bounds(axes, *bounds_of(history.objectives, row))
     said = f"model of {int(history.is_completed.sum())} trials, averaged over the other parameters"
@@ -91,13 +92,15 @@ def pair_figure(history: History, strategy: Strategy, *, name: str = "", seed: i
         StrategyError: the strategy has no model, too few trials are completed for it, or the space has one parameter.
     """
     space = history.space
-    if space.dim < 2:
-        raise StrategyError("A map needs two parameters: the space has one. Its slice shows all there is.")
+    if len(_mapped(history)) < 2:
+        raise StrategyError(
+            "A map needs two parameters that are numbers or choices: the space has fewer. Its slices show all there is."
+        )
     i, j = _most_important(importance(history, strategy, seed=seed), history)
-    u, v = grid(space.parameters[i], _N_GRID_OF_PAIR), grid(space.parameters[j], _N_GRID_OF_PAIR)
+    u, v = grid(space.axes[i], _N_GRID_OF_PAIR), grid(space.axes[j], _N_GRID_OF_PAIR)
     # With two parameters there is nothing to average over.
-    base = _base(space.dim, len(u) * len(v), seed)[: None if space.dim > 2 else 1]
-    U = np.vstack([_placed(base, {i: a, j: b}) for b in v for a in u])
+    base = _base(space, len(u) * len(v), seed)[: None if space.dim > 2 else 1]
+    U = np.vstack([space.moved(space.moved(base, i, a), j, b) for b in v.tolist() for a in u.tolist()])
     prediction = expected(history, strategy, U)
     rows = rows_of(history, prediction)
     n_columns = columns_for(len(rows))
@@ -110,22 +113,15 @@ def pair_figure(history: History, strategy: Strategy, *, name: str = "", seed: i
         values = _of(prediction, row).reshape(len(v), len(u), len(base)).mean(axis=2)
         _draw_map(axes, history, row, (i, u), (j, v), values)
     rest = "" if space.dim == 2 else ", averaged over the other parameters"
-    title = f"{name or 'Model'}: {space.names[i]} and {space.names[j]}"
+    title = f"{name or 'Model'}: {space.columns[i]} and {space.columns[j]}"
     look.head(figure, title, f"the model's mean{rest}; its two most important parameters", _keys(history))
     return figure
 
 
-def _base(dim: int, n_places: int, seed: int) -> Values:
+def _base(space: Space, n_places: int, seed: int) -> Values:
     """Points to average over, a power of 2 of them, so that all places together stay within the budget."""
     n = 2 ** int(np.log2(max(_BUDGET // n_places, 1)))
-    return scattered(dim, min(max(n, _FEWEST), _MOST), seed)
-
-
-def _placed(base: Values, at: dict[int, float]) -> Values:
-    X = base.copy()
-    for j, u in at.items():
-        X[:, j] = u
-    return X
+    return space.spread(scattered(space.dim, min(max(n, _FEWEST), _MOST), seed))
 
 
 def _of(prediction: Prediction, row: str) -> Values:
@@ -136,10 +132,17 @@ def _of(prediction: Prediction, row: str) -> Values:
 
 
 def _most_important(indices: Importance, history: History) -> tuple[int, int]:
-    """Columns of the two parameters with the largest total index, in their order."""
+    """Columns of the two parameters with the largest total index, in their order, of those of one column."""
     total = indices.total[history.objectives.aims[0].metric]
-    i, j = sorted(np.argsort(-total, kind="stable")[:2].tolist())
-    return i, j
+    mapped = _mapped(history)
+    i, j = sorted(mapped[k] for k in np.argsort(-total[list(mapped)], kind="stable")[:2].tolist())
+    space = history.space
+    return space.at[space.names[i]], space.at[space.names[j]]
+
+
+def _mapped(history: History) -> list[int]:
+    """Numbers of the parameters that have one axis."""
+    return [k for k, p in enumerate(history.space.parameters) if len(p.columns) == 1]
 
 
 def _draw_map(
@@ -149,8 +152,8 @@ def _draw_map(
     look.dress(axes)
     axes.grid(visible=False)
     (i, u), (j, v) = across, up
-    p: Any = history.space.parameters[i]
-    q: Any = history.space.parameters[j]
+    p: Any = history.space.axes[i]
+    q: Any = history.space.axes[j]
     x, y = places(p, p.decode(u)), places(q, q.decode(v))
     parameter_axis(axes, p)
     parameter_axis(axes, q, vertical=True)
@@ -193,11 +196,9 @@ def _draw_boundary(axes: Axes, history: History, row: str, x: Values, y: Values,
 
 def _draw_trials(axes: Axes, history: History, i: int, j: int) -> None:
     trials = Trials.of(history)
-    points, numbers = history.space.decode(history.X), np.arange(history.n_trials)
-    x, y = (
-        spread_places(p, [point[p.name] for point in points], numbers)
-        for p in (history.space.parameters[i], history.space.parameters[j])
-    )
+    points = [history.space.flat(point) for point in history.space.decode(history.X)]
+    numbers = np.arange(history.n_trials)
+    x, y = (spread_places(p, points, numbers) for p in (history.space.axes[i], history.space.axes[j]))
     size = 0.7 * look.mark_size(len(trials.completed))
     drawn: dict[str, tuple[Any, float, dict[str, Any]]] = {
         "failed": (trials.failed, size, {"marker": "X", "facecolors": "white", "edgecolors": look.INK}),

@@ -1,7 +1,7 @@
 """Panels of a figure: an axis for a parameter, words for a metric, and how the panels stand together."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -75,7 +75,7 @@ def parameter_axis(axes: Axes, p: Any, *, vertical: bool = False) -> None:
 
 def is_listed(p: Any) -> bool:
     """Whether a parameter's values stand in a list, so that they have places and no distances."""
-    return p.kind in ("categorical", "ordinal")
+    return p.kind in ("categorical", "ordinal", "molecule")
 
 
 def places(p: Any, values: Sequence[Any]) -> NDArray[np.float64]:
@@ -83,9 +83,14 @@ def places(p: Any, values: Sequence[Any]) -> NDArray[np.float64]:
     return np.array([p.code(value) if is_listed(p) else value for value in values], dtype=np.float64)
 
 
-def spread_places(p: Any, values: Sequence[Any], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The same for trials of these numbers: marks of a strip lie apart."""
-    at = places(p, values)
+def spread_places(p: Any, points: Sequence[Mapping[str, Any]], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Where trials of these numbers stand, values by the names of cells; NaN for one that lacks the parameter.
+
+    Marks of a strip lie apart.
+    """
+    at = np.full(len(points), np.nan)
+    there = [k for k, point in enumerate(points) if p.name in point]
+    at[there] = places(p, [points[k][p.name] for k in there])
     return at + jitter(numbers) if is_listed(p) else at
 
 

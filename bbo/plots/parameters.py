@@ -25,7 +25,7 @@ def parameters_figure(history: History, *, name: str = "") -> Figure:
     """
     space, aims, trials = history.space, history.objectives.aims, Trials.of(history)
     figure, blocks = panel_blocks([axis_label(aim) for aim in aims], space.dim)
-    points = space.decode(history.X)
+    points = [space.flat(point) for point in space.decode(history.X)]
     for aim, block in zip(aims, blocks, strict=True):
         for j, axes in enumerate(block):
             _draw(axes, history, aim, j, points, trials)
@@ -34,11 +34,11 @@ def parameters_figure(history: History, *, name: str = "") -> Figure:
 
 
 def _draw(axes: Axes, history: History, aim: Objective, j: int, points: list[Params], trials: Trials) -> None:
-    p = history.space.parameters[j]
+    p = history.space.axes[j]
     values = metric_values(history, aim.metric)
     told = values[trials.completed]
     look.value_axis(axes, told, log=wants_log(history, aim), n_ticks=5)
     parameter_axis(axes, p)
-    at = spread_places(p, [point[p.name] for point in points], np.arange(history.n_trials))
+    at = spread_places(p, points, np.arange(history.n_trials))
     draw_marks(axes, at, values, trials, size=0.8 * look.mark_size(len(told)))
     draw_failed(axes, at[trials.failed])

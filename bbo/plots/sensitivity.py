@@ -34,7 +34,10 @@ _SHADE = 0.3
 
 @dataclass(frozen=True)
 class Importance:
-    """Sobol' indices of the model's mean by metric, each `dim`, in the order of the parameters; 0 where it is flat."""
+    """Sobol' indices of the model's mean by metric, by parameter in their order; 0 where it is flat.
+
+    A simplex is one parameter. Constraints, which would make parameters depend on each other, are left out of account.
+    """
 
     first: dict[str, Values]
     total: dict[str, Values]
@@ -48,16 +51,16 @@ def importance(history: History, strategy: Strategy, *, seed: int = 0) -> Import
     Raises:
         StrategyError: the strategy has no model, or too few trials are completed for it.
     """
-    dim = history.space.dim
-    n = min(max(2 ** int(np.log2(_BUDGET / (dim + 2))), _FEWEST), _MOST)
-    A, B = np.split(scattered(2 * dim, n, seed), 2, axis=1)
-    mixed = np.tile(A, (dim, 1, 1))
-    for j in range(dim):
-        mixed[j, :, j] = B[:, j]
+    space, d = history.space, len(history.space.parameters)
+    n = min(max(2 ** int(np.log2(_BUDGET / (d + 2))), _FEWEST), _MOST)
+    A, B = (space.spread(half) for half in np.split(scattered(2 * space.dim, n, seed), 2, axis=1))
+    mixed = np.tile(A, (d, 1, 1))
+    for k, name in enumerate(space.names):
+        mixed[k][:, space.at[name]] = B[:, space.at[name]]
     prediction = expected(history, strategy, np.vstack([A, B, *mixed]))
     first, total = {}, {}
     for metric, mean in prediction.mean.items():
-        first[metric], total[metric] = _indices(mean.reshape(dim + 2, n))
+        first[metric], total[metric] = _indices(mean.reshape(d + 2, n))
     return Importance(first, total)
 
 
@@ -72,7 +75,7 @@ def importance_figure(history: History, strategy: Strategy, *, name: str = "", s
     """
     indices = importance(history, strategy, seed=seed)
     metrics = [metric for metric in history.objectives.required if metric in indices.total]
-    n_bars = min(history.space.dim, _MOST_BARS)
+    n_bars = min(len(history.space.names), _MOST_BARS)
     figure = look.new_figure(max(4.6, _WIDTH_IN * len(metrics)), _BAR_IN * n_bars + 0.75)
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for metric, axes in zip(metrics, panels, strict=True):

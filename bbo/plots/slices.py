@@ -18,6 +18,7 @@ from bbo.plots.marks import draw_failed, failed_keys
 from bbo.plots.panels import panel_blocks, spread_places
 from bbo.plots.posterior import expected, grid
 from bbo.protocols import Prediction, Strategy
+from bbo.space import Space
 
 FEASIBLE = "probability of feasibility"
 # So many parameters at most have slices: those along which the objective changes most.
@@ -43,8 +44,8 @@ def slices_figure(history: History, strategy: Strategy, *, name: str = "") -> Fi
     space = history.space
     number, said = _centre(history)
     x = history.X[number].clip(0.0, 1.0)
-    grids = [grid(p) for p in space.parameters]
-    slices = expected(history, strategy, np.vstack([_along(x, j, u) for j, u in enumerate(grids)]))
+    grids = [grid(p) for p in space.axes]
+    slices = expected(history, strategy, np.vstack([_along(space, x, j, u) for j, u in enumerate(grids)]))
     curves = {metric: _curves(grids, slices, metric) for metric in rows_of(history, slices)}
     shown = most_moving(curves[history.objectives.aims[0].metric])
     figure, blocks = panel_blocks(
@@ -97,10 +98,8 @@ def _centre(history: History) -> tuple[int, str]:
     return number, f"through trial {number}, {what}: {aims[0].metric} {value:.6g}; model of {len(done)} trials"
 
 
-def _along(x: Values, j: int, u: Values) -> Values:
-    X = np.tile(x, (len(u), 1))
-    X[:, j] = u
-    return X
+def _along(space: Space, x: Values, j: int, u: Values) -> Values:
+    return np.vstack([space.moved(x[None], j, v) for v in u.tolist()])
 
 
 def _curves(grids: list[Values], slices: Prediction, row: str) -> list[Curve]:
@@ -126,11 +125,11 @@ def _draw_row(
     others = np.array([*values[done].tolist(), *(bound for bound in (lower, upper) if bound is not None)])
     log = not is_share and log_scale(history, row)
     value_rows(block, [curves[j] for j in shown], others, log=log, is_share=is_share)
-    points = history.space.decode(history.X)
+    points = [history.space.flat(point) for point in history.space.decode(history.X)]
     for j, axes in zip(shown, block, strict=True):
-        p = history.space.parameters[j]
+        p = history.space.axes[j]
         draw_curve(axes, p, curves[j])
-        at = spread_places(p, [point[p.name] for point in points], np.arange(history.n_trials))
+        at = spread_places(p, points, np.arange(history.n_trials))
         here = at[number]
         axes.axvline(here, color=look.BEST, linewidth=0.8, alpha=0.6, zorder=1.3)
         clearness: Any = _clearness(history.X, history.X[number], j)  # one of each mark, which its type lacks

@@ -1,6 +1,22 @@
 """What may be varied: parameters, the space they span, and its encoding to the unit cube."""
 
-from bbo.space.parameters import Categorical, Float, Int, Ordinal, Parameter
-from bbo.space.space import Params, Space
+from bbo.space.constraints import Constraint, Forbidden, Linear, Nonlinear
+from bbo.space.encoding import Params
+from bbo.space.parameters import Categorical, Float, Int, Molecule, Ordinal, Parameter, Simplex
+from bbo.space.space import Space
 
-__all__ = ["Categorical", "Float", "Int", "Ordinal", "Parameter", "Params", "Space"]
+__all__ = [
+    "Categorical",
+    "Constraint",
+    "Float",
+    "Forbidden",
+    "Int",
+    "Linear",
+    "Molecule",
+    "Nonlinear",
+    "Ordinal",
+    "Parameter",
+    "Params",
+    "Simplex",
+    "Space",
+]

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bbo.space.region import Region
+
 Positions = NDArray[np.float64]
 
 # A space of at most so many points is searched whole for the nearest untried one; a larger one by random moves.
 ENUMERABLE = 100_000
 _MOVES = 400
+_BOXES, _IN_A_BOX, _AT_RANDOM = 5, 16, 512
 
 
 def is_tried(x: Positions, tried: Positions, same: Positions) -> bool:
@@ -54,8 +57,15 @@ def replace_tried(
     return kept
 
 
+def grid(centres: Sequence[Positions]) -> Positions:
+    """All points of a finite space, `n x d`, the last column changing fastest."""
+    return np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1).reshape(-1, len(centres))
+
+
 def nearest_of_grid(
-    centres: Sequence[Positions], is_ordered: Sequence[bool], same: Positions
+    centres: Sequence[Positions],
+    is_ordered: Sequence[bool],
+    same: Positions,
 ) -> Callable[..., Iterator[Positions]]:
     """Alternatives in a finite space: the untried point nearest in the cube; unordered levels are 1 apart."""
     sizes = [len(c) for c in centres]
@@ -76,6 +86,19 @@ def nearest_of_grid(
         if is_free.flat[best]:
             cell = np.unravel_index(best, sizes)
             yield np.array([c[k] for c, k in zip(centres, cell, strict=True)])
+
+    return alternatives
+
+
+def nearest_of_list(
+    members: Positions, is_ordered: Sequence[bool], same: Positions
+) -> Callable[..., Iterator[Positions]]:
+    """Alternatives among points, `n x d`: the nearest in the cube; unordered levels are 1 apart."""
+
+    def alternatives(x: Positions, tried: Positions) -> Iterator[Positions]:
+        gaps = np.abs(members - x)
+        distance = np.where(is_ordered, gaps**2, gaps > same).sum(1)
+        yield from members[np.argsort(distance, kind="stable")]
 
     return alternatives
 
@@ -108,6 +131,26 @@ def random_moves(
             yield snap(y[None])[0]
 
     return alternatives
+
+
+def members_around(
+    region: Region, snap: Callable[[Positions], Positions], rng: np.random.Generator
+) -> Callable[..., Iterator[Positions]]:
+    """Alternatives where columns are bound together: members from boxes about the point, ever larger ones."""
+
+    def alternatives(x: Positions, tried: Positions) -> Iterator[Positions]:
+        for box in range(_BOXES):
+            reach = 1e-3 * 6.0**box
+            U = snap(region.within(x - reach, x + reach).sample(_IN_A_BOX, rng))
+            yield from np.unique(U[region.contains(U)], axis=0)
+
+    return alternatives
+
+
+def members_at_random(region: Region, x: Positions) -> Positions:
+    """Some members, those nearest to a position first, by the sum of distances by column."""
+    U = region.sample(_AT_RANDOM, np.random.default_rng(0))
+    return U[np.argsort(np.abs(U - x).sum(1), kind="stable")]
 
 
 def _levels(column: Positions, centres: Positions) -> NDArray[np.int64]:

@@ -7,41 +7,58 @@ from functools import cache, cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from bbo import seeding
 from bbo.errors import SpaceError
-from bbo.space.fresh import ENUMERABLE, nearest_of_grid, random_moves, replace_tried
-from bbo.space.parameters import Parameter, Scalar
+from bbo.space.binding import check_names, culprits, region_of
+from bbo.space.conditions import in_order, in_words, is_there
+from bbo.space.constraints import Constraint
+from bbo.space.encoding import Encoding, Params
+from bbo.space.fresh import (
+    ENUMERABLE,
+    grid,
+    members_around,
+    members_at_random,
+    nearest_of_grid,
+    nearest_of_list,
+    random_moves,
+    replace_tried,
+)
+from bbo.space.parameters import Parameter
+from bbo.space.region import Mask, Positions, Region
+from bbo.space.values import Scalar, identity
 
-Params = dict[str, Any]
+Value = Scalar | dict[str, float]
 
 
 class Tried(Protocol):
     """What `fresh` asks of a history: the encoded points of all its trials, `n x dim`, and the study's seed."""
 
     @property
-    def X(self) -> NDArray[np.float64]: ...
+    def X(self) -> Positions: ...
 
     @property
     def seed(self) -> int: ...
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Space:
-    """Parameters and the cube [0, 1]^dim they are encoded to, one column each, in the order given.
+class Space(Encoding):
+    """Parameters and the cube [0, 1]^dim they are encoded to, in the order given; most have one column.
 
     Args:
         parameters: their names must differ.
+        constraints: what points have to satisfy beside.
         fixed: values of parameters that are given, not chosen; `fix` makes such a space. Columns stay the same.
     Raises:
-        pydantic.ValidationError: (a ValueError) that names the parameter and the field.
+        pydantic.ValidationError: (a ValueError) that names the parameter and the field, or the constraints that no
+            point satisfies.
     """
 
     parameters: tuple[Parameter, ...]
-    fixed: dict[str, Scalar] = Field(default_factory=dict, kw_only=True)
+    constraints: tuple[Constraint, ...] = ()
+    fixed: dict[str, Value] = Field(default_factory=dict, kw_only=True)
 
     @model_validator(mode="after")
     def _validate(self) -> Self:
@@ -50,39 +67,57 @@ class Space:
         for k, name in enumerate(self.names):
             if name in self.names[:k]:
                 raise ValueError(f"Two parameters are named {name!r}; names must differ.")
+        cells = [cell.name for p in self.parameters for cell in p.cells]
+        for k, cell in enumerate(cells):
+            if cell in cells[:k]:
+                raise ValueError(f"Two columns of a table would be named {cell!r}: rename a parameter or a part.")
+        in_order(self.parameters)
+        for constraint in self.constraints:
+            check_names(self, constraint)
         for name, value in self.fixed.items():
             if name not in self.by_name:
                 raise ValueError(f"Cannot fix {name!r}: the parameters are {list(self.names)}.")
             self.by_name[name].check(value)
+            if not is_there(self.by_name[name], self.fixed):
+                raise ValueError(
+                    f"{name!r} can be fixed where {in_words(self.by_name[name])}: fix that as well, got {self.fixed!r}."
+                )
+        contradictory = culprits(self, self.constraints) if self.constraints else []
+        if contradictory:
+            given = f" with {self.fixed!r}" if self.fixed else ""
+            said = " and ".join(map(str, contradictory))
+            raise ValueError(f"No point satisfies {said}{given} within the ranges of the parameters.")
         return self
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
-        return tuple(p.name for p in self.parameters)
+    def region(self) -> Region:
+        """Where its points are in the cube."""
+        return region_of(self, self.constraints)
 
-    @property
-    def dim(self) -> int:
-        return len(self.parameters)
-
-    @property
-    def categorical(self) -> dict[int, int]:
-        """Number of levels by column, of the columns whose levels have no order."""
-        return {j: p.n_levels for j, p in enumerate(self.parameters) if p.n_levels is not None and not p.is_ordered}
-
-    @cached_property
-    def by_name(self) -> dict[str, Any]:
-        return {p.name: p for p in self.parameters}
+    def is_member(self, U: Positions) -> Mask:
+        """Which positions of decoded points, `n x dim`, satisfy the constraints; `n`."""
+        return self.region.contains(U)
 
     @cached_property
     def n_points(self) -> int | None:
-        """How many points the space has, given what is fixed; None for a continuum."""
-        free = [p.n_levels for p in self.parameters if p.name not in self.fixed]
-        return None if None in free else math.prod(n for n in free if n is not None)
+        """How many points the space has, given what is fixed; None for a continuum.
 
-    @cached_property
-    def same(self) -> NDArray[np.float64]:
-        """Positions that differ by less in every column, `dim`, are one point."""
-        return np.array([p.same for p in self.parameters])
+        Where there are too many to look at each, constraints do not count.
+        """
+        free = [p.n_levels for p in self.parameters if p.name not in self.fixed and self._may_be_there(p)]
+        if None in free:
+            return None
+        n = math.prod(n for n in free if n is not None)
+        is_plain = self.region.is_box and not self.is_conditional
+        return n if is_plain or n > ENUMERABLE else len(self._members)
+
+    def _may_be_there(self, p: Any) -> bool:
+        """Whether what is fixed leaves room for a parameter."""
+        return all(
+            self._may_be_there(self.by_name[name])
+            and (name not in self.fixed or identity(self.fixed[name]) in map(identity, values))
+            for name, values in (p.when or {}).items()
+        )
 
     # The way in: what people and files give.
 
@@ -90,15 +125,43 @@ class Space:
         """The point as the study stores it, in the space's order.
 
         Raises:
+            SpaceError: an unknown or missing name, a value that the parameter cannot take, or a constraint that the
+                point breaks.
+        """
+        point = self.check_values(params)
+        cells = self.flat(point)
+        for c in self.broken(cells):
+            got = {name: cells[name] for name in c.names}
+            raise SpaceError(f"The point breaks {c}: got {got!r}.")
+        return point
+
+    def broken(self, cells: Mapping[str, Any]) -> list[Constraint]:
+        """The constraints that values by the names of cells break."""
+        columns = {name: np.array([value]) for name, value in cells.items()}
+        applies = [c for c in self.constraints if all(name in cells for name in c.names)]
+        return [c for c in applies if not c.holds(columns, self.sizes)[0]]
+
+    def check_values(self, params: Mapping[str, Any]) -> Params:
+        """As `check`, whatever constraints say.
+
+        Raises:
             SpaceError: an unknown or missing name, or a value that the parameter cannot take.
         """
         self.check_names(params)
-        return {p.name: p.check(params[p.name]) for p in self.parameters}
+        checked = {name: self.by_name[name].check(value) for name, value in params.items()}
+        kept = self.there(checked)
+        for name in checked:
+            if name not in kept:
+                raise SpaceError(
+                    f"Parameter {name!r} is there where {in_words(self.by_name[name])}: leave it out, got {params!r}."
+                )
+        return kept
 
     def check_names(self, params: Mapping[str, Any]) -> None:
         """Raises SpaceError where a point has a name that the space lacks, or lacks one that it has."""
         unknown = [name for name in params if name not in self.by_name]
-        missing = [name for name in self.names if name not in params]
+        there = {name: value for name, value in params.items() if name in self.by_name}
+        missing = [p.name for p in self.parameters if p.name not in params and is_there(p, there)]
         if unknown or missing:
             raise SpaceError(
                 f"A point has the parameters {list(self.names)}: "
@@ -119,6 +182,23 @@ class Space:
             raise SpaceError(f"The parameters are {list(self.names)}: got executed values of {unknown}.")
         return {name: self.by_name[name].check_executed(value) for name, value in params.items()}
 
+    def check_set(self, point: Mapping[str, Any], given: Mapping[str, Any]) -> Params:
+        """As `check_executed`, of what was set otherwise than at a point.
+
+        Raises:
+            SpaceError: also a value of what is not there with the others, or none of what is.
+        """
+        checked = self.check_executed(given)
+        there = self.there({**point, **checked})
+        for name in checked:
+            if name not in there:
+                said = in_words(self.by_name[name])
+                raise SpaceError(f"Parameter {name!r} is there where {said}: leave it out, got {given!r}.")
+        missing = [p.name for p in self.parameters if p.name not in there and is_there(p, there)]
+        if missing:
+            raise SpaceError(f"With {dict(given)!r} there are {missing} too: say what they were set to.")
+        return checked
+
     def __contains__(self, params: object) -> bool:
         if not isinstance(params, Mapping):
             return False
@@ -128,45 +208,10 @@ class Space:
             return False
         return True
 
-    # The cube.
-
-    def codes(self, point: Mapping[str, Any]) -> list[float]:
-        """The numbers that stand for a point that was checked, in the space's order; compact and exact."""
-        return [p.code(point[p.name]) for p in self.parameters]
-
-    def point(self, codes: Sequence[float]) -> Params:
-        """The point that these codes stand for."""
-        return {p.name: p.value(code) for p, code in zip(self.parameters, codes, strict=True)}
-
-    def place(self, codes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Positions in the cube, `n x dim`, of codes, `n x dim`."""
-        X = np.empty(codes.shape)
-        for j, p in enumerate(self.parameters):
-            X[:, j] = p.place(codes[:, j])
-        return X
-
-    def encode(self, points: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
-        """Positions in the cube, `n x dim`, of points that were checked."""
-        return self.place(np.array([self.codes(point) for point in points]).reshape(-1, self.dim))
-
-    def decode(self, U: NDArray[np.float64]) -> list[Params]:
-        """The points at positions `U`, `n x dim`; what is fixed takes its value whatever `U` says."""
-        columns = [self._decode_column(p, U[:, j]) for j, p in enumerate(self.parameters)]
-        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-    def _decode_column(self, p: Any, u: NDArray[np.float64]) -> list[Any]:
-        if p.name in self.fixed:
-            return [self.fixed[p.name]] * len(u)
-        values: list[Any] = p.decode(u)
-        return values
-
-    def snap(self, U: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Positions of the points that `U`, `n x dim`, decodes to: discrete columns go to the centre of their cell."""
-        return self.encode(self.decode(U))
-
     def sample(self, n: int, rng: np.random.Generator) -> list[Params]:
-        """`n` points uniform in the cube: uniform over levels, and over the logarithm where `log=True`."""
-        return self.decode(rng.random((n, self.dim)))
+        """`n` points uniform in what of the cube satisfies the constraints: uniform over levels, and over the logarithm
+        where `log=True`; of a simplex, uniform over the sets of `max_parts` parts and over their amounts."""
+        return self.decode(rng.random((n, self.dim)) if self.region.is_box else self.region.sample(n, rng))
 
     def fix(self, values: Mapping[str, Any]) -> "Space":
         """This space with some parameters given.
@@ -178,10 +223,19 @@ class Space:
         if unknown:
             raise SpaceError(f"Cannot fix {unknown}: the parameters are {list(self.names)}.")
         checked = {name: self.by_name[name].check(value) for name, value in values.items()}
-        return Space(self.parameters, fixed={**self.fixed, **checked})
+        try:
+            return Space(self.parameters, self.constraints, fixed={**self.fixed, **checked})
+        except ValidationError as error:
+            raise SpaceError(f"With {checked!r} the space has no point: {error}") from error
+
+    @property
+    def unfixed(self) -> "Space":
+        """This space with nothing given."""
+        return Space(self.parameters, self.constraints) if self.fixed else self
 
     def fresh(self, points: Sequence[Params], tried: Tried) -> list[Params]:
-        """These points, checked; one that was tried, or stands twice, gives way to an untried one near it.
+        """These points, checked; one that breaks a constraint gives way to a member near it, and one that was tried, or
+        stands twice, to an untried one near it.
 
         Args:
             points: proposals, e.g. from `decode`.
@@ -192,8 +246,10 @@ class Space:
         Raises:
             SpaceError: a proposal that is not a member.
         """
-        checked = [self.check({**point, **self.fixed}) for point in points]
-        free = [j for j, name in enumerate(self.names) if name not in self.fixed]
+        checked = [self.check_values({**point, **self.fixed}) for point in points]
+        if not self.region.is_box:
+            checked = self._mended(checked)
+        free = [j for j, p in enumerate(self.owners) if p.name not in self.fixed]
         if not free:
             return checked
         U = list(self.encode(checked))
@@ -204,25 +260,67 @@ class Space:
             if y is not None
         ]
 
-    def _position(self, name: str, value: Any) -> NDArray[np.float64]:
-        p = self.by_name[name]
-        position: NDArray[np.float64] = p.place(np.array([p.code(value)]))
-        return position
+    def _mended(self, points: Sequence[Params]) -> list[Params]:
+        """Members in the place of points that break a constraint.
+
+        Raises:
+            SpaceError: there are none near them.
+        """
+        return [point if point in self else self._member_near(point) for point in points]
+
+    def _member_near(self, point: Params) -> Params:
+        u = self.encode([point])[0]
+        x = self.region.nearest(u)
+        found = [] if x is None else self.decode(x[None])
+        if not found or found[0] not in self:
+            found = [p for p in self.decode(members_at_random(self.region, u)) if p in self]
+        if not found:
+            raise SpaceError(f"No point of the space was found near {point!r}.")
+        return found[0]
+
+    @property
+    def _centres(self) -> list[Positions]:
+        """Positions of the levels by column, of a space without a continuum."""
+        fixed = {name: np.atleast_1d(self.position(name, value)) for name, value in self.fixed.items()}
+        fixed |= {p.name: p.absent for p in self.parameters if p.name not in fixed and not self._may_be_there(p)}
+        columns = [fixed[p.name] if p.name in fixed else self.by_name[p.name].centres() for p in self.parameters]
+        wide = [len(p.columns) > 1 for p in self.parameters]
+        return [np.atleast_1d(u) for at, is_wide in zip(columns, wide, strict=True) for u in (at if is_wide else [at])]
+
+    @cached_property
+    def _members(self) -> Positions:
+        """All points of a small space without a continuum, `n x dim`."""
+        U = grid(self._centres)
+        U = U[self.is_member(U)]
+        if not self.is_conditional:
+            return U
+        _, first = np.unique(self.structure.settled(U).round(12), axis=0, return_index=True)
+        return self.structure.settled(U)[np.sort(first)]
 
     def _alternatives(self, free: list[int], tried: Tried) -> Any:
-        ordered = [p.is_ordered for p in self.parameters]
-        if self.n_points is not None and self.n_points <= ENUMERABLE:
-            fixed = {name: self._position(name, value) for name, value in self.fixed.items()}
-            centres = [fixed[p.name] if p.name in fixed else p.centres() for p in self.parameters]
-            return nearest_of_grid(centres, ordered, self.same)
+        ordered = [p.is_ordered for p in self.owners]
+        sizes = [p.n_levels for p in self.parameters if p.name not in self.fixed and self._may_be_there(p)]
         rng = seeding.generator(tried.seed, seeding.FRESH, len(tried.X))
-        return random_moves([p.n_levels for p in self.parameters], ordered, free, self.snap, rng)
+        if None not in sizes and math.prod(n for n in sizes if n is not None) <= ENUMERABLE:
+            if self.is_conditional or not self.region.is_box:
+                return nearest_of_list(self._members, ordered, self.same)
+            return nearest_of_grid(self._centres, ordered, self.same)
+        if not self.region.is_box:
+            around = members_around(self.region, self.snap, rng)
+            return lambda x, tried: (y for y in around(x, tried) if self.decode(y[None])[0] in self)
+        return random_moves([p.n_levels for p in self.owners], ordered, free, self.snap, rng)
 
     # Files.
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON keeps it; `Space.from_dict` reads it back."""
         plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        if not self.constraints:
+            del plain["constraints"]
+        for parameter in plain["parameters"]:
+            for name in ("when", "descriptors"):
+                if parameter.get(name, "") is None:
+                    del parameter[name]
         return plain
 
     @staticmethod
@@ -240,9 +338,22 @@ class Space:
     def difference(self, other: "Space") -> str:
         """What `other` has otherwise, in words; empty when nothing."""
         mine, theirs = self.by_name, other.by_name
+
+        def said_of(p: Any) -> str:
+            known = getattr(p, "descriptors", None)
+            return (
+                repr(p)
+                + (f" where {in_words(p)}" if p.when else "")
+                + (f" with descriptors {known!r}" if known else "")
+            )
+
         said = [f"parameter {name!r} is only in the first" for name in mine if name not in theirs]
         said += [f"parameter {name!r} is only in the second" for name in theirs if name not in mine]
-        said += [f"{mine[n]!r} against {theirs[n]!r}" for n in mine if n in theirs and repr(mine[n]) != repr(theirs[n])]
+        pairs = [(said_of(mine[n]), said_of(theirs[n])) for n in mine if n in theirs]
+        said += [f"{one} against {another}" for one, another in pairs if one != another]
+        ours, others = [repr(c) for c in self.constraints], [repr(c) for c in other.constraints]
+        said += [f"constraint {c} is only in the first" for c in ours if c not in others]
+        said += [f"constraint {c} is only in the second" for c in others if c not in ours]
         if self.fixed != other.fixed:
             said.append(f"fixed values: {self.fixed!r} against {other.fixed!r}")
         if not said and self.names != other.names:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from bbo.errors import FitError
+from bbo.space.structure import Structure
 from bbo.surrogates.fitted_gp import FittedGP
 from bbo.surrogates.hyperparameters import Earlier, by_parameter
 from bbo.surrogates.kernel import Columns
@@ -134,7 +135,7 @@ class ExactGP:
         counts: Tensor | None = None,
         scatter: Tensor | None = None,
         *,
-        categorical: Mapping[int, int] | None = None,
+        structure: Structure | None = None,
         warm: Mapping[str, Any] | None = None,
         trusted: Tensor | None = None,
     ) -> FittedGP:
@@ -149,7 +150,7 @@ class ExactGP:
                 when None.
             scatter: sample standard deviation of these measurements, `n x m`, in the units of `Y`; NaN where it is not
                 known, everywhere when None.
-            categorical: number of levels by column, for columns whose levels have no order.
+            structure: what the columns mean; numbers, all of them, when None.
             warm: `hyperparameters` of an earlier fit to nearly the same data: they are followed by a few steps, and its
                 choices are kept, unless a value has come that is stranger than all before. Not used when of another
                 shape.
@@ -160,7 +161,7 @@ class ExactGP:
         """
         _check(X, Y, Yvar, counts, scatter)
         columns = Columns(
-            X.shape[1], dict(categorical or {}), X.device, is_warped=self.warping is not None, has_positions=True
+            X.shape[1], structure or Structure(), X.device, is_warped=self.warping is not None, has_positions=True
         )
         observations = Observations.of(Y.clone(), Yvar, counts, scatter)
         # Sorted rows give the same hyperparameters, to the bit, to the same observations in any order.

@@ -87,12 +87,19 @@ class FittedGP(Model):
 
         Of a categorical column such that levels which differ are `kernel.LEVELS_APART` apart, in the mean square.
         """
-        return self.settled.mean_length_scales(self.columns)
+        return self.settled.mean_length_scales(self.columns)[:, : self.columns.width]
+
+    @property
+    def length_scales_of_spots(self) -> list[tuple[int, Tensor]]:
+        """Of what is known of levels the column and a length scale, `m`; a short one says that it matters."""
+        of_spots = self.settled.length_scales[:, self.columns.width :].unbind(1)
+        return list(zip(self.columns.known_columns, of_spots, strict=True))
 
     @property
     def warping(self) -> tuple[Tensor, Tensor]:
         """The exponents a and b by output and column, both `m x d`; 1 where nothing is warped."""
-        return self.settled.warping_a, self.settled.warping_b
+        width = self.columns.width
+        return self.settled.warping_a[:, :width], self.settled.warping_b[:, :width]
 
     @property
     def positions(self) -> dict[int, Tensor]:

@@ -5,6 +5,7 @@
 | F | n x p | features of X: numeric columns x_j first, maybe warped; a categorical one as indicators of w / sqrt(2) |
 | l | d | length scales; all indicators of a column share its own |
 | z | by level, q | positions of the levels of a column, which say how alike they are; 0 where nothing is learnt |
+| t | by level, k | where what is known of the levels puts them; all of it has a length scale of its own |
 | w | | how far apart any two levels of a column are, where 1 is as far as the ends of a range |
 | r2 | n x n' | sum of (x_j - x'_j)^2 / l_j^2, or w^2 / l_j^2 + (z - z')^2 where levels differ |
 
@@ -22,6 +23,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bbo.space.structure import Structure
+from bbo.surrogates.conditions import Conditions
+
 _POSITION_DIM = 2
 # w: as most length scales are alike, it says how much a level is believed to matter beside a number. With 1 a result
 # says next to nothing of other levels. On six functions of numbers and categories, 60 trials each, 0.3 was better than
@@ -34,42 +38,75 @@ _INDICATOR = LEVELS_APART / 2**0.5
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns are categorical, and how each becomes features.
+    """What columns mean, and how each becomes features.
 
     Args:
-        dim: number of columns, d.
-        categorical: number of levels by column; such a column holds (k + 1/2) / n_levels.
+        width: number of columns of X.
+        structure: a categorical column holds (k + 1/2) / n_levels.
         device: where the observations are.
         is_warped: whether numeric columns are warped before they are compared.
         has_positions: whether levels have positions, in columns of three or more; two are as alike as they are.
     """
 
-    dim: int
-    categorical: Mapping[int, int]
+    width: int
+    structure: Structure
     device: torch.device
     is_warped: bool
     has_positions: bool = False
 
     @property
+    def dim(self) -> int:
+        """How many length scales there are, d: of the columns, then of what is known of levels, in their order."""
+        return self.width + len(self._spots)
+
+    @cached_property
+    @torch.inference_mode(False)  # is kept, and may be needed where autograd looks
+    def _spots(self) -> list[tuple[int, Tensor]]:
+        """Of each kind of knowledge the column, and where it puts the levels."""
+        every = [(j, at) for j, kinds in sorted(self.structure.spots.items()) for at in kinds]
+        return [(j, torch.tensor(at, dtype=torch.float64, device=self.device)) for j, at in every]
+
+    @property
+    def known_columns(self) -> list[int]:
+        """Of each length scale behind those of the columns, the column of whose levels something is known."""
+        return [j for j, _ in self._spots]
+
+    @property
+    def categorical(self) -> Mapping[int, int]:
+        return self.structure.categorical
+
+    @cached_property
+    def conditions(self) -> Conditions | None:
+        return Conditions.of(self.structure, self.device)
+
+    @property
     def n_numeric(self) -> int:
         """How many features, the first ones, are positions in the cube; the others are indicators."""
-        return self.dim - len(self.categorical)
+        return self.width - len(self.categorical)
 
     @cached_property
     @torch.inference_mode(False)  # is kept, and may be needed where autograd looks
     def owner(self) -> Tensor:
         """The column that each feature comes from, `p`."""
         indicators = [j for j, n_levels in sorted(self.categorical.items()) for _ in range(n_levels)]
-        return torch.tensor(self._numeric + indicators, dtype=torch.long, device=self.device)
+        known = [self.width + k for k, (_, at) in enumerate(self._spots) for _ in range(at.shape[1])]
+        return torch.tensor(self._numeric + indicators + known, dtype=torch.long, device=self.device)
 
     def features(self, X: Tensor) -> Tensor:
-        """From `... x d` to `... x p`; no gradient reaches categorical columns."""
+        """From `... x d` to `... x p`; no gradient reaches categorical columns, nor those that are not there.
+
+        The latter are in the middle: as near to one value as to others, and in one place whatever `X` says.
+        """
+        if self.conditions is not None:
+            X = self.conditions.settled(X)
         if not self.categorical:
             return X
         blocks = [X[..., self._numeric]]
         for j, n_levels in sorted(self.categorical.items()):
             level = (X[..., j].detach() * n_levels).long().clamp(0, n_levels - 1)
             blocks.append(torch.nn.functional.one_hot(level, n_levels).to(X) * _INDICATOR)
+        for j, at in self._spots:
+            blocks.append(at.to(X)[(X[..., j].detach() * len(at)).long().clamp(0, len(at) - 1)])
         return torch.cat(blocks, -1)
 
     def by_feature(self, values: Tensor) -> Tensor:
@@ -77,15 +114,21 @@ class Columns:
         return values[:, None, self.owner] if self.categorical else values[:, None]
 
     def parted(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """The positions and the indicators among features, `... x p`."""
+        """The positions among features, `... x p`, and the others: indicators first."""
         return features[..., : self.n_numeric], features[..., self.n_numeric :]
+
+    def slopes(self, X: Tensor, slopes: Tensor) -> Tensor:
+        """Those of numeric features, `m x n x n_numeric`, in their columns at `X`, `n x d`; 0 where one is absent."""
+        if self.conditions is None:
+            return slopes
+        return self.conditions.kept(X, slopes, self.owner[: self.n_numeric])
 
     def by_position_in_cube(self, by_numeric: Tensor) -> Tensor:
         """The gradient in X, `b x d`, from that in the numeric features, `b x n_numeric`."""
         if not self.categorical:
             return by_numeric
         numeric = self.owner[: self.n_numeric]
-        return by_numeric.new_zeros(len(by_numeric), self.dim).index_copy(1, numeric, by_numeric)
+        return by_numeric.new_zeros(len(by_numeric), self.width).index_copy(1, numeric, by_numeric)
 
     @property
     def placed_columns(self) -> list[int]:
@@ -129,7 +172,7 @@ class Columns:
 
     @property
     def _numeric(self) -> list[int]:
-        return [j for j in range(self.dim) if j not in self.categorical]
+        return [j for j in range(self.width) if j not in self.categorical]
 
 
 def squared_distances(A: Tensor, B: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from bbo.surrogates.conditioned import Conditioned
 from bbo.surrogates.hyperparameters import Hyperparameters, Scaling
 from bbo.surrogates.kernel import Columns
-from bbo.surrogates.lbfgs import maximize
+from bbo.surrogates.lbfgs import Box, maximize
 from bbo.surrogates.marginal import LogPosterior, log_density_of_scatter
 from bbo.surrogates.observations import Observations
 from bbo.surrogates.priors import Prior
@@ -164,13 +164,11 @@ class ModeSearch:
         Y, V, W = (values[:, rows].repeat(r, 1) for values in (data.Y, data.V, data.W))
         S, f = (values.repeat(r) for values in (observations.squares, observations.freedom))
         density = replace(data, features=data.features[rows], Y=Y, V=V, W=W, squares=S, freedom=f)
-        lower, upper = (bound.repeat(r, 1) for bound in box)
         with torch.inference_mode():  # where tensors are small, a fifth cheaper
             theta, value = maximize(
                 density,
                 starts.reshape(-1, p),
-                lower,
-                upper,
+                Box(*(bound.repeat(r, 1) for bound in box)),
                 max_evaluations=max_evaluations,
                 progress=_PROGRESS,
                 among=lambda k: replace(density, Y=Y[k], V=V[k], W=W[k], squares=S[k], freedom=f[k]),

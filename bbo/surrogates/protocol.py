@@ -7,6 +7,8 @@ from botorch.acquisition.objective import PosteriorTransform
 from botorch.posteriors.posterior import Posterior
 from torch import Tensor
 
+from bbo.space.structure import Structure
+
 
 class Fitted(Protocol):
     """A surrogate that has seen data. It never changes; a BoTorch `Model` also, so BoTorch's acquisitions take it.
@@ -71,7 +73,7 @@ class Surrogate(Protocol):
         counts: Tensor | None = None,
         scatter: Tensor | None = None,
         *,
-        categorical: Mapping[int, int] | None = None,
+        structure: Structure | None = None,
         warm: Mapping[str, Any] | None = None,
         trusted: Tensor | None = None,
     ) -> Fitted:
@@ -83,7 +85,7 @@ class Surrogate(Protocol):
             counts: of how many measurements each value is the mean, `n x m`; 1 when None.
             scatter: sample standard deviation of these measurements, `n x m`; NaN where it is not known, everywhere
                 when None.
-            categorical: number of levels by column, for columns whose levels have no order.
+            structure: what the columns mean; numbers, all of them, when None.
             warm: `hyperparameters` of an earlier fit; may shorten the work, not needed.
             trusted: values, `n x m`, that are to be believed however strange; for a surrogate that doubts some.
         Raises:

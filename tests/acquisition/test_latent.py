@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from bbo.acquisition.latent import Latent, Pinned
+from bbo.space.structure import Structure
 from bbo.surrogates.exact_gp import ExactGP
 
 D = torch.float64
@@ -25,7 +26,7 @@ def fitted(sd=0.3, n=20, seed=0, categorical=None, faint=0.0):
     Y = torch.stack([(6 * X[:, 0]).sin() + X[:, 1], X[:, 1] ** 2 - X[:, 2]], 1)
     Y[:, 0] += sd * normal(n, seed=seed + 1)
     Y[:, 1] += faint * normal(n, seed=seed + 2)
-    return ExactGP().fit(X, 50 * Y + 7, categorical=categorical)
+    return ExactGP().fit(X, 50 * Y + 7, structure=Structure(categorical or {}))
 
 
 @pytest.mark.parametrize("categorical", [None, {2: 3}])

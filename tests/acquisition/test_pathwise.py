@@ -3,6 +3,7 @@ import torch
 from scipy.special import gamma, kv
 
 from bbo.acquisition.pathwise import Paths
+from bbo.space.structure import Structure
 from bbo.surrogates.exact_gp import ExactGP
 
 D = torch.float64
@@ -21,7 +22,7 @@ def fitted(sd=0.2, n=12, categorical=None):
     if categorical:
         X[:, 1] = ((3 * X[:, 1]).floor() + 0.5) / 3
     Y = torch.stack([(6 * X[:, 0]).sin() + X[:, 1], X[:, 1] ** 2 - X[:, 0]], 1) + sd * normal(n, 2, seed=1)
-    return ExactGP().fit(X, 50 * Y + 7, categorical=categorical)
+    return ExactGP().fit(X, 50 * Y + 7, structure=Structure(categorical or {}))
 
 
 @pytest.mark.parametrize("categorical", [None, {1: 3}])

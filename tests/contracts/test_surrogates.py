@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bbo.space.structure import Structure
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.priors import SAAS
 
@@ -207,7 +208,7 @@ def test_every_tensor_is_made_on_the_device_of_the_data(make):
     X[:, 1] = ((2 * X[:, 1]).floor() + 0.5) / 2
     Y, Z = wave(X), uniform(4, 3, seed=1)
     with torch.device("meta"):
-        model = make().fit(X, Y, torch.full_like(Y, 0.1), categorical={1: 2})
+        model = make().fit(X, Y, torch.full_like(Y, 0.1), structure=Structure({1: 2}))
         again = make().fit(X, Y, warm=model.hyperparameters).condition_on(Z, wave(Z))
         assert all(values.device == X.device for values in again.mean_sd(Z))
         assert again.posterior(Z).mean.device == X.device

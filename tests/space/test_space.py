@@ -11,44 +11,13 @@ from numpy.typing import NDArray
 
 from bbo.errors import SpaceError
 from bbo.space import Categorical, Float, Int, Ordinal, Space
-
-finite = st.floats(-1e6, 1e6, allow_nan=False)
+from tests.space.drawn import spaces
 
 
 @dataclass
 class Tried:
     X: NDArray[np.float64]
     seed: int = 0
-
-
-@st.composite
-def parameters(draw, name):
-    kind = draw(st.sampled_from(["float", "log", "step", "int", "logint", "stepint", "ordinal", "categorical"]))
-    if kind == "float":
-        low = draw(finite)
-        return Float(name, low, low + draw(st.floats(1e-3, 1e6)))
-    if kind == "log":
-        low = draw(st.floats(1e-9, 1e3))
-        return Float(name, low, low * draw(st.floats(1.1, 1e9)), log=True)
-    if kind == "step":
-        step, low = draw(st.sampled_from([0.1, 0.0625, 0.25, 5.0])), draw(st.integers(-20, 20))
-        return Float(name, low * step, (low + draw(st.integers(1, 200))) * step, step=step)
-    if kind == "int":
-        low = draw(st.integers(-1000, 1000))
-        return Int(name, low, low + draw(st.integers(1, 10**6)))
-    if kind == "logint":
-        low = draw(st.integers(1, 50))
-        return Int(name, low, low + draw(st.integers(1, 10**5)), log=True)
-    if kind == "stepint":
-        step, low = draw(st.integers(2, 9)), draw(st.integers(-9, 9))
-        return Int(name, low, low + step * draw(st.integers(1, 30)), step=step)
-    values = draw(st.lists(st.one_of(st.integers(0, 9), st.text(max_size=3), st.none()), min_size=1, unique=True))
-    return Ordinal(name, values) if kind == "ordinal" else Categorical(name, values)
-
-
-@st.composite
-def spaces(draw):
-    return Space([draw(parameters(f"p{j}")) for j in range(draw(st.integers(1, 5)))])
 
 
 @given(space=spaces(), seed=st.integers(0, 2**32 - 1))

@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbo.errors import FitError
+from bbo.space.structure import Structure
 from bbo.surrogates import exact_gp, mode
 from bbo.surrogates.conditioned import Conditioned
 from bbo.surrogates.exact_gp import LADDER, ExactGP
 from bbo.surrogates.kernel import Columns
-from bbo.surrogates.lbfgs import maximize
+from bbo.surrogates.lbfgs import Box, maximize
 from bbo.surrogates.marginal import LogPosterior
 from bbo.surrogates.priors import SAAS, Hierarchical, LogNormal
 
@@ -133,7 +134,7 @@ def test_mean_and_sd_have_their_gradients():
 def test_nothing_of_a_fit_is_kept_from_autograd():
     X = uniform(12, 3)
     X[:, 1] = ((X[:, 1] * 3).floor() + 0.5) / 3
-    model = ExactGP().fit(X, smooth(X), categorical={1: 3})
+    model = ExactGP().fit(X, smooth(X), structure=Structure({1: 3}))
     kept = (model.columns.owner, model.settled.length_scales, model.conditioned.R, model.log_evidence)
     assert not any(tensor.is_inference() for tensor in kept)
 
@@ -142,7 +143,7 @@ def test_categorical_column_is_judged_by_equality_alone():
     X = uniform(20, 3)
     X[:, 1] = ((X[:, 1] * 3).floor() + 0.5) / 3
     Y = (5 * X[:, :1]).sin() + torch.tensor([0.0, 2.0, -1.0], dtype=D)[(X[:, 1] * 3).long()][:, None]
-    model = ExactGP().fit(X, Y, categorical={1: 3})
+    model = ExactGP().fit(X, Y, structure=Structure({1: 3}))
     Z = torch.cat([uniform(6, 1, seed=2), X[:6, 1:2], uniform(6, 1, seed=3)], 1)
     mean, _ = model.mean_sd(Z)
     reference, _ = naive_posterior(model, Z, 0, categorical=(1,))
@@ -150,7 +151,7 @@ def test_categorical_column_is_judged_by_equality_alone():
     # Other names for the levels change nothing.
     renamed, Z_renamed = X.clone(), Z.clone()
     renamed[:, 1], Z_renamed[:, 1] = 1 - X[:, 1], 1 - Z[:, 1]
-    again, _ = ExactGP().fit(renamed, Y, categorical={1: 3}).mean_sd(Z_renamed)
+    again, _ = ExactGP().fit(renamed, Y, structure=Structure({1: 3})).mean_sd(Z_renamed)
     assert torch.allclose(mean, again, atol=1e-3)
 
 
@@ -256,7 +257,7 @@ def test_hyperparameters_are_at_a_stationary_point_that_no_other_start_beats(gp)
     model = gp.fit(X, Y)
     y = ((Y - Y.mean()) / Y.std(correction=0)).mT
     scale2 = Y.var(correction=0)
-    columns = Columns(4, {}, X.device, is_warped=True)
+    columns = Columns(4, Structure(), X.device, is_warped=True)
     prior = gp._prior(columns, X)
     density = LogPosterior(columns, X, y, torch.zeros_like(y), torch.ones_like(y), prior)
     ends = model.noise_variance / scale2, model.outputscale / scale2
@@ -266,7 +267,7 @@ def test_hyperparameters_are_at_a_stationary_point_that_no_other_start_beats(gp)
     many = LogPosterior(columns, X, y.expand(20, -1), torch.zeros(20, 40, dtype=D), torch.ones(20, 40, dtype=D), prior)
     box = torch.full((14,), -13.0, dtype=D), torch.full((14,), 9.0, dtype=D)
     box[0][4:12], box[1][4:12] = -math.log(10), math.log(10)
-    _, best = maximize(many, starts, *box, max_evaluations=300)
+    _, best = maximize(many, starts, Box(*box), max_evaluations=300)
     assert slope.abs().max() < 0.1
     assert reached.item() > best.max().item() - 0.01
 
@@ -289,7 +290,7 @@ def test_a_fit_that_goes_on_from_an_earlier_one_takes_few_steps_and_ends_where_a
 
 def test_a_subset_hardly_changes_as_rows_are_added_in_whatever_order():
     X = uniform(1000, 3)
-    columns, gp = Columns(3, {}, X.device, is_warped=True), ExactGP()
+    columns, gp = Columns(3, Structure(), X.device, is_warped=True), ExactGP()
 
     def chosen(rows):
         F = X[rows]
@@ -438,7 +439,7 @@ def test_a_search_that_reached_no_finite_density_is_left_for_the_next_rung(monke
 
 def test_rungs_narrow_the_ranges_and_draw_further_starts():
     X = uniform(20, 2)
-    columns, gp = Columns(2, {}, X.device, is_warped=True), ExactGP()
+    columns, gp = Columns(2, Structure(), X.device, is_warped=True), ExactGP()
     wide, narrow = (gp._search(rung, columns, X, torch.arange(20), 1.0) for rung in (LADDER[1], LADDER[2]))
     centre = wide.mode(1)[0]
     assert torch.allclose(narrow.upper - centre, 0.3 * (wide.upper - centre))
@@ -476,7 +477,7 @@ def test_any_finite_data_are_fitted(block):
     """Thirty at a time."""
     for seed in range(30 * block, 30 * block + 30):
         X, Y, Yvar, counts, categorical = nasty(seed)
-        model = ExactGP(max_evaluations=6).fit(X, Y, Yvar, counts, categorical=categorical)
+        model = ExactGP(max_evaluations=6).fit(X, Y, Yvar, counts, structure=Structure(categorical))
         Z = torch.cat([X[:2], uniform(3, X.shape[1], seed=seed)])
         mean, sd = model.mean_sd(Z)
         assert mean.isfinite().all(), seed

@@ -5,6 +5,7 @@ import pytest
 import torch
 from botorch.models.transforms.input import Warp
 
+from bbo.space.structure import Structure
 from bbo.surrogates.kernel import Columns, matern52, squared_distances
 from bbo.surrogates.marginal import LogPosterior
 from bbo.surrogates.priors import SAAS, Hierarchical, Prior
@@ -64,7 +65,9 @@ def plain(X, warped, j):
 
 
 def columns(d=3, categorical=None, is_warped=True, has_positions=False):
-    return Columns(d, categorical or {}, torch.device("cpu"), is_warped=is_warped, has_positions=has_positions)
+    return Columns(
+        d, Structure(categorical or {}), torch.device("cpu"), is_warped=is_warped, has_positions=has_positions
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from bbo.space.structure import Structure
 from bbo.surrogates.exact_gp import ExactGP
 
 D = torch.float64
@@ -22,7 +23,7 @@ def data(place, n, seed):
 
 
 def fitted(X, Y):
-    return ExactGP().fit(X, Y, categorical={2: N_LEVELS})
+    return ExactGP().fit(X, Y, structure=Structure({2: N_LEVELS}))
 
 
 def test_levels_that_act_alike_are_placed_together():
@@ -46,7 +47,7 @@ def test_two_levels_or_few_data_have_no_positions():
     X, Y = data(ALONG_A_LINE, 8, 0)
     assert not fitted(X, Y).positions[2].any()
     X[:, 2] = ((2 * X[:, 2]).floor() + 0.5) / 2
-    assert ExactGP().fit(X, Y, categorical={2: 2}).positions == {}
+    assert ExactGP().fit(X, Y, structure=Structure({2: 2})).positions == {}
 
 
 def test_positions_of_one_output_do_not_bind_the_other_and_survive_a_warm_start():
@@ -55,7 +56,7 @@ def test_positions_of_one_output_do_not_bind_the_other_and_survive_a_warm_start(
     model = fitted(X, Y)
     assert model.positions[2][0].any()
     assert not model.positions[2][1].any()
-    again = ExactGP().fit(X, Y, categorical={2: N_LEVELS}, warm=model.hyperparameters)
+    again = ExactGP().fit(X, Y, structure=Structure({2: N_LEVELS}), warm=model.hyperparameters)
     assert torch.allclose(again.mean_sd(X)[0], model.mean_sd(X)[0], atol=0.05)
     part = model.subset_output([1, 0]).condition_on(X[:2], Y[:2, [1, 0]])
     assert torch.equal(part.positions[2][1], model.positions[2][0])
@@ -71,7 +72,7 @@ def test_few_observations_of_many_levels_are_not_believed_beyond_what_they_tell(
     levels = (torch.rand(500, 3, generator=g) * counts).long()
     Y = sum(effect[levels[:, j]] for j, effect in enumerate(effects)).clamp_min(0.0)[:, None]
     X = (levels + 0.5) / counts.to(D)
-    model = ExactGP().fit(X[:120], Y[:120], categorical=dict(enumerate(counts.tolist())))
+    model = ExactGP().fit(X[:120], Y[:120], structure=Structure(dict(enumerate(counts.tolist()))))
     mean, sd = model.mean_sd(X[120:])
     predicted = torch.distributions.Normal(mean, (sd**2 + model.noise_variance).sqrt())
     # Of 20 other seeds the least is -1.1; positions at any price gave -2 to -99 with 8 of them.
@@ -85,7 +86,7 @@ def test_many_levels_are_placed_too_where_observations_are_as_many():
     x, group = torch.rand(1000, 2, dtype=D, generator=g), level % 2
     Y = (4 * x[:, 0] + 3 * group).sin() + group * x[:, 1] + 0.1 * torch.randn(1000, dtype=D, generator=g)
     X = torch.cat([x, ((level + 0.5) / 60)[:, None].to(D)], 1)
-    place = ExactGP().fit(X, Y[:, None], categorical={2: 60}).positions[2][0]
+    place = ExactGP().fit(X, Y[:, None], structure=Structure({2: 60})).positions[2][0]
     apart = torch.cdist(place, place)
     is_same = (torch.arange(60) % 2)[:, None] == torch.arange(60) % 2
     assert apart[is_same].mean() < 0.4 * apart[~is_same].mean()

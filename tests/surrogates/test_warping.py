@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
+from bbo.space.structure import Structure
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.warping import log_positions, warped, warped_and_slopes
 
@@ -88,7 +89,7 @@ def test_predictions_at_the_corners_have_finite_gradients(categorical):
     X[:8] = X[:8].round()
     if categorical:
         X[:, 1] = ((X[:, 1] * 3).floor().clamp_max(2) + 0.5) / 3
-    model = ExactGP().fit(X, (0.01 + X[:, :1]).log() - (1.01 - X[:, 2:]).log(), categorical=categorical)
+    model = ExactGP().fit(X, (0.01 + X[:, :1]).log() - (1.01 - X[:, 2:]).log(), structure=Structure(categorical))
     Z = X.clone().requires_grad_()
     for values in model.mean_sd(Z):
         (grad,) = torch.autograd.grad(values.sum(), Z, retain_graph=True)

@@ -1,0 +1,135 @@
+"""What binds the columns of a space together, compiled to positions: see `bbo.space.region`.
+
+A linear constraint on numbers that are always there, and positions but for units, is one on positions. All else is a
+test of decoded values; a combination of levels that is forbidden is also a row of the program that finds members.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bbo.space.constraints import Constraint, Forbidden, Linear
+from bbo.space.encoding import Encoding
+from bbo.space.fresh import ENUMERABLE
+from bbo.space.listed import Listed
+from bbo.space.region import Mask, Mixture, Positions, Program, Region
+from bbo.space.simplex import Simplex
+
+# A program has a variable for each level of what may be forbidden.
+_MOST_TOLD_APART = 1000
+
+Sum = tuple[Mapping[str, float], float]
+
+
+def check_names(space: Encoding, constraint: Constraint) -> None:
+    """Raises ValueError where a constraint names what is not there, or is no number where it has to be."""
+    unknown = [name for name in constraint.names if name not in space.cells]
+    if unknown:
+        raise ValueError(f"{constraint}: unknown are {unknown}; there are {list(space.cells)}.")
+    texts = [name for name in constraint.numbers if not _is_number(space.cells[name])]
+    if texts:
+        raise ValueError(f"{constraint}: {texts} must be numbers; compare others by == and != alone.")
+    if not isinstance(constraint, Forbidden):
+        return
+    for name, values in constraint.combination.items():
+        if space.cells[name].n_levels is None:
+            raise ValueError(f"{constraint}: {name!r} has no list of values; say it by Nonlinear({name + ' < ...'!r}).")
+        for value in values:
+            space.cells[name].check(value)
+
+
+def _is_number(cell: Any) -> bool:
+    if isinstance(cell, Listed):
+        return all(type(value) in (int, float) for value in cell.listed)
+    return True
+
+
+def region_of(space: Encoding, constraints: Sequence[Constraint]) -> Region:
+    """Where the points are that satisfy the constraints and have what is fixed."""
+    lower, upper = np.zeros(space.dim), np.ones(space.dim)
+    levels: dict[int, Positions] = {}
+    mixtures, totals = list[Mixture](), list[Sum]()
+    for p in space.parameters:
+        at = space.at[p.name]
+        if isinstance(p, Simplex):
+            mixtures.append(p.mixture(at.start))
+            totals.append((dict.fromkeys(p.columns, 1.0), p.total))
+            lower[at], upper[at] = mixtures[-1].least, mixtures[-1].most
+        elif p.n_levels is not None and (not p.is_ordered or p.n_levels <= ENUMERABLE):
+            levels[at] = p.centres()
+        if p.name in space.fixed:
+            lower[at] = upper[at] = space.position(p.name, space.fixed[p.name])
+            levels.pop(at, None)
+    linear = [c for c in constraints if isinstance(c, Linear) and _is_linear(space, c)]
+    equal = [c for c in linear if c.lower == c.upper]
+    E, e = _rows(space, [*totals, *((c.coefficients, c.bounds[0]) for c in equal)])
+    others = [c for c in linear if c.lower != c.upper]
+    above = [(c.coefficients, c.bounds[1]) for c in others if c.upper is not None]
+    below = [({k: -v for k, v in c.coefficients.items()}, -c.bounds[0]) for c in others if c.lower is not None]
+    A, b = _rows(space, [*above, *below])
+    tests = tuple((str(c), _test(space, c)) for c in constraints if c not in linear)
+    forbidden = [_positions_of(space, c) for c in constraints if isinstance(c, Forbidden)]
+    return Region(lower, upper, levels, A, b, E, e, tuple(mixtures), tests, tuple(f for f in forbidden if f))
+
+
+def _is_linear(space: Encoding, constraint: Linear) -> bool:
+    """Whether it is linear in positions, of numbers that are always there."""
+    always = {cell.name for p in space.parameters if not p.when for cell in p.cells}
+    return all(name in space.lines and name in always for name in constraint.names)
+
+
+def _rows(space: Encoding, sums: Sequence[Sum]) -> tuple[Positions, Positions]:
+    """Weighted sums of numbers that have a bound, as sums of positions: `k x dim` and `k`."""
+    A, b = np.zeros((len(sums), space.dim)), np.zeros(len(sums))
+    for row, (coefficients, bound) in enumerate(sums):
+        b[row] = bound - math.fsum(c * space.lines[name][0] for name, c in coefficients.items())
+        for name, c in coefficients.items():
+            A[row, space.columns.index(name)] = c * space.lines[name][1]
+        scale = np.abs(A[row]).max()
+        if scale > 0:  # else units would make slack of some and none of others
+            A[row], b[row] = A[row] / scale, b[row] / scale
+    return A, b
+
+
+def _test(space: Encoding, constraint: Constraint) -> Callable[[Positions], Mask]:
+    """Whether points at positions, `n x dim`, satisfy a constraint, or lack some of its parameters: `n`."""
+
+    def accepts(U: Positions) -> Mask:
+        if not len(U):
+            return np.empty(0, dtype=bool)
+        columns, is_there = space.values_at(U, constraint.names)
+        is_accepted: Mask = constraint.holds(columns, space.sizes) | ~is_there
+        return is_accepted
+
+    return accepts
+
+
+def _positions_of(space: Encoding, constraint: Forbidden) -> dict[int, list[float]]:
+    """Of the values that do not go together, by column; nothing where one of these is not always there."""
+    found: dict[int, list[float]] = {}
+    for name, values in constraint.combination.items():
+        if space.by_name[name].when or space.by_name[name].n_levels > _MOST_TOLD_APART:
+            return {}
+        found[space.at[name]] = [float(space.position(name, value)) for value in values]
+    return found
+
+
+def culprits(space: Encoding, constraints: Sequence[Constraint]) -> list[Constraint]:
+    """The fewest of the constraints that leave no point: each of them, left out, would leave some. Tests do not count.
+
+    Empty where there are points.
+    """
+
+    def is_possible(some: Sequence[Constraint]) -> bool:
+        return not Program.of(region_of(space, some)).is_empty
+
+    kept = list(constraints)
+    if is_possible(kept):
+        return []
+    for constraint in constraints:
+        others = [c for c in kept if c is not constraint]
+        if not is_possible(others):
+            kept = others
+    return kept

@@ -1,0 +1,240 @@
+"""Parameters and the unit cube: the columns of each, positions of points, and points at positions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bbo.space.conditions import in_order, is_there
+from bbo.space.region import Mask, Positions
+from bbo.space.simplex import Simplex
+from bbo.space.structure import Condition, Structure
+
+Params = dict[str, Any]
+
+
+def _kind(value: Any) -> Any:
+    return float if type(value) in (int, float) else object
+
+
+class Encoding:
+    """What a space has of its parameters alone, whatever is fixed and whatever constraints say.
+
+    Args:
+        parameters: their names differ.
+        fixed: values of parameters that are given.
+    """
+
+    parameters: tuple[Any, ...]
+    fixed: dict[str, Any]
+
+    @cached_property
+    def is_conditional(self) -> bool:
+        """Whether some parameters are there under conditions alone."""
+        return any(p.when for p in self.parameters)
+
+    @cached_property
+    def _in_order(self) -> tuple[Any, ...]:
+        return in_order(self.parameters)
+
+    def there(self, params: Mapping[str, Any]) -> Params:
+        """Those of the values whose parameters are there, in the space's order."""
+        if not self.is_conditional:
+            return {name: params[name] for name in self.names if name in params}
+        kept: Params = {}
+        for p in self._in_order:
+            if p.name in params and is_there(p, kept):
+                kept[p.name] = params[p.name]
+        return {name: kept[name] for name in self.names if name in kept}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self.parameters)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of the cube."""
+        return tuple(name for p in self.parameters for name in p.columns)
+
+    @property
+    def dim(self) -> int:
+        return len(self.columns)
+
+    @cached_property
+    def at(self) -> dict[str, Any]:
+        """Where each parameter is among the columns: a number, or a slice where it has several."""
+        ends = np.cumsum([len(p.columns) for p in self.parameters]).tolist()
+        first = [end - len(p.columns) for end, p in zip(ends, self.parameters, strict=True)]
+        return {
+            p.name: k if len(p.columns) == 1 else slice(k, k + len(p.columns))
+            for k, p in zip(first, self.parameters, strict=True)
+        }
+
+    @cached_property
+    def owners(self) -> tuple[Any, ...]:
+        """The parameter of each column."""
+        return tuple(p for p in self.parameters for _ in p.columns)
+
+    @cached_property
+    def axes(self) -> tuple[Any, ...]:
+        """What can be drawn along each column: the parameter, or a part of one."""
+        return tuple(cell for p in self.parameters for cell in p.cells)
+
+    @cached_property
+    def categorical(self) -> dict[int, int]:
+        """Number of levels by column, of the columns whose levels have no order."""
+        return {j: p.n_levels for j, p in enumerate(self.owners) if p.n_levels is not None and not p.is_ordered}
+
+    @cached_property
+    def structure(self) -> Structure:
+        """What a model needs to know of the columns."""
+        by_name: dict[str, tuple[Condition, ...]] = {}
+        for p in self._in_order:
+            own: list[Condition] = []
+            for name, values in (p.when or {}).items():
+                at = tuple(float(self.position(name, value)) for value in values)
+                own += [*by_name[name], Condition(self.at[name], at, self.by_name[name].reach)]
+            by_name[p.name] = tuple(own)
+        conditions, absent = {}, {}
+        for j, p in enumerate(self.owners):
+            if by_name[p.name]:
+                first = self.columns.index(p.columns[0])
+                conditions[j], absent[j] = by_name[p.name], float(p.absent[j - first])
+        known = {j: p.spots for j, p in enumerate(self.owners) if j in self.categorical and p.spots}
+        return Structure(self.categorical, conditions, absent, known)
+
+    @cached_property
+    def cells(self) -> dict[str, Any]:
+        """By name what stands in a column of its own in a table; see `bbo.space.parameters`."""
+        return {cell.name: cell for p in self.parameters for cell in p.cells}
+
+    def flat(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by the names of `cells`, from those by the names of some parameters."""
+        return {k: v for p in self.parameters if p.name in params for k, v in p.flat(params[p.name]).items()}
+
+    def gathered(self, cells: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by the names of parameters, from those by the names of `cells`; of the parameters all of whose cells
+        are there."""
+        return {p.name: p.gathered(cells) for p in self.parameters if all(cell.name in cells for cell in p.cells)}
+
+    @cached_property
+    def by_name(self) -> dict[str, Any]:
+        return {p.name: p for p in self.parameters}
+
+    @cached_property
+    def same(self) -> Positions:
+        """Positions that differ by less in every column, `dim`, are one point."""
+        return np.array([p.same for p in self.owners])
+
+    def codes(self, point: Mapping[str, Any]) -> list[float]:
+        """The numbers that stand for a point that was checked, in the space's order; compact and exact.
+
+        NaN for what is not there.
+        """
+        codes: list[float] = []
+        for p in self.parameters:
+            code = p.code(point[p.name]) if p.name in point else [math.nan] * len(p.columns)
+            codes.extend(code) if isinstance(code, list) else codes.append(code)
+        return codes
+
+    def point(self, codes: Sequence[float]) -> Params:
+        """The point that these codes stand for."""
+        is_absent = np.isnan(codes)
+        there = [p for p in self.parameters if not is_absent[self.at[p.name]].any()]
+        return {p.name: p.value(codes[self.at[p.name]]) for p in there}
+
+    def place(self, codes: Positions) -> Positions:
+        """Positions in the cube, `n x dim`, of codes, `n x dim`."""
+        X = np.empty(codes.shape)
+        for p in self.parameters:
+            X[:, self.at[p.name]] = p.place(codes[:, self.at[p.name]])
+            if p.when:
+                is_absent = np.isnan(codes[:, self.columns.index(p.columns[0])])
+                X[is_absent, self.at[p.name]] = p.absent
+        return X
+
+    def encode(self, points: Sequence[Mapping[str, Any]]) -> Positions:
+        """Positions in the cube, `n x dim`, of points that were checked."""
+        return self.place(np.array([self.codes(point) for point in points]).reshape(-1, self.dim))
+
+    def decode(self, U: Positions) -> list[Params]:
+        """The points at positions `U`, `n x dim`, whatever constraints say; what is fixed takes its value whatever `U`
+        says."""
+        columns = [self._decode_column(p, U[:, self.at[p.name]]) for p in self.parameters]
+        points = [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return [self.there(point) for point in points] if self.is_conditional else points
+
+    def _decode_column(self, p: Any, u: Positions) -> list[Any]:
+        if p.name in self.fixed:
+            return [self.fixed[p.name]] * len(u)
+        values: list[Any] = p.decode(u)
+        return values
+
+    def position(self, name: str, value: Any) -> Positions:
+        p = self.by_name[name]
+        position: Positions = p.place(np.array([p.code(value)]))[0]
+        return position
+
+    def snap(self, U: Positions) -> Positions:
+        """Positions of the points that `U`, `n x dim`, decodes to: discrete columns go to the centre of their cell."""
+        return self.encode(self.decode(U))
+
+    def spread(self, U: Positions) -> Positions:
+        """Positions of points, `n x dim`, from such uniform in the cube, whatever constraints say."""
+        X = U.copy()
+        for p in self.parameters:
+            if isinstance(p, Simplex):
+                X[:, self.at[p.name]] = p.spread(U[:, self.at[p.name]])
+        return X
+
+    def moved(self, X: Positions, j: int, u: float) -> Positions:
+        """Positions `n x dim` with column j at `u`; other parts of a simplex give way in proportion.
+
+        Cox, "A note on polynomial response functions for mixtures", Biometrika 58 (1971).
+        """
+        X = X.copy()
+        X[:, j] = u
+        p = self.owners[j]
+        if not isinstance(p, Simplex):
+            return X
+        at = self.at[p.name]
+        others = np.arange(len(p.parts)) != j - at.start
+        amounts = p.bounds[0] + X[:, at] * p.spans
+        left, shares = np.maximum(p.total - amounts[:, ~others], 0.0), amounts[:, others]
+        total = shares.sum(1, keepdims=True)
+        even = np.full_like(shares, 1.0 / shares.shape[1])
+        amounts[:, others] = left * np.divide(shares, total, out=even, where=total > 0)
+        X[:, at] = p.place(amounts)
+        return X
+
+    # Columns of many points, for constraints.
+
+    @cached_property
+    def lines(self) -> dict[str, tuple[float, float]]:
+        """Of each cell whose number is a position but for units: the number at 0, and what a step to 1 adds."""
+        return {name: line for p in self.parameters for name, line in p.lines.items()}
+
+    @cached_property
+    def sizes(self) -> dict[str, float]:
+        """By cell how large its numbers are, for what counts as rounding."""
+        of_ranges = {name: abs(line[0]) + abs(line[1]) for name, line in self.lines.items()}
+        others = {p.name: max(abs(p.low), abs(p.high)) for p in self.parameters if p.kind in ("float", "int")}
+        return others | of_ranges
+
+    def values_at(self, U: Positions, cells: Sequence[str]) -> tuple[dict[str, Any], Mask]:
+        """Values of some cells at positions `U`, `n x dim`, each `n`; and where all of these are there, `n`."""
+        columns: dict[str, Any] = {}
+        is_there = np.ones(len(U), dtype=bool)
+        for p in self.parameters:
+            wanted = [cell.name for cell in p.cells if cell.name in cells]
+            if not wanted:
+                continue
+            if p.name in self.fixed:  # as it is, as positions lose the last digit
+                given = p.flat(self.fixed[p.name])
+                columns |= {name: np.array([given[name]] * len(U), dtype=_kind(given[name])) for name in wanted}
+                continue
+            columns |= {name: v for name, v in p.arrays(U[:, self.at[p.name]]).items() if name in wanted}
+            is_there &= self.structure.is_there(U, self.columns.index(p.columns[0]))
+        return columns, is_there

@@ -1,0 +1,100 @@
+"""What every strategy promises on spaces whose columns are bound together, or that it refuses them."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bbo.errors import SpaceExhaustedError
+from bbo.objective import Minimize, OutcomeConstraint
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Simplex, Space
+from bbo.strategies import GP, RandomSearch, SobolSearch
+from bbo.studies.specification import as_objectives, refusal
+from bbo.studies.study import Study
+from tests.contracts.test_strategies import each
+from tests.space.drawn import constrained
+
+TREE = (
+    Categorical("model", ["svm", "nn", "knn"]),
+    Float("C", 1e-2, 1e2, log=True, when={"model": ["svm"]}),
+    Categorical("opt", ["sgd", "adam"], when={"model": ["nn"]}),
+    Float("momentum", 0.0, 1.0, when={"opt": ["sgd"]}),
+    Int("k", 1, 9, when={"model": ["knn"]}),
+)
+SPACES = {
+    "simplex": (Space([Simplex("mix", ["a", "b", "c"]), Float("x", 0.0, 1.0)]), {"x": 0.25}),
+    "max_parts": (
+        Space(
+            [Simplex("mix", list("abcdef"), total=100.0, upper={"a": 40.0}, max_parts=3), Categorical("c", ["u", "v"])],
+            [Linear({"mix.b": 1, "mix.c": 1}, upper=60.0)],
+        ),
+        {"c": "v"},
+    ),
+    "tree": (Space(TREE, [Nonlinear("k != 5"), Linear({"momentum": 1}, upper=0.9)]), {"model": "nn", "opt": "sgd"}),
+    "equality": (
+        Space(
+            [Float("x", 0.0, 2.0), Float("z", 0.0, 1.0), Int("n", 0, 4), Int("m", 0, 4)],
+            [Linear({"x": 1, "z": 1}, lower=1.2, upper=1.2), Linear({"n": 1, "m": 1, "x": 1}, upper=5.0)],
+        ),
+        {"n": 2},
+    ),
+    "forbidden": (
+        Space(
+            [
+                Categorical("s", ["w", "d", "t"]),
+                Categorical("b", ["n", "k"]),
+                Ordinal("o", [1, 2, 4]),
+                Float("T", 0, 9),
+            ],
+            [Forbidden({"s": ["w", "d"], "b": ["n"]}), Nonlinear("T <= 5 or o == 1")],
+        ),
+        {"b": "n"},
+    ),
+}
+
+
+def told(params):
+    """Values of any point."""
+    flat = [v for value in params.values() for v in (value.values() if isinstance(value, dict) else [value])]
+    numbers = [float(v) if type(v) in (int, float) else float(len(str(v))) for v in flat]
+    return {"y": sum(np.sin(3 * v + k) for k, v in enumerate(numbers)), "g": numbers[0] - 50.0}
+
+
+def as_rows(space, trials):
+    return {tuple(row) for row in space.encode([t.params for t in trials]).round(9).tolist()}
+
+
+@each
+@pytest.mark.parametrize("name", SPACES)
+def test_points_are_members_and_new_alone_in_batches_and_with_something_fixed(strategy, name):
+    space, fixed = SPACES[name]
+    wanted = [Minimize("y"), OutcomeConstraint("g", upper=0.0)]
+    if refusal(strategy, space, as_objectives(wanted)) is not None:
+        with pytest.raises(ValueError, match="bound together"):
+            Study(space, wanted, strategy=strategy, seed=3)
+        return
+    study = Study(space, wanted, strategy=strategy, seed=3)
+    for n, given_values in ((3, {}), (3, {}), (2, fixed), (1, {})):
+        trials = study.ask(n, fixed=given_values)
+        assert len(trials) == n
+        for trial in trials:
+            assert trial.params in space
+            assert given_values.items() <= trial.params.items()
+            study.tell(trial, told(trial.params))
+    assert len(as_rows(space, study.trials)) == len(study.trials)
+    assert study.at(6).ask(2, fixed=fixed)[0].params == study.trial(6).params
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(space=constrained(), seed=st.integers(0, 1000))
+def test_any_space_is_searched_without_leaving_it_or_repeating(space, seed):
+    for strategy in (RandomSearch(), SobolSearch(), GP(n_first=3)):
+        study = Study(space, Minimize("y"), strategy=strategy, seed=seed)
+        try:
+            for n in (3, 2, 1):
+                for trial in study.ask(n):
+                    assert trial.params in space
+                    study.tell(trial, told(trial.params)["y"])
+        except SpaceExhaustedError:
+            assert len(study.trials) == space.n_points
+        assert len(as_rows(space, study.trials)) == len(study.trials)

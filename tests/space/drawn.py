@@ -1,0 +1,90 @@
+"""Spaces at random, of all kinds of parameter and constraint, for property tests."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Simplex, Space
+
+finite = st.floats(-1e6, 1e6, allow_nan=False)
+KINDS = ("float", "log", "step", "int", "logint", "stepint", "ordinal", "categorical")
+
+
+@st.composite
+def parameters(draw, name, kinds=KINDS, when=None):
+    kind = draw(st.sampled_from(kinds))
+    if kind == "float":
+        low = draw(finite)
+        return Float(name, low, low + draw(st.floats(1e-3, 1e6)), when=when)
+    if kind == "log":
+        low = draw(st.floats(1e-9, 1e3))
+        return Float(name, low, low * draw(st.floats(1.1, 1e9)), log=True, when=when)
+    if kind == "step":
+        step, low = draw(st.sampled_from([0.1, 0.0625, 0.25, 5.0])), draw(st.integers(-20, 20))
+        return Float(name, low * step, (low + draw(st.integers(1, 200))) * step, step=step, when=when)
+    if kind == "int":
+        low = draw(st.integers(-1000, 1000))
+        return Int(name, low, low + draw(st.integers(1, 10**6)), when=when)
+    if kind == "logint":
+        low = draw(st.integers(1, 50))
+        return Int(name, low, low + draw(st.integers(1, 10**5)), log=True, when=when)
+    if kind == "stepint":
+        step, low = draw(st.integers(2, 9)), draw(st.integers(-9, 9))
+        return Int(name, low, low + step * draw(st.integers(1, 30)), step=step, when=when)
+    if kind == "simplex":
+        return draw(simplices(name, when=when))
+    values = draw(st.lists(st.one_of(st.integers(0, 9), st.text(max_size=3), st.none()), min_size=1, unique=True))
+    return Ordinal(name, values, when=when) if kind == "ordinal" else Categorical(name, values, when=when)
+
+
+@st.composite
+def simplices(draw, name, when=None):
+    n = draw(st.integers(2, 6))
+    parts = [f"s{k}" for k in range(n)]
+    total = draw(st.sampled_from([1.0, 100.0, 0.3]))
+    least = {p: total * draw(st.sampled_from([0.0, 0.0, 0.1])) for p in parts}
+    n_needed = sum(v > 0 for v in least.values())
+    most = {p: max(least[p], total * draw(st.sampled_from([1.0, 1.0, 0.7]))) for p in parts}
+    size = draw(st.none() | st.integers(max(2, n_needed), n))
+    return Simplex(name, parts, total=total, lower=least, upper=most, max_parts=size, when=when)
+
+
+@st.composite
+def spaces(draw, kinds=KINDS, n_most=5):
+    return Space([draw(parameters(f"p{j}", kinds)) for j in range(draw(st.integers(1, n_most)))])
+
+
+@st.composite
+def trees(draw, kinds=(*KINDS, "simplex"), n_most=5):
+    """Spaces whose parameters are there under conditions, nested ones too."""
+    root = Categorical("p0", ["a", "b", "c"])
+    made = [root]
+    for j in range(1, draw(st.integers(2, n_most))):
+        parent = draw(st.sampled_from([p for p in made if p.kind in ("categorical", "ordinal")]))
+        values = draw(st.lists(st.sampled_from(parent.listed), min_size=1, unique_by=lambda v: (type(v), v)))
+        when = draw(st.none() | st.just({parent.name: values}))
+        made.append(draw(parameters(f"p{j}", kinds, when)))
+    return Space(made)
+
+
+@st.composite
+def constrained(draw):
+    """Spaces with constraints of all kinds, each satisfied by one point that was drawn first."""
+    plain = draw(trees() | spaces((*KINDS, "simplex")))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    point = plain.flat(plain.sample(1, rng)[0])
+    numbers = [name for name in point if plain.cells[name].kind in ("float", "int", "part")]
+    constraints = []
+    for _ in range(draw(st.integers(0, 2)) if numbers else 0):
+        chosen = draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=3, unique=True))
+        terms = {name: draw(st.sampled_from([-1.0, 1.0, 2.0])) for name in chosen}
+        at = sum(c * point[name] for name, c in terms.items())
+        room = 0.3 * sum(abs(c * point[name]) for name, c in terms.items()) + 1e-3
+        constraints.append(Linear(terms, upper=at + room))
+        if draw(st.booleans()):
+            constraints.append(Nonlinear(f"`{chosen[0]}` >= {point[chosen[0]] - room!r}"))
+    listed = [p for p in plain.parameters if p.kind in ("categorical", "ordinal") and p.n_levels > 1]
+    if len(listed) > 1 and draw(st.booleans()):
+        pair = draw(st.permutations(listed))[:2]
+        others = {p.name: [v for v in p.listed if p.name not in point or v is not point[p.name]] for p in pair}
+        constraints.append(Forbidden({name: values for name, values in others.items() if values}))
+    return Space(plain.parameters, constraints)
