@@ -14,7 +14,8 @@ from bbo.space.constraints import Constraint, Forbidden, Linear
 from bbo.space.encoding import Encoding
 from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
-from bbo.space.region import Mask, Mixture, Positions, Program, Region
+from bbo.space.program import Program
+from bbo.space.region import Mask, Mixture, Positions, Region
 from bbo.space.simplex import Simplex
 
 # A program has a variable for each level of what may be forbidden.

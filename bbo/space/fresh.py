@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbo.space.region import Region
+from bbo.space.sampling import sample
 
 Positions = NDArray[np.float64]
 
@@ -141,7 +142,7 @@ def members_around(
     def alternatives(x: Positions, tried: Positions) -> Iterator[Positions]:
         for box in range(_BOXES):
             reach = 1e-3 * 6.0**box
-            U = snap(region.within(x - reach, x + reach).sample(_IN_A_BOX, rng))
+            U = snap(sample(region.within(x - reach, x + reach), _IN_A_BOX, rng))
             yield from np.unique(U[region.contains(U)], axis=0)
 
     return alternatives
@@ -149,7 +150,7 @@ def members_around(
 
 def members_at_random(region: Region, x: Positions) -> Positions:
     """Some members, those nearest to a position first, by the sum of distances by column."""
-    U = region.sample(_AT_RANDOM, np.random.default_rng(0))
+    U = sample(region, _AT_RANDOM, np.random.default_rng(0))
     return U[np.argsort(np.abs(U - x).sum(1), kind="stable")]
 
 

@@ -27,7 +27,9 @@ from bbo.space.fresh import (
     replace_tried,
 )
 from bbo.space.parameters import Parameter
+from bbo.space.program import nearest
 from bbo.space.region import Mask, Positions, Region
+from bbo.space.sampling import sample
 from bbo.space.values import Scalar, identity
 
 Value = Scalar | dict[str, float]
@@ -211,7 +213,7 @@ class Space(Encoding):
     def sample(self, n: int, rng: np.random.Generator) -> list[Params]:
         """`n` points uniform in what of the cube satisfies the constraints: uniform over levels, and over the logarithm
         where `log=True`; of a simplex, uniform over the sets of `max_parts` parts and over their amounts."""
-        return self.decode(rng.random((n, self.dim)) if self.region.is_box else self.region.sample(n, rng))
+        return self.decode(rng.random((n, self.dim)) if self.region.is_box else sample(self.region, n, rng))
 
     def fix(self, values: Mapping[str, Any]) -> "Space":
         """This space with some parameters given.
@@ -270,7 +272,7 @@ class Space(Encoding):
 
     def _member_near(self, point: Params) -> Params:
         u = self.encode([point])[0]
-        x = self.region.nearest(u)
+        x = nearest(self.region, u)
         found = [] if x is None else self.decode(x[None])
         if not found or found[0] not in self:
             found = [p for p in self.decode(members_at_random(self.region, u)) if p in self]

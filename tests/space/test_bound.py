@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bbo.errors import SpaceError
 from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Simplex, Space
+from bbo.space.sampling import sample
 from tests.space.drawn import constrained
 from tests.space.test_space import Tried
 
@@ -99,7 +100,7 @@ def test_a_walk_among_constraints_is_as_uniform_as_rejection(seed):
     U = np.random.default_rng(seed + 50).random((4_000_000, 4))
     kept = U[space.is_member(U)]
     assert 1000 < len(kept) < len(U) / 64
-    walked = space.region.sample(4000, np.random.default_rng(seed))
+    walked = sample(space.region, 4000, np.random.default_rng(seed))
     error = kept.std(0) * (1 / len(kept) + 1 / len(walked)) ** 0.5
     assert (np.abs(walked.mean(0) - kept.mean(0)) < 5 * error).all()
     assert np.allclose(np.cov(walked.T), np.cov(kept.T), atol=0.15 * np.var(kept, 0).max())
@@ -236,14 +237,13 @@ def test_points_beside_a_choice_lie_inside_a_thin_polytope_and_not_at_its_corner
     names = [f"x{k}" for k in range(12)]
     parameters = [Float(name, 0, 1) for name in names]
     constraint = Linear(dict.fromkeys(names, 1.0), upper=1.5)
-    alone = Space(parameters, [constraint]).region.sample(400, np.random.default_rng(0))
-    beside = Space([*parameters, Categorical("c", ["a", "b"])], [constraint]).region.sample(
-        400, np.random.default_rng(1)
-    )
+    alone = sample(Space(parameters, [constraint]).region, 400, np.random.default_rng(0))
+    with_choice = Space([*parameters, Categorical("c", ["a", "b"])], [constraint])
+    beside = sample(with_choice.region, 400, np.random.default_rng(1))
     error = alone.std(0) * (2 / 400) ** 0.5
     assert (np.abs(beside[:, :12].mean(0) - alone.mean(0)) < 5 * error).all()
     sparse = Space([Simplex("m", [f"p{k}" for k in range(16)], upper=0.12, max_parts=10)])
-    U = sparse.region.sample(100, np.random.default_rng(0))
+    U = sample(sparse.region, 100, np.random.default_rng(0))
     assert ((U > 1e-6).sum(1) == 10).all()
     assert (U > 1 - 1e-6).mean() < 0.01
 

@@ -1,0 +1,225 @@
+"""Points at random in a region of the cube.
+
+Where columns are bound together they are drawn by a Markov chain whose limit is uniform: hit-and-run on the columns
+that vary in a continuum (Smith, Oper. Res. 32 (1984)), and changes of levels and of the parts that are present.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bbo.errors import SpaceError
+from bbo.space.constraints import SLACK
+from bbo.space.program import Program
+from bbo.space.region import Mask, Mixture, Positions, Region
+
+_TIGHT = 1e-9
+_MAKES_UP = 0.7  # how often two discrete columns move together, where equalities bind them
+# What is drawn independently is kept where it satisfies all; a chain is walked where fewer than one in so many do.
+_TRIES = 64
+_STEPS = 32  # of a chain, for each column
+_MOST_STEPS = 2000
+# Points at random among which some must satisfy the tests.
+_MOST_TRIED = 100_000
+
+
+def sample(region: Region, n: int, rng: np.random.Generator) -> Positions:
+    """Points uniform over a region, `n x d`; fewer, even none, where it has no member.
+
+    Raises:
+        SpaceError: hardly any point satisfies the tests.
+    """
+    return Sampler(region).sample(n, rng)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws points of one region."""
+
+    region: Region
+
+    def sample(self, n: int, rng: np.random.Generator) -> Positions:
+        """As the function."""
+        if n == 0:
+            return np.empty((0, self.region.dim))
+        kept = np.empty((0, self.region.dim))
+        tried, least = 0, 4 * max(n, _TRIES)
+        while len(kept) < n and (tried < least or len(kept) * _TRIES >= tried):
+            U = self._independent(max(n, _TRIES), rng)
+            tried += max(n, _TRIES)
+            kept = np.vstack([kept, U[self.region.contains(U)]])
+        if len(kept) >= n:
+            return kept[:n]
+        starts = np.vstack([kept, self._starts(rng)])
+        if not len(starts) and self.region.tests:
+            starts = self._searched(rng)
+        return self._walk(starts[rng.integers(len(starts), size=n)], rng) if len(starts) else starts
+
+    def _searched(self, rng: np.random.Generator) -> Positions:
+        """Members among many points that satisfy all but the tests.
+
+        Raises:
+            SpaceError: there are none; says what each test accepts.
+        """
+        U = Sampler(replace(self.region, tests=(), forbidden=())).sample(_MOST_TRIED, rng)
+        is_in = self.region.contains(U)
+        if not is_in.any():
+            rates = "; ".join(f"{said}: {accepts(U).mean():.2%}" for said, accepts in self.region.tests)
+            raise SpaceError(
+                f"None of {len(U):,} points that satisfy all else was accepted. By constraint: {rates}. "
+                "Mend the one that accepts too little, or narrow the ranges to where it holds."
+            )
+        return U[is_in]
+
+    def _independent(self, n: int, rng: np.random.Generator) -> Positions:
+        """Columns drawn by themselves, simplices as wholes and within their lower bounds alone."""
+        U = self.region.lower + (self.region.upper - self.region.lower) * rng.random((n, self.region.dim))
+        for j, centres in self.region.levels.items():
+            U[:, j] = centres[rng.integers(len(centres), size=n)]
+        for row, mixture in enumerate(self.region.mixtures):
+            if (self.region.lower == self.region.upper)[mixture.at].all():
+                continue
+            weights, room = self.region.E[row, mixture.at], self.region.e[row]
+            shares = rng.exponential(size=(n, len(weights)))
+            low = np.maximum(mixture.least, self.region.lower[mixture.at])
+            if mixture.is_sparse:
+                is_in = _supports(n, low > mixture.none, mixture.n_present, rng)
+                low = np.where(is_in, low, mixture.none)
+                shares *= is_in
+            shares /= shares.sum(1, keepdims=True)
+            left = room - (low * weights).sum(-1)
+            U[:, mixture.at] = low + shares * np.reshape(left, (-1, 1)) / weights
+        return np.clip(U, self.region.lower, self.region.upper)[self.region.is_in_box(U)]
+
+    def _starts(self, rng: np.random.Generator) -> Positions:
+        """Some members, found by mixed-integer programs with objectives at random, and moved inwards; `k x d`."""
+        found = Program.of(self.region).vertices(rng)
+        if not len(found):
+            return found
+        U = self.region.on_levels(found)
+        if self.region.levels or any(m.is_sparse for m in self.region.mixtures):
+            U = np.array([self._inward(u, rng) for u in U])
+        else:
+            U = U.mean(0, keepdims=True)
+        return U[self.region.contains(U)]
+
+    def _inward(self, u: Positions, rng: np.random.Generator) -> Positions:
+        """A point in the middle of the face that a member, `d`, is on: with its levels, and as many parts."""
+        face = self.region.given(list(self.region.levels), u[list(self.region.levels)])
+        for mixture in self.region.mixtures:
+            if mixture.is_sparse:
+                order = np.argsort(rng.random(len(mixture.none)) - 2.0 * (u[mixture.at] > mixture.none + SLACK))
+                absent = order[mixture.n_present :]
+                face = face.given((mixture.columns[0] + absent).tolist(), mixture.none[absent])
+        found = Program.of(replace(face, mixtures=())).vertices(rng)
+        middle: Positions = found.mean(0) if len(found) else u
+        return middle
+
+    def _walk(self, U: Positions, rng: np.random.Generator) -> Positions:
+        """The ends of Markov chains, one from each row."""
+        U = U.copy()
+        movable = np.broadcast_to(self.region.is_continuous, U.shape).copy()
+        for mixture in self.region.mixtures:
+            if mixture.is_sparse:
+                movable[:, mixture.at] &= U[:, mixture.at] > mixture.none + SLACK
+        n_kinds = 1 + bool(self.region.levels) + sum(m.is_sparse for m in self.region.mixtures)
+        for step in range(min(_MOST_STEPS, _STEPS * self.region.dim * n_kinds)):
+            kind = step % n_kinds
+            if kind == 0:
+                self._slide(U, movable, rng)
+            elif kind == 1 and self.region.levels:
+                self._change_level(U, movable, rng)
+            else:
+                sparse = [m for m in self.region.mixtures if m.is_sparse]
+                self._exchange(U, movable, sparse[(step // n_kinds) % len(sparse)], rng)
+        return U
+
+    def _slide(self, U: Positions, movable: Mask, rng: np.random.Generator) -> None:
+        """A step of hit-and-run, in place."""
+        D = self._along(rng.standard_normal(U.shape) * movable, movable)
+        low, high = _chord(U, D, self.region.lower, self.region.upper, self.region.A, self.region.b)
+        V = np.clip(U + (low + (high - low) * rng.random(len(U)))[:, None] * D, self.region.lower, self.region.upper)
+        self._take(U, V, np.ones(len(U), dtype=bool))
+
+    def _along(self, D: Positions, movable: Mask) -> Positions:
+        """Directions within the equalities, of the movable columns."""
+        if not len(self.region.E):
+            return D
+        return D - self._pulled(D @ self.region.E.T, movable)
+
+    def _pulled(self, missed: Positions, movable: Mask) -> Positions:
+        """The least change of the movable columns by which equalities change by so much, `n x d`."""
+        E = self.region.E * movable[:, None, :]
+        is_held = np.abs(E).sum(2) == 0  # rows without a movable column
+        gram = E @ self.region.E.T + np.eye(len(self.region.E)) * (1e-14 + is_held)[:, :, None]
+        pulled: Positions = (E.mT @ np.linalg.solve(gram, missed[..., None]))[..., 0]
+        return pulled
+
+    def _change_level(self, U: Positions, movable: Mask, rng: np.random.Generator) -> None:
+        """One or two discrete columns of each row at other levels, where that is allowed; in place.
+
+        What equalities lose by that the continuous columns make up for, and two columns may for each other.
+        """
+        V = U.copy()
+        columns, rows = list(self.region.levels), np.arange(len(U))
+        moved = np.array(columns)[rng.integers(len(columns), size=len(U))]
+        for j in columns:
+            is_moved = moved == j
+            V[is_moved, j] = self.region.levels[j][rng.integers(len(self.region.levels[j]), size=int(is_moved.sum()))]
+        if len(self.region.E) and len(columns) > 1:
+            # Another one makes up for it in one of the equalities, where it has a level for that.
+            row, other = rng.integers(len(self.region.E)), np.array(columns)[rng.integers(len(columns), size=len(U))]
+            weight = self.region.E[row, other]
+            missed = V @ self.region.E[row] - self.region.e[row]
+            makes_up = (other != moved) & (weight != 0) & (rng.random(len(U)) < _MAKES_UP)
+            V[rows[makes_up], other[makes_up]] -= (missed / np.where(weight == 0, 1.0, weight))[makes_up]
+            V = self.region.on_levels(V)
+        if len(self.region.E):
+            V -= self._pulled(V @ self.region.E.T - self.region.e, movable)
+        self._take(U, V, np.ones(len(U), dtype=bool))
+
+    def _exchange(self, U: Positions, movable: Mask, mixture: Mixture, rng: np.random.Generator) -> None:
+        """One part of a mixture gives its amount to one that is absent, or both stay; in place."""
+        n, at = len(U), mixture.at
+        row = self.region.mixtures.index(mixture)
+        weights = self.region.E[row, at]
+        is_present = movable[:, at]
+        gives = np.argmax(rng.random(is_present.shape) * (is_present & (mixture.least <= mixture.none + SLACK)), 1)
+        takes = np.argmax(rng.random(is_present.shape) * ~is_present, 1)
+        rows = np.arange(n)
+        V = U.copy()
+        amount = (V[rows, at.start + gives] - mixture.none[gives]) * weights[gives]
+        V[rows, at.start + gives] = mixture.none[gives]
+        V[rows, at.start + takes] = mixture.none[takes] + amount / weights[takes]
+        may = is_present[rows, gives] & ~is_present[rows, takes]
+        is_taken = self._take(U, V, may)
+        movable[rows[is_taken], at.start + gives[is_taken]] = False
+        movable[rows[is_taken], at.start + takes[is_taken]] = True
+
+    def _take(self, U: Positions, V: Positions, may: Mask) -> Mask:
+        """Puts rows of V that are members in the place of those of U; which they are."""
+        is_taken = may & self.region.is_in_box(V)
+        is_taken[is_taken] = self.region.contains(V[is_taken], slack=_TIGHT)
+        U[is_taken] = V[is_taken]
+        return is_taken
+
+
+def _chord(
+    U: Positions, D: Positions, lower: Positions, upper: Positions, A: Positions, b: Positions
+) -> tuple[Positions, Positions]:
+    """How far one can go from each row along its direction, back and forth, `n` each."""
+    rates = np.hstack([D, -D, D @ A.T])
+    room = np.maximum(np.hstack([upper - U, U - lower, b - U @ A.T]), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = room / rates
+    ahead = np.where(rates > 1e-13, steps, np.inf).min(1)
+    back = np.where(rates < -1e-13, steps, -np.inf).max(1)
+    return np.where(np.isfinite(back), back, 0.0), np.where(np.isfinite(ahead), ahead, 0.0)
+
+
+def _supports(n: int, is_needed: Mask, size: int, rng: np.random.Generator) -> Mask:
+    """Sets of parts at random, `n x k`, those needed among them."""
+    order = np.argsort(rng.random((n, len(is_needed))) - 2.0 * is_needed, axis=1)
+    is_in = np.zeros((n, len(is_needed)), dtype=bool)
+    np.put_along_axis(is_in, order[:, :size], True, axis=1)
+    return is_in
