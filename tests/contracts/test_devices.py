@@ -14,7 +14,7 @@ from bbo.acquisition.optimism import UCB, Thompson
 from bbo.acquisition.utilities import log_pi
 from bbo.budget import Budget, RegretBelow
 from bbo.objective import Minimize, OutcomeConstraint
-from bbo.space import Categorical, Float, Int
+from bbo.space import Categorical, Float, Int, Linear, Simplex, Space
 from bbo.strategies import GP
 from bbo.studies.study import Study
 from bbo.surrogates import mode
@@ -146,6 +146,28 @@ def test_so_it_is_where_nothing_is_noisy_or_pending(strict, study, n):
     assert strict.loops["hyperparameters"] >= 1
     assert ("looks_at" in first.notes) == (study is with_an_outlier)
     assert ("regret" in first.notes) == (s.budget is not None and bool(s.budget.stop))
+
+
+BOUND = Space(
+    [
+        Simplex("mix", ["a", "b", "c", "d"], max_parts=3),
+        Float("x", 0.0, 1.0),
+        Categorical("c", ["u", "v", "w"], descriptors={"size": [1.0, 2.0, 4.0]}),
+        Float("y", 0.0, 1.0, when={"c": ["v", "w"]}),
+    ],
+    [Linear({"mix.a": 1, "x": 1}, upper=1.2)],
+)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_so_it_is_where_columns_are_bound_together_absent_or_known(strict, n):
+    s = Study(BOUND, Minimize("z"), strategy=GP(), seed=1)
+    for trial in s.ask(10):
+        s.tell(trial, trial["mix"]["a"] + (trial["x"] - 0.3) ** 2 + trial.params.get("y", 0.5))
+    with strict:
+        s.ask(n)
+    assert strict.loops["points"] >= n
+    assert strict.loops["hyperparameters"] >= 1
 
 
 def test_the_watch_sees_what_it_is_for(strict):
