@@ -52,6 +52,11 @@ class Bound:
         return len(self.A) + len(self.E) > 0
 
     @property
+    def columns(self) -> list[int]:
+        """Those in a total or a linear constraint."""
+        return np.flatnonzero(np.any(self.region.A, axis=0) | np.any(self.region.E, axis=0)).tolist()
+
+    @property
     def sparse(self) -> list[Mixture]:
         return [mixture for mixture in self.region.mixtures if mixture.is_sparse]
 

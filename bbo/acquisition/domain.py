@@ -296,6 +296,14 @@ class Domain:
         table = torch.tensor(moves, dtype=torch.long, device=self.centres.device).reshape(-1, 2)
         return table[:, 0], table[:, 1]
 
+    @cached_property
+    def _bound_moves(self) -> Tensor:
+        """Those of the moves that change a column which others have to give way to."""
+        assert self.bound is not None
+        column, _ = self._moves
+        bound = torch.tensor(self.bound.columns, dtype=torch.long, device=self.discrete.device)
+        return torch.isin(self.discrete[column], bound).nonzero()[:, 0]
+
     @property
     def n_moves(self) -> int:
         return len(self._moves[0]) + (0 if self.bound is None else self.bound.n_exchanges)
@@ -317,7 +325,9 @@ class Domain:
             moved = self.conditions.settled(moved)
         if self.bound is None:
             return moved
-        moved = self.bound.project(moved, self._box(moved))
+        if len(self._bound_moves):
+            changed = moved.index_select(-2, self._bound_moves)
+            moved = moved.index_copy(-2, self._bound_moves, self.bound.project(changed, self._box(changed)))
         return torch.cat([moved, *self.bound.exchanges(X)], -2)
 
     def grid(self) -> Tensor:
