@@ -7,6 +7,7 @@ from bbo.cli.designs import bound_in_words
 from bbo.cli.logs import logged_strategy
 from bbo.cli.terminal import aim_in_words, bare_table, duration, indented, joined, number
 from bbo.space import Categorical, Float, Int, Molecule, Ordinal, Parameter, Simplex
+from bbo.space.conditions import in_words as in_words_of_condition
 from bbo.studies.cells import header
 from bbo.studies.study_file import in_words
 from bbo.studies.view import StudyView
@@ -19,7 +20,7 @@ def print_specification(screen: Console, study: StudyView) -> None:
     rows = [("goal", aim_in_words(aim)) for aim in wanted.aims]
     rows += [("constraint", f"{c.metric} {bound_in_words(c)}") for c in wanted.constraints]
     rows += [("tracked", header(w.metric, w.unit)) for w in wanted.tracked]
-    rows += [("parameter", f"{p.name}: {_values_in_words(p)}") for p in study.space.parameters]
+    rows += [("parameter", f"{p.name}: {joined([_values_in_words(p), _condition(p)])}") for p in study.space.parameters]
     rows += [("constraint", str(c)) for c in study.space.constraints]
     rows += [("strategy", in_words(strategy)), ("seed", str(study.seed))]
     rows += [("budget", limits_in_words(study.budget) or "none")]
@@ -68,6 +69,10 @@ def _values_in_words(p: Parameter) -> str:
         case Simplex():
             most = "" if p.max_parts is None else f", {p.max_parts} parts at most"
             return f"{', '.join(p.parts)}, {number(p.total)}{f' {p.unit}' if p.unit else ''} in all{most}"
+
+
+def _condition(p: Parameter) -> str:
+    return f"where {in_words_of_condition(p)}" if p.when else ""
 
 
 def _range_in_words(p: Float | Int, grid: str) -> str:

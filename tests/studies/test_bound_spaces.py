@@ -5,7 +5,9 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from bbo.cli import app
 from bbo.errors import SpaceError, SpaceExhaustedError, TrialError
 from bbo.objective import Minimize
 from bbo.plots import dependence, parameters, sensitivity, slices
@@ -135,6 +137,9 @@ kind = "minimize"
 metric = "cost"
 """
     )
+    said = CliRunner().invoke(app, ["new", str(path), str(tmp_path / "s.db")]).output
+    assert "heat: 500 to 900, where kiln is one of ['gas']" in said
+    assert "mix.lime + mix.sand <= 90" in said
     space = read_study_file(path).space
     assert space.parameters[0] == Simplex("mix", ["sand", "lime", "clay"], total=100.0, max_parts=2)
     assert space.parameters[2].when == {"kiln": ("gas",)}
