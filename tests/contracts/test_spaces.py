@@ -12,15 +12,8 @@ from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.specification import as_objectives, refusal
 from bbo.studies.study import Study
 from tests.contracts.test_strategies import each
-from tests.space.drawn import constrained
+from tests.space.drawn import TREE, constrained
 
-TREE = (
-    Categorical("model", ["svm", "nn", "knn"]),
-    Float("C", 1e-2, 1e2, log=True, when={"model": ["svm"]}),
-    Categorical("opt", ["sgd", "adam"], when={"model": ["nn"]}),
-    Float("momentum", 0.0, 1.0, when={"opt": ["sgd"]}),
-    Int("k", 1, 9, when={"model": ["knn"]}),
-)
 SPACES = {
     "simplex": (Space([Simplex("mix", ["a", "b", "c"]), Float("x", 0.0, 1.0)]), {"x": 0.25}),
     "max_parts": (

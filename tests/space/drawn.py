@@ -6,6 +6,14 @@ from hypothesis import strategies as st
 from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Simplex, Space
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
+# A choice with parameters of its own, one of which has one of its own.
+TREE = (
+    Categorical("model", ["svm", "nn", "knn"]),
+    Float("C", 1e-2, 1e2, log=True, when={"model": ["svm"]}),
+    Categorical("opt", ["sgd", "adam"], when={"model": ["nn"]}),
+    Float("momentum", 0.0, 1.0, when={"opt": ["sgd"]}),
+    Int("k", 1, 9, when={"model": ["knn"]}),
+)
 KINDS = ("float", "log", "step", "int", "logint", "stepint", "ordinal", "categorical")
 
 

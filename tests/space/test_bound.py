@@ -10,17 +10,10 @@ from hypothesis import strategies as st
 from bbo.errors import SpaceError
 from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Simplex, Space
 from bbo.space.sampling import sample
-from tests.space.drawn import constrained
+from tests.space.drawn import TREE, constrained
 from tests.space.test_space import Tried
 
 RECIPE = Simplex("mix", ["a", "b", "c", "d"], upper={"a": 0.4}, lower={"d": 0.1}, max_parts=3)
-TREE = (
-    Categorical("model", ["svm", "nn", "knn"]),
-    Float("C", 1e-2, 1e2, log=True, when={"model": ["svm"]}),
-    Categorical("opt", ["sgd", "adam"], when={"model": ["nn"]}),
-    Float("momentum", 0.0, 1.0, when={"opt": ["sgd"]}),
-    Int("k", 1, 9, when={"model": ["knn"]}),
-)
 
 
 def same(point, other):
