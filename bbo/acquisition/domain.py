@@ -1,9 +1,10 @@
 """A space compiled once to tensors, so that candidates are made, moved and snapped where they are scored.
 
-Positions are those of the space's encoding, `... x d`. Columns are of three kinds: fixed ones; discrete ones with a
-table of the positions of their levels; and the others, which vary freely. A discrete column with more than 1000 ordered
-levels counts among the others and is snapped by formula. What binds columns together, totals and linear constraints, is
-kept by projection where only columns bound are moved, and is else a test.
+Positions are those of the space's encoding, `... x d`. Columns are of four kinds: fixed ones; discrete ones with a
+table of the positions of their levels; those of a pool, which are at one of its rows; and the others, which vary
+freely. A discrete column with more than 1000 ordered levels counts among the others and is snapped by formula. What
+binds columns together, totals and linear constraints, is kept by projection where only columns bound are moved, and is
+else a test.
 """
 
 import math
@@ -16,6 +17,7 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from bbo.acquisition.bound import Bound
+from bbo.acquisition.rows import Rows
 from bbo.space import Int, Parameter, Space
 from bbo.space.sampling import sample
 from bbo.surrogates.conditions import Conditions
@@ -101,6 +103,7 @@ class Domain:
         lower, upper: the box of the free columns, `d`; 0 and 1 in the others.
         bound: what binds columns together; None in a box.
         conditions: under which columns are there; None where all always are.
+        pools: what columns may be together that are of no other kind.
     """
 
     dim: int
@@ -116,12 +119,14 @@ class Domain:
     upper: Tensor
     bound: Bound | None = None
     conditions: Conditions | None = None
+    pools: tuple[Rows, ...] = ()
 
     @staticmethod
     def compile(space: Space, device: torch.device | str = "cpu") -> "Domain":
         free, tables, ordered, fine = [], {}, [], []
+        listed = [j for pool in space.region.pools for j in pool.columns.tolist()]
         for j, p in enumerate(space.owners):
-            if p.name in space.fixed:
+            if p.name in space.fixed or j in listed:
                 continue
             if p.n_levels is None:
                 free.append(j)
@@ -153,6 +158,7 @@ class Domain:
             upper=column(np.where(np.isin(range(space.dim), free), space.region.upper, 1.0), torch.float64),
             bound=None if space.region.is_box else Bound.of(space.region, device),
             conditions=Conditions.of(space.structure, device),
+            pools=tuple(Rows.of(pool, device) for pool in space.region.pools),
         )
 
     def within(self, lower: Tensor, upper: Tensor) -> "Domain":
@@ -197,15 +203,17 @@ class Domain:
     def beside(self, x: Tensor, distance: float) -> "Domain":
         """The points of this domain at most so far from its point `x`, `d`, and with the same levels as that."""
         half = distance / math.sqrt(max(1, len(self.free)))
+        held = torch.cat([self.discrete, *(pool.columns for pool in self.pools)])
         given = replace(
             self,
             discrete=self.discrete[:0],
             centres=self.centres[:0],
             n_levels=self.n_levels[:0],
             is_ordered=self.is_ordered[:0],
-            fixed=torch.cat([self.fixed, self.discrete]),
-            positions=torch.cat([self.positions, x[self.discrete]]),
-            bound=None if self.bound is None else self.bound.given(self.discrete, x[self.discrete]),
+            fixed=torch.cat([self.fixed, held]),
+            positions=torch.cat([self.positions, x[held]]),
+            bound=None if self.bound is None else self.bound.given(held, x[held]),
+            pools=(),
         )
         return given.within(x - half, x + half)
 
@@ -215,7 +223,12 @@ class Domain:
         if len(self.free):
             return None
         sizes: list[int] = self.n_levels.tolist()
-        return math.prod(sizes)
+        return math.prod([*sizes, *map(len, self.pools)])
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether its points are the rows of one pool."""
+        return len(self.pools) == 1 and self.n_points == len(self.pools[0])
 
     @cached_property
     def _edges(self) -> Tensor:
@@ -239,6 +252,12 @@ class Domain:
 
         What binds columns together is kept by the columns of a continuum; where they cannot, the point is no member.
         """
+        for pool in self.pools:
+            X = pool.snap(X)
+        return self._snapped(X)
+
+    def _snapped(self, X: Tensor) -> Tensor:
+        """As `snap`, of points whose columns of pools are at rows."""
         X = self.placed(X.clamp(self.lower, self.upper), self.levels(X))
         X = X.index_copy(-1, self.fixed, self.positions.expand(*X.shape[:-1], -1))
         for grid in self.fine:
@@ -275,7 +294,8 @@ class Domain:
         and fewer where there are hardly any."""
         if self.bound is not None:
             U = sample(self.bound.region, n, np.random.default_rng(seed))
-            return self.snap(torch.tensor(U, dtype=torch.float64, device=self.centres.device))
+            X = torch.tensor(U, dtype=torch.float64, device=self.centres.device)
+            return self._snapped(X)
         engine = qmc.Sobol(self.dim, scramble=True, rng=np.random.default_rng(seed))
         U = engine.random_base2(max(0, (n - 1).bit_length()))[:n]
         positions = torch.tensor(U, dtype=torch.float64, device=self.centres.device)
@@ -306,10 +326,11 @@ class Domain:
 
     @property
     def n_moves(self) -> int:
-        return len(self._moves[0]) + (0 if self.bound is None else self.bound.n_exchanges)
+        n_rows = sum(min(_MOST_MOVES, len(pool)) for pool in self.pools)
+        return len(self._moves[0]) + (0 if self.bound is None else self.bound.n_exchanges) + n_rows
 
     def neighbours(self, X: Tensor) -> Tensor:
-        """Points with one discrete column changed, or one part of a mixture exchanged for another, `... x M x d`.
+        """Points with one discrete column changed, the row of a pool, or a part of a mixture exchanged: `... x M x d`.
 
         An ordered column takes steps of a few sizes, which stop at the ends; an unordered one takes each other level,
         or 64 of them, or of many such columns fewer, 512 in all as far as each has 4.
@@ -328,13 +349,26 @@ class Domain:
         if len(self._bound_moves):
             changed = moved.index_select(-2, self._bound_moves)
             moved = moved.index_copy(-2, self._bound_moves, self.bound.project(changed, self._box(changed)))
-        return torch.cat([moved, *self.bound.exchanges(X)], -2)
+        return torch.cat([moved, *self.bound.exchanges(X), *self._other_rows(X)], -2)
+
+    def _other_rows(self, X: Tensor) -> list[Tensor]:
+        """Points with the columns of a pool at other of its rows, `... x M x d` a pool."""
+        found = []
+        for pool in self.pools:
+            k = pool.beside(X, min(_MOST_MOVES, len(pool)))
+            moved = pool.placed(X[..., None, :].expand(*k.shape, -1), k)
+            found.append(self._snapped(moved))
+        return found
 
     def grid(self) -> Tensor:
         """All points of a purely discrete domain, `n_points x d`; fewer where columns are bound together or absent."""
         assert self.n_points is not None
-        axes = [torch.arange(n, dtype=torch.long, device=self.centres.device) for n in self.n_levels.tolist()]
+        sizes = [*self.n_levels.tolist(), *map(len, self.pools)]
+        axes = [torch.arange(n, dtype=torch.long, device=self.centres.device) for n in sizes]
         levels = torch.cartesian_prod(*axes).reshape(self.n_points, -1) if axes else self.n_levels.reshape(1, 0)
-        X = self.snap(self.placed(self.centres.new_zeros((self.n_points, self.dim)), levels))
+        X = self.placed(self.centres.new_zeros((self.n_points, self.dim)), levels[:, : len(self.n_levels)])
+        for k, pool in enumerate(self.pools, len(self.n_levels)):
+            X = pool.placed(X, levels[:, k])
+        X = self._snapped(X)
         X = X[self.contains(X)]
         return X if self.conditions is None else torch.unique(X, dim=0)

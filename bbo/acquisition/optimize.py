@@ -94,10 +94,11 @@ def maximize_acquisition(
     """
     acquisition = _among_members(acquisition, domain)
     with torch.no_grad():
-        if q == 1 and domain.n_points is not None and domain.n_points <= options.n_enumerated:
+        is_small = domain.n_points is not None and domain.n_points <= options.n_enumerated
+        if q == 1 and (is_small or domain.is_listed):
             grid = domain.grid()[:, None]
             value = _score(acquisition, grid)
-            order = value.argsort(descending=True, stable=True)
+            order = value.argsort(descending=True, stable=True)[: options.n_enumerated]
             return Maximum(grid[order[0]], value[order[0]], grid[order], value[order])
         raw = _raw_candidates(domain, q, seed, anchors, options)
         value = _score(acquisition, raw)

@@ -3,6 +3,7 @@
 from bbo.space.constraints import Constraint, Forbidden, Linear, Nonlinear
 from bbo.space.encoding import Params
 from bbo.space.parameters import Categorical, Float, Int, Molecule, Ordinal, Parameter, Simplex
+from bbo.space.pool import Pool
 from bbo.space.space import Space
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Ordinal",
     "Parameter",
     "Params",
+    "Pool",
     "Simplex",
     "Space",
 ]

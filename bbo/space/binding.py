@@ -6,17 +6,22 @@ test of decoded values; a combination of levels that is forbidden is also a row 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from bbo.space.candidates import Candidates
 from bbo.space.constraints import Constraint, Forbidden, Linear
 from bbo.space.encoding import Encoding
 from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
+from bbo.space.pool import Pool
 from bbo.space.program import Program
 from bbo.space.region import Mask, Mixture, Positions, Region
+from bbo.space.rows import candidates_of, check_columns
 from bbo.space.simplex import Simplex
+from bbo.space.structure import MIDDLE
 
 # A program has a variable for each level of what may be forbidden.
 _MOST_TOLD_APART = 1000
@@ -26,6 +31,8 @@ Sum = tuple[Mapping[str, float], float]
 
 def check_names(space: Encoding, constraint: Constraint) -> None:
     """Raises ValueError where a constraint names what is not there, or is no number where it has to be."""
+    if isinstance(constraint, Pool):
+        check_columns(space, constraint)
     unknown = [name for name in constraint.names if name not in space.cells]
     if unknown:
         raise ValueError(f"{constraint}: unknown are {unknown}; there are {list(space.cells)}.")
@@ -49,10 +56,33 @@ def _is_number(cell: Any) -> bool:
 
 def region_of(space: Encoding, constraints: Sequence[Constraint]) -> Region:
     """Where the points are that satisfy the constraints and have what is fixed."""
+    here = [c for c in constraints if isinstance(c, Pool) and not c.is_absent]
+    listed = {name for pool in here for name in pool.names}
+    alone = [p for p in space.parameters if not any(cell.name in listed for cell in p.cells)]
+    # What a pool alone decides is decided by leaving rows out.
+    others = [c for c in constraints if c not in here and not any(set(c.names) <= set(pool.names) for pool in here)]
+    return replace(_region(space, alone, others), pools=tuple(_candidates(space, pool, constraints) for pool in here))
+
+
+def _candidates(space: Encoding, pool: Pool, constraints: Sequence[Constraint]) -> Candidates:
+    """The rows of a pool that have what is fixed and satisfy the constraints on its columns alone."""
+    found = candidates_of(space, pool)
+    for name, value in space.fixed.items():
+        at = np.atleast_1d(np.arange(space.dim)[space.at[name]])
+        found = found.given(at.tolist(), np.atleast_1d(space.position(name, value)))
+    own = [c for c in constraints if not isinstance(c, Pool) and set(c.names) <= set(pool.names)]
+    named = [p for p in space.parameters if p.cells[0].name in pool.names]
+    U = np.full((len(found), space.dim), MIDDLE)
+    U[:, found.columns] = found.U
+    return found.where(_region(space, named, own).contains(U))
+
+
+def _region(space: Encoding, parameters: Sequence[Any], constraints: Sequence[Constraint]) -> Region:
+    """As `region_of`, by some of the parameters and constraints; in the columns of the others everything goes."""
     lower, upper = np.zeros(space.dim), np.ones(space.dim)
     levels: dict[int, Positions] = {}
     mixtures, totals = list[Mixture](), list[Sum]()
-    for p in space.parameters:
+    for p in parameters:
         at = space.at[p.name]
         if isinstance(p, Simplex):
             mixtures.append(p.mixture(at.start))
@@ -95,11 +125,16 @@ def _rows(space: Encoding, sums: Sequence[Sum]) -> tuple[Positions, Positions]:
 
 
 def _test(space: Encoding, constraint: Constraint) -> Callable[[Positions], Mask]:
-    """Whether points at positions, `n x dim`, satisfy a constraint, or lack some of its parameters: `n`."""
+    """Whether points at positions, `n x dim`, satisfy a constraint, or lack some of its parameters: `n`.
+
+    It raises SpaceError for a pool, whose rows are not at hand then.
+    """
 
     def accepts(U: Positions) -> Mask:
         if not len(U):
             return np.empty(0, dtype=bool)
+        if isinstance(constraint, Pool):
+            raise constraint.absence
         columns, is_there = space.values_at(U, constraint.names)
         is_accepted: Mask = constraint.holds(columns, space.sizes) | ~is_there
         return is_accepted
@@ -115,6 +150,25 @@ def _positions_of(space: Encoding, constraint: Forbidden) -> dict[int, list[floa
             return {}
         found[space.at[name]] = [float(space.position(name, value)) for value in values]
     return found
+
+
+def check_pools(space: Encoding, constraints: Sequence[Constraint]) -> None:
+    """Raises ValueError where two pools speak of one column, or no row of one is left.
+
+    Those of a log were checked when it was begun.
+    """
+    pools = [c for c in constraints if isinstance(c, Pool)]
+    for k, pool in enumerate(pools):
+        shared = [name for other in pools[:k] for name in other.names if name in pool.names]
+        if shared:
+            raise ValueError(f"Two pools have columns {shared}: make one table of both, of the rows that go together.")
+    for pool in pools:
+        if pool.table.given is not None and not len(_candidates(space, pool, constraints)):
+            listed = [p.name for p in space.parameters if p.cells[0].name in pool.names]
+            given = {name: value for name, value in space.fixed.items() if name in listed}
+            others = [str(c) for c in constraints if c is not pool and set(c.names) <= set(pool.names)]
+            said = " and ".join([*([f"has {given!r}"] if given else []), *(f"satisfies {c}" for c in others)])
+            raise ValueError(f"The pool has no candidate: none of its {pool.table.n_rows:,} rows {said}.")
 
 
 def culprits(space: Encoding, constraints: Sequence[Constraint]) -> list[Constraint]:

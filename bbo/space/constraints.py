@@ -2,7 +2,8 @@
 
 Values are given by the names of cells (see `bbo.space.parameters`), columns of many points as arrays. A constraint says
 something of a point only where all of its parameters are there. `holds(columns, sizes)` says for which of n points it
-does; `sizes` are how large numbers are by cell, of which rounding is a share.
+does; `sizes` are how large numbers are by cell, of which rounding is a share. Of a pool it is said by positions: see
+`bbo.space.rows`.
 """
 
 import math
@@ -16,6 +17,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from bbo.space.expressions import Expression
+from bbo.space.pool import Pool
 from bbo.space.values import BY_NAME, CONFIG, When, identity, require
 
 # A constraint may be missed by so much of what its terms amount to: rounding of values that people write.
@@ -164,4 +166,4 @@ class Forbidden:
         return f"never {said}"
 
 
-Constraint = Annotated[Linear | Nonlinear | Forbidden, Field(discriminator="kind")]
+Constraint = Annotated[Linear | Nonlinear | Forbidden | Pool, Field(discriminator="kind")]

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bbo.space.candidates import Candidates
 from bbo.space.constraints import SLACK
 
 Positions = NDArray[np.float64]
@@ -61,6 +62,7 @@ class Region:
         mixtures: the simplices.
         tests: of whole points, from `n x d` to `n`, each behind what it asks in words.
         forbidden: positions of levels that do not go together, by discrete column; what tests say too.
+        pools: of columns that are not among `levels`, what they may be together.
     """
 
     lower: Positions
@@ -73,6 +75,7 @@ class Region:
     mixtures: tuple[Mixture, ...] = ()
     tests: tuple[tuple[str, Callable[[Positions], Mask]], ...] = ()
     forbidden: tuple[Mapping[int, Sequence[float]], ...] = ()
+    pools: tuple[Candidates, ...] = ()
 
     @property
     def dim(self) -> int:
@@ -81,12 +84,13 @@ class Region:
     @property
     def is_box(self) -> bool:
         """Whether every column varies whatever the others are."""
-        return not (len(self.A) or len(self.E) or self.tests)
+        return not (len(self.A) or len(self.E) or self.tests or self.pools)
 
     @cached_property
     def is_continuous(self) -> Mask:
         """Columns that vary in a continuum, `d`."""
-        return (self.upper > self.lower) & ~np.isin(np.arange(self.dim), list(self.levels))
+        listed = [*self.levels, *(j for pool in self.pools for j in pool.columns.tolist())]
+        return (self.upper > self.lower) & ~np.isin(np.arange(self.dim), listed)
 
     def within(self, lower: Positions, upper: Positions) -> "Region":
         """Those with the continuous columns within a box as well."""
@@ -99,7 +103,8 @@ class Region:
         lower, upper = self.lower.copy(), self.upper.copy()
         lower[list(columns)] = upper[list(columns)] = positions
         levels = {j: centres for j, centres in self.levels.items() if j not in columns}
-        return replace(self, lower=lower, upper=upper, levels=levels)
+        pools = tuple(pool.given(columns, positions) for pool in self.pools)
+        return replace(self, lower=lower, upper=upper, levels=levels, pools=pools)
 
     def contains(self, U: Positions, slack: float = SLACK) -> Mask:
         """Which positions satisfy what binds columns together, `n`."""
@@ -110,6 +115,8 @@ class Region:
             if mixture.is_sparse:
                 present = (U[:, mixture.at] > mixture.none + slack).sum(1)
                 is_in &= present <= mixture.n_present
+        for pool in self.pools:
+            is_in[is_in] = pool.find(U[is_in]) >= 0
         for _, accepts in self.tests:
             is_in[is_in] = accepts(U[is_in])
         return is_in
@@ -125,8 +132,11 @@ class Region:
         return is_in
 
     def on_levels(self, U: Positions) -> Positions:
-        """Positions with each discrete column at its nearest level."""
+        """Positions with each discrete column at its nearest level, and those of a pool at its nearest candidate."""
         U = U.copy()
         for j, centres in self.levels.items():
             U[:, j] = centres[np.abs(centres[:, None] - U[:, j]).argmin(0)]
+        for pool in self.pools:
+            if len(pool):
+                U[:, pool.columns] = pool.U[pool.nearest(U)]
         return U

@@ -76,6 +76,8 @@ class Sampler:
         U = self.region.lower + (self.region.upper - self.region.lower) * rng.random((n, self.region.dim))
         for j, centres in self.region.levels.items():
             U[:, j] = centres[rng.integers(len(centres), size=n)]
+        for pool in self.region.pools:
+            U[:, pool.columns] = pool.U[rng.integers(len(pool), size=n)]
         for row, mixture in enumerate(self.region.mixtures):
             if (self.region.lower == self.region.upper)[mixture.at].all():
                 continue

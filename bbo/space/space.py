@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from bbo import seeding
 from bbo.errors import SpaceError
-from bbo.space.binding import check_names, culprits, region_of
+from bbo.space.binding import check_names, check_pools, culprits, region_of
 from bbo.space.conditions import in_order, in_words, is_there
 from bbo.space.constraints import Constraint
 from bbo.space.encoding import Encoding, Params
@@ -27,8 +27,10 @@ from bbo.space.fresh import (
     replace_tried,
 )
 from bbo.space.parameters import Parameter
+from bbo.space.pool import Pool
 from bbo.space.program import nearest
 from bbo.space.region import Mask, Positions, Region
+from bbo.space.rows import candidates_of
 from bbo.space.sampling import sample
 from bbo.space.values import Scalar, identity
 
@@ -84,7 +86,9 @@ class Space(Encoding):
                 raise ValueError(
                     f"{name!r} can be fixed where {in_words(self.by_name[name])}: fix that as well, got {self.fixed!r}."
                 )
-        contradictory = culprits(self, self.constraints) if self.constraints else []
+        check_pools(self, self.constraints)
+        bound = [c for c in self.constraints if not isinstance(c, Pool)]
+        contradictory = culprits(self, bound) if bound else []
         if contradictory:
             given = f" with {self.fixed!r}" if self.fixed else ""
             said = " and ".join(map(str, contradictory))
@@ -106,12 +110,31 @@ class Space(Encoding):
 
         Where there are too many to look at each, constraints do not count.
         """
-        free = [p.n_levels for p in self.parameters if p.name not in self.fixed and self._may_be_there(p)]
-        if None in free:
+        sizes = self._sizes
+        if sizes is None:
             return None
-        n = math.prod(n for n in free if n is not None)
-        is_plain = self.region.is_box and not self.is_conditional
+        n = math.prod(sizes)
+        is_plain = (self.region.is_box and not self.is_conditional) or self._is_listed
         return n if is_plain or n > ENUMERABLE else len(self._members)
+
+    @cached_property
+    def _sizes(self) -> list[int] | None:
+        """How many values what varies has, parameters and pools each by themselves; None for a continuum."""
+        free = [
+            p.n_levels
+            for p in self.parameters
+            if p.name not in self.fixed and self._may_be_there(p) and not self._is_pooled(p)
+        ]
+        return None if None in free else [n for n in free if n is not None] + [len(pool) for pool in self.region.pools]
+
+    def _is_pooled(self, p: Any) -> bool:
+        """Whether a pool has the values of a parameter."""
+        return any(p.cells[0].name in c.names for c in self.constraints if isinstance(c, Pool))
+
+    @property
+    def _is_listed(self) -> bool:
+        """Whether all that varies stands in one pool."""
+        return len(self.region.pools) == 1 and self._sizes == [len(self.region.pools[0])]
 
     def _may_be_there(self, p: Any) -> bool:
         """Whether what is fixed leaves room for a parameter."""
@@ -131,17 +154,25 @@ class Space(Encoding):
                 point breaks.
         """
         point = self.check_values(params)
-        cells = self.flat(point)
-        for c in self.broken(cells):
-            got = {name: cells[name] for name in c.names}
+        for c in self.broken(point):
+            got = {name: value for name, value in self.flat(point).items() if name in c.names}
             raise SpaceError(f"The point breaks {c}: got {got!r}.")
         return point
 
-    def broken(self, cells: Mapping[str, Any]) -> list[Constraint]:
-        """The constraints that values by the names of cells break."""
-        columns = {name: np.array([value]) for name, value in cells.items()}
-        applies = [c for c in self.constraints if all(name in cells for name in c.names)]
-        return [c for c in applies if not c.holds(columns, self.sizes)[0]]
+    def broken(self, point: Params) -> list[Constraint]:
+        """The constraints that a point breaks whose values were checked.
+
+        Raises:
+            SpaceError: the rows of a pool are not at hand.
+        """
+        columns = {name: np.array([value]) for name, value in self.flat(point).items()}
+
+        def is_broken(c: Constraint) -> bool:
+            if isinstance(c, Pool):
+                return bool(candidates_of(self, c).find(self.encode([point]))[0] < 0)
+            return all(name in columns for name in c.names) and not c.holds(columns, self.sizes)[0]
+
+        return [c for c in self.constraints if is_broken(c)]
 
     def check_values(self, params: Mapping[str, Any]) -> Params:
         """As `check`, whatever constraints say.
@@ -209,6 +240,22 @@ class Space(Encoding):
         except SpaceError:
             return False
         return True
+
+    def decode(self, U: Positions) -> list[Params]:
+        """As of any encoding; values of a candidate of a pool to the last digit."""
+        points = super().decode(U)
+        for pool in self.region.pools if self._has_pool else ():
+            named = [p for p in self.parameters if self.columns.index(p.columns[0]) in pool.columns]
+            for point, row in zip(points, pool.find(U).tolist(), strict=True):
+                if row >= 0:
+                    codes = np.full(self.dim, np.nan)
+                    codes[pool.columns] = pool.codes[row]
+                    point |= {p.name: p.value(codes[self.at[p.name]]) for p in named if p.name in point}
+        return points
+
+    @cached_property
+    def _has_pool(self) -> bool:
+        return any(isinstance(c, Pool) for c in self.constraints)
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Params]:
         """`n` points uniform in what of the cube satisfies the constraints: uniform over levels, and over the logarithm
@@ -282,17 +329,24 @@ class Space(Encoding):
 
     @property
     def _centres(self) -> list[Positions]:
-        """Positions of the levels by column, of a space without a continuum."""
-        fixed = {name: np.atleast_1d(self.position(name, value)) for name, value in self.fixed.items()}
-        fixed |= {p.name: p.absent for p in self.parameters if p.name not in fixed and not self._may_be_there(p)}
+        """Positions of the levels by column, of a space without a continuum; any in the columns of a pool."""
+        fixed = {p.name: p.absent for p in self.parameters if self._is_pooled(p) or not self._may_be_there(p)}
+        fixed |= {name: np.atleast_1d(self.position(name, value)) for name, value in self.fixed.items()}
         columns = [fixed[p.name] if p.name in fixed else self.by_name[p.name].centres() for p in self.parameters]
         wide = [len(p.columns) > 1 for p in self.parameters]
         return [np.atleast_1d(u) for at, is_wide in zip(columns, wide, strict=True) for u in (at if is_wide else [at])]
 
     @cached_property
     def _members(self) -> Positions:
-        """All points of a small space without a continuum, `n x dim`."""
-        U = grid(self._centres)
+        """All points of a small space without a continuum, or of one that stands in a pool, `n x dim`."""
+        pools = self.region.pools
+        pooled = [j for pool in pools for j in pool.columns.tolist()]
+        alone = {j: centres for j, centres in enumerate(self._centres) if j not in pooled}
+        cells = grid([*alone.values(), *(np.arange(len(pool), dtype=float) for pool in pools)])
+        U = np.empty((len(cells), self.dim))
+        U[:, list(alone)] = cells[:, : len(alone)]
+        for k, pool in enumerate(pools):
+            U[:, pool.columns] = pool.U[cells[:, len(alone) + k].astype(int)]
         U = U[self.is_member(U)]
         if not self.is_conditional:
             return U
@@ -301,9 +355,8 @@ class Space(Encoding):
 
     def _alternatives(self, free: list[int], tried: Tried) -> Any:
         ordered = [p.is_ordered for p in self.owners]
-        sizes = [p.n_levels for p in self.parameters if p.name not in self.fixed and self._may_be_there(p)]
         rng = seeding.generator(tried.seed, seeding.FRESH, len(tried.X))
-        if None not in sizes and math.prod(n for n in sizes if n is not None) <= ENUMERABLE:
+        if self._is_listed or (self._sizes is not None and math.prod(self._sizes) <= ENUMERABLE):
             if self.is_conditional or not self.region.is_box:
                 return nearest_of_list(self._members, ordered, self.same)
             return nearest_of_grid(self._centres, ordered, self.same)

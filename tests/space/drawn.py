@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Simplex, Space
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Pool, Simplex, Space
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 # A choice with parameters of its own, one of which has one of its own.
@@ -96,3 +96,14 @@ def constrained(draw):
         others = {p.name: [v for v in p.listed if p.name not in point or v is not point[p.name]] for p in pair}
         constraints.append(Forbidden({name: values for name, values in others.items() if values}))
     return Space(plain.parameters, constraints)
+
+
+@st.composite
+def pooled(draw):
+    """Spaces whose points are rows of a table, and the points."""
+    plain = draw(trees() | spaces((*KINDS, "simplex")))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    points = plain.sample(draw(st.integers(1, 12)), rng)
+    cells = [plain.flat(point) for point in points]
+    table = {name: [row.get(name) for row in cells] for name in plain.cells}
+    return Space(plain.parameters, [Pool(table)]), points
