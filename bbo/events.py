@@ -10,6 +10,7 @@ and of the row before: a chain that shows where a log was changed by other hands
 | created | `created` | specification: space, objectives, strategy, seed; with its version |
 | opened | nonce | fingerprint: versions, threads, CPU, device |
 | strategy_changed | nonce | strategy |
+| space_changed | nonce | space; given (values that new parameters had in the trials so far); why |
 | budget_changed | nonce | budget: trials, cost, seconds, stop (rules) |
 | enqueued | `enqueued/<hash of the point>` | params |
 | attached | `attached/<hash of the row>/<k-th such row>` | params, values, source, replicates, sd, cost, note |
@@ -73,6 +74,7 @@ VERSIONS: dict[str, int] = {
     "created": 1,
     "opened": 1,
     "strategy_changed": 1,
+    "space_changed": 1,
     "budget_changed": 1,
     "enqueued": 1,
     "attached": 1,

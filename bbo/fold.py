@@ -7,6 +7,7 @@ import json
 import math
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,11 +15,12 @@ from numpy.typing import NDArray
 
 from bbo import seeding
 from bbo.budget import Budget
-from bbo.errors import DamagedError
+from bbo.errors import DamagedError, SpaceError
 from bbo.events import VERSIONS, Event, number
 from bbo.history import NEVER, STATUS_CODES, STATUSES, Array, History, Ranking
 from bbo.objective import Objectives
 from bbo.space import Params, Space
+from bbo.space.frame import carried_over, check_change, framed
 from bbo.times import Times
 from bbo.trial import FailureReason, Observation, Status, Trial
 
@@ -90,6 +92,7 @@ class Fold:
         self.stops: list[dict[str, Any]] = []
         self.mendings: list[int] = []  # numbers of the events that put something in the place of something else
         self._mended: dict[int, int] = {}
+        self._given: Params = {}  # what parameters had that came later
         self._first_of_ask = array("q")
         self._asked: list[str] = []  # bodies of asked and attached events, as they stand in the log
         self._messages: dict[int, tuple[str, str]] = {}
@@ -113,6 +116,7 @@ class Fold:
         self._handlers: dict[str, Callable[[Event], None]] = {
             "opened": self._opened,
             "strategy_changed": self._strategy_changed,
+            "space_changed": self._space_changed,
             "budget_changed": self._budget_changed,
             "enqueued": self._enqueued,
             "attached": self._attached,
@@ -180,13 +184,37 @@ class Fold:
         self._place = _Column(2, np.int32, 0)  # which of `_asked`, and which of its suggestions
         measured = (self._V, self._V_sd, self._V_n, self._V_scatter, self._cost)
         observed = (*measured, self._status, self._fails, self._order)
-        self._columns = (self._codes, self._X, self._place, self._is_past, *observed)
+        self._others = (self._place, self._is_past, *observed)
 
     def _opened(self, e: Event) -> None:
         self.fingerprint = e.read()
 
     def _strategy_changed(self, e: Event) -> None:
         self.specification = {**self.specification, "strategy": e.read()["strategy"]}
+
+    def _space_changed(self, e: Event) -> None:
+        body, before, n = e.read(), self.space, self.n_trials
+        after = Space.from_dict(body["space"])
+        self._given |= check_change(before, after, body["given"])
+        points = [carried_over(before.point(codes), after, self._given) for codes in self._codes.upto(n)]
+        self.space = framed(after, before, points)
+        self.specification = {**self.specification, "space": body["space"]}
+        self._codes, self._X = (_Column(self.space.dim, np.float64, np.nan) for _ in range(2))
+        for trial, point in enumerate(points):
+            self._codes.upto(n)[trial] = self.space.codes(point)
+        self._X.upto(n)
+        self._n_placed = 0
+        self.queue = {key: point for key, point in self._queued(before) if point in self.space}
+        # What a model said, and what the next fit would start from, was of the space as it was.
+        self.foretold, self._warm_trials = [], []
+
+    def _queued(self, before: Space) -> list[tuple[str, Params]]:
+        """Points that wait, as far as they can be carried over."""
+        carried = []
+        for key, point in self.queue.items():
+            with suppress(SpaceError):
+                carried.append((key, carried_over(point, self.space, self._given)))
+        return carried
 
     def _budget_changed(self, e: Event) -> None:
         self.budget = Budget.from_dict(e.read()["budget"])
@@ -334,8 +362,10 @@ class Fold:
 
     def _new_trial(self, params: Params, position: int, at: str) -> int:
         trial = self.n_trials
-        for column in self._columns:  # all at once, so that reading never writes
+        for column in (self._codes, self._X, *self._others):  # all at once, so that reading never writes
             column.upto(trial + 1)
+        if self._given:  # where it was checked just before the space changed
+            params = carried_over(params, self.space, self._given)
         self._codes.upto(trial + 1)[trial] = self.space.codes(params)
         self._place.upto(trial + 1)[trial] = len(self._asked), position
         self._asked_at.append(at)
@@ -395,7 +425,7 @@ class Fold:
         if not params:
             return
         codes = self._codes.upto(self.n_trials)[trial]
-        for p in self.space.parameters:
+        for p in self.space.frame:
             if p.name in params:
                 codes[self.space.at[p.name]] = p.code(params[p.name])
         if self.space.is_conditional:  # something else was set, so other parameters may be there
@@ -459,8 +489,7 @@ class Fold:
 
     def suggested(self, trial: int) -> Params:
         """The point as it was suggested, or given where it is past data."""
-        params = self._suggestion(trial)["params"]
-        return {name: params[name] for name in self.space.names if name in params}
+        return carried_over(self._suggestion(trial)["params"], self.space, self._given)
 
     def params(self, trial: int) -> Params:
         """The point as it was executed, so far as that is known."""
@@ -555,10 +584,15 @@ class Fold:
             notes=suggestion.get("notes", {}),
             resume=suggestion.get("resume"),
             parent=suggestion.get("parent"),
-            suggested=None if self.is_past(trial) or suggestion["params"] == params else self.suggested(trial),
+            suggested=None if self.is_past(trial) or suggestion["params"] == params else self._if_not(params, trial),
             asked_at=self._asked_at[trial],
             ended_at=self._ended_at[trial],
         )
+
+    def _if_not(self, params: Params, trial: int) -> Params | None:
+        """What was suggested, where that is something else."""
+        suggested = self.suggested(trial)
+        return None if suggested == params else suggested
 
     def stood(self, trial: int) -> list[Trial]:
         """The trial as it was before each time that something took the place of what was told, and as it is."""

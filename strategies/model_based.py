@@ -5,7 +5,7 @@ and batches by draws of what they may give, see `bbo.acquisition.fantasies`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -312,6 +312,9 @@ class ModelBased:
         if region is None:
             return search, {"region": None}
         scales = getattr(fitted.outputs, "length_scales", None)
+        # The best trial may lie outside of where the next ones may.
+        low, high = (v.cpu().numpy() for v in (search.domain.lower, search.domain.upper))
+        region = replace(region, centre=np.clip(region.centre, low, high))
         lower, upper = region.box(None if scales is None else scales[0].cpu().numpy())
         near = search.domain.within(self._tensor(lower), self._tensor(upper))
         centre, others = near.snap(self._tensor(region.centre)[None]), near.inside(search.anchors)

@@ -66,6 +66,7 @@ def second_look(history: History, outputs: Fitted, domain: Domain) -> SecondLook
     is_feasible = torch.tensor(history.is_feasible[rows], dtype=torch.bool, device=outliers.device)
     # Where something is fixed, only points of that kind lie close beside.
     is_near = ((X[:, domain.fixed] - domain.positions).abs() <= _SAME).all(1)
+    is_near &= ((domain.lower <= X) & (domain.upper >= X)).all(1)
     is_doubted = outliers[:, 0] & unconfirmed_best(apart, Y)
     strange = (is_doubted & is_feasible & is_near & is_possible(X, domain)).nonzero()[:, 0]
     for k in strange[Y[strange].argsort(descending=True, stable=True)].tolist():

@@ -15,7 +15,7 @@ from bbo.objective import Objectives, Wanted
 from bbo.protocols import Problem, Strategy
 from bbo.space import Parameter, Space
 from bbo.storage import Storage, open_storage
-from bbo.studies import amending, specification, telling
+from bbo.studies import amending, changing, specification, telling
 from bbo.studies.asking import Asker, Wish
 from bbo.studies.branching import branch, described, prefix
 from bbo.studies.creating import create_or_compare, only_name
@@ -342,6 +342,24 @@ class Study(StudyView):
         if canonical(budget.to_dict()) != canonical(self.budget.to_dict()):
             changed = event("budget_changed", f"budget/{nonce()}", {"budget": budget.to_dict()}, by=writer())
             self._log.append(changed)
+
+    def change_space(
+        self, space: Space | Sequence[Parameter], *, given: Mapping[str, Any] | None = None, why: str = ""
+    ) -> None:
+        """From now on the study has this space: ranges and choices may be narrower or wider, constraints others, and
+        there may be new parameters. Trials outside of it stay, and inform.
+
+        Enqueued points that are none of the new space are dropped. The same space again changes nothing.
+
+        Args:
+            given: by name of each new parameter the value that it had in the trials so far, in its range or not.
+            why: for those who read the log.
+        Raises:
+            SpaceError: a parameter went or changed its kind or conditions, or a new one has no value for a trial.
+            ObjectiveError: a parameter and a metric of one name.
+            StrategyError: the strategy cannot take the new space.
+        """
+        changing.change_space(self._log, specification.as_space(space), dict(given or {}), why, lambda: self.strategy)
 
     def add(self, frame: "pd.DataFrame", *, source: str = "") -> int:
         """Past data: a row per trial, a column per parameter and metric.

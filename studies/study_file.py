@@ -21,7 +21,7 @@ from bbo.errors import BBOError, StudyExistsError, StudyFileError, StudyNotFound
 from bbo.events import canonical
 from bbo.objective import Objective, Objectives, OutcomeConstraint, Tracked
 from bbo.protocols import Strategy
-from bbo.space import Forbidden, Linear, Nonlinear, Parameter, Space
+from bbo.space import Forbidden, Linear, Nonlinear, Parameter, Pool, Space
 from bbo.storage import Storage, open_storage
 from bbo.strategies import PARTS, STRATEGIES
 from bbo.studies import specification
@@ -38,13 +38,14 @@ _TABLES = (
     "linear",
     "nonlinear",
     "forbidden",
+    "pool",
     "objective",
     "constraint",
     "tracked",
     "strategy",
     "budget",
 )
-_LISTS = ("parameter", "linear", "nonlinear", "forbidden", "objective", "constraint", "tracked")
+_LISTS = ("parameter", "linear", "nonlinear", "forbidden", "pool", "objective", "constraint", "tracked")
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,10 @@ class _Reader:
         for name, kind in (("linear", Linear), ("nonlinear", Nonlinear), ("forbidden", Forbidden)):
             for k, table in enumerate(tables.get(name, [])):
                 constraints.append(self._object(kind, table, _place(name, k, table)))
+        for k, table in enumerate(tables.get("pool", [])):
+            file = table.get("table")
+            beside = {"table": self._path.parent / file} if isinstance(file, str) else {}
+            constraints.append(self._object(Pool, {**table, **beside}, _place("pool", k, table)))
         return self._made("[[parameter]]", lambda: Space(tuple(parameters), tuple(constraints)))
 
     def _objectives(self, tables: Mapping[str, Any]) -> Objectives:

@@ -134,7 +134,7 @@ class Domain:
                 free.append(j)
                 fine.append(FineGrid.of(j, p))
             else:
-                tables[j] = p.centres()
+                tables[j] = space.region.levels[j]
                 ordered.append(p.is_ordered)
         given = space.encode([{**space.decode(np.full((1, space.dim), 0.5))[0], **space.fixed}])[0]
         fixed = [j for j, p in enumerate(space.owners) if p.name in space.fixed]

@@ -61,7 +61,8 @@ def region_of(space: Encoding, constraints: Sequence[Constraint]) -> Region:
     alone = [p for p in space.parameters if not any(cell.name in listed for cell in p.cells)]
     # What a pool alone decides is decided by leaving rows out.
     others = [c for c in constraints if c not in here and not any(set(c.names) <= set(pool.names) for pool in here)]
-    return replace(_region(space, alone, others), pools=tuple(_candidates(space, pool, constraints) for pool in here))
+    pools = tuple(_candidates(space, pool, constraints) for pool in here)
+    return replace(_region(space, alone, others), pools=pools, is_part=space.frame is not space.parameters)
 
 
 def _candidates(space: Encoding, pool: Pool, constraints: Sequence[Constraint]) -> Candidates:
@@ -83,13 +84,18 @@ def _region(space: Encoding, parameters: Sequence[Any], constraints: Sequence[Co
     levels: dict[int, Positions] = {}
     mixtures, totals = list[Mixture](), list[Sum]()
     for p in parameters:
-        at = space.at[p.name]
+        at, wide = space.at[p.name], space.framed[p.name]
         if isinstance(p, Simplex):
-            mixtures.append(p.mixture(at.start))
-            totals.append((dict.fromkeys(p.columns, 1.0), p.total))
+            mixtures.append(wide.mixture(at.start, p))
+            totals.append((dict.fromkeys(wide.columns, 1.0), p.total))
             lower[at], upper[at] = mixtures[-1].least, mixtures[-1].most
         elif p.n_levels is not None and (not p.is_ordered or p.n_levels <= ENUMERABLE):
             levels[at] = p.centres()
+            if wide is not p:
+                levels[at] = wide.place(np.array([wide.code(value) for value in p.decode(levels[at])]))
+                lower[at], upper[at] = levels[at].min(), levels[at].max()
+        elif wide is not p:
+            lower[at], upper[at] = wide.place(np.array([p.low, p.high], dtype=float))
         if p.name in space.fixed:
             lower[at] = upper[at] = space.position(p.name, space.fixed[p.name])
             levels.pop(at, None)

@@ -30,6 +30,11 @@ class Encoding:
     parameters: tuple[Any, ...]
     fixed: dict[str, Any]
 
+    @property
+    def frame(self) -> tuple[Any, ...]:
+        """The parameters as they are encoded, in the same order: wider ones, where trials lie outside."""
+        return self.parameters
+
     @cached_property
     def is_conditional(self) -> bool:
         """Whether some parameters are there under conditions alone."""
@@ -56,7 +61,7 @@ class Encoding:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns of the cube."""
-        return tuple(name for p in self.parameters for name in p.columns)
+        return tuple(name for p in self.frame for name in p.columns)
 
     @property
     def dim(self) -> int:
@@ -65,22 +70,22 @@ class Encoding:
     @cached_property
     def at(self) -> dict[str, Any]:
         """Where each parameter is among the columns: a number, or a slice where it has several."""
-        ends = np.cumsum([len(p.columns) for p in self.parameters]).tolist()
-        first = [end - len(p.columns) for end, p in zip(ends, self.parameters, strict=True)]
+        ends = np.cumsum([len(p.columns) for p in self.frame]).tolist()
+        first = [end - len(p.columns) for end, p in zip(ends, self.frame, strict=True)]
         return {
             p.name: k if len(p.columns) == 1 else slice(k, k + len(p.columns))
-            for k, p in zip(first, self.parameters, strict=True)
+            for k, p in zip(first, self.frame, strict=True)
         }
 
     @cached_property
     def owners(self) -> tuple[Any, ...]:
         """The parameter of each column."""
-        return tuple(p for p in self.parameters for _ in p.columns)
+        return tuple(p for p in self.frame for _ in p.columns)
 
     @cached_property
     def axes(self) -> tuple[Any, ...]:
         """What can be drawn along each column: the parameter, or a part of one."""
-        return tuple(cell for p in self.parameters for cell in p.cells)
+        return tuple(cell for p in self.frame for cell in p.cells)
 
     @cached_property
     def categorical(self) -> dict[int, int]:
@@ -95,7 +100,7 @@ class Encoding:
             own: list[Condition] = []
             for name, values in (p.when or {}).items():
                 at = tuple(float(self.position(name, value)) for value in values)
-                own += [*by_name[name], Condition(self.at[name], at, self.by_name[name].reach)]
+                own += [*by_name[name], Condition(self.at[name], at, self.framed[name].reach)]
             by_name[p.name] = tuple(own)
         conditions, absent = {}, {}
         for j, p in enumerate(self.owners):
@@ -124,6 +129,11 @@ class Encoding:
         return {p.name: p for p in self.parameters}
 
     @cached_property
+    def framed(self) -> dict[str, Any]:
+        """By name what stands for each parameter in `frame`."""
+        return {p.name: p for p in self.frame}
+
+    @cached_property
     def same(self) -> Positions:
         """Positions that differ by less in every column, `dim`, are one point."""
         return np.array([p.same for p in self.owners])
@@ -134,7 +144,7 @@ class Encoding:
         NaN for what is not there.
         """
         codes: list[float] = []
-        for p in self.parameters:
+        for p in self.frame:
             code = p.code(point[p.name]) if p.name in point else [math.nan] * len(p.columns)
             codes.extend(code) if isinstance(code, list) else codes.append(code)
         return codes
@@ -142,13 +152,13 @@ class Encoding:
     def point(self, codes: Sequence[float]) -> Params:
         """The point that these codes stand for."""
         is_absent = np.isnan(codes)
-        there = [p for p in self.parameters if not is_absent[self.at[p.name]].any()]
+        there = [p for p in self.frame if not is_absent[self.at[p.name]].any()]
         return {p.name: p.value(codes[self.at[p.name]]) for p in there}
 
     def place(self, codes: Positions) -> Positions:
         """Positions in the cube, `n x dim`, of codes, `n x dim`."""
         X = np.empty(codes.shape)
-        for p in self.parameters:
+        for p in self.frame:
             X[:, self.at[p.name]] = p.place(codes[:, self.at[p.name]])
             if p.when:
                 is_absent = np.isnan(codes[:, self.columns.index(p.columns[0])])
@@ -162,7 +172,7 @@ class Encoding:
     def decode(self, U: Positions) -> list[Params]:
         """The points at positions `U`, `n x dim`, whatever constraints say; what is fixed takes its value whatever `U`
         says."""
-        columns = [self._decode_column(p, U[:, self.at[p.name]]) for p in self.parameters]
+        columns = [self._decode_column(p, U[:, self.at[p.name]]) for p in self.frame]
         points = [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
         return [self.there(point) for point in points] if self.is_conditional else points
 
@@ -170,10 +180,10 @@ class Encoding:
         if p.name in self.fixed:
             return [self.fixed[p.name]] * len(u)
         values: list[Any] = p.decode(u)
-        return values
+        return values if p is self.by_name[p.name] else self.by_name[p.name].within(values)
 
     def position(self, name: str, value: Any) -> Positions:
-        p = self.by_name[name]
+        p = self.framed[name]
         position: Positions = p.place(np.array([p.code(value)]))[0]
         return position
 
@@ -184,7 +194,7 @@ class Encoding:
     def spread(self, U: Positions) -> Positions:
         """Positions of points, `n x dim`, from such uniform in the cube, whatever constraints say."""
         X = U.copy()
-        for p in self.parameters:
+        for p in self.frame:
             if isinstance(p, Simplex):
                 X[:, self.at[p.name]] = p.spread(U[:, self.at[p.name]])
         return X
@@ -214,20 +224,20 @@ class Encoding:
     @cached_property
     def lines(self) -> dict[str, tuple[float, float]]:
         """Of each cell whose number is a position but for units: the number at 0, and what a step to 1 adds."""
-        return {name: line for p in self.parameters for name, line in p.lines.items()}
+        return {name: line for p in self.frame for name, line in p.lines.items()}
 
     @cached_property
     def sizes(self) -> dict[str, float]:
         """By cell how large its numbers are, for what counts as rounding."""
         of_ranges = {name: abs(line[0]) + abs(line[1]) for name, line in self.lines.items()}
-        others = {p.name: max(abs(p.low), abs(p.high)) for p in self.parameters if p.kind in ("float", "int")}
+        others = {p.name: max(abs(p.low), abs(p.high)) for p in self.frame if p.kind in ("float", "int")}
         return others | of_ranges
 
     def values_at(self, U: Positions, cells: Sequence[str]) -> tuple[dict[str, Any], Mask]:
         """Values of some cells at positions `U`, `n x dim`, each `n`; and where all of these are there, `n`."""
         columns: dict[str, Any] = {}
         is_there = np.ones(len(U), dtype=bool)
-        for p in self.parameters:
+        for p in self.frame:
             wanted = [cell.name for cell in p.cells if cell.name in cells]
             if not wanted:
                 continue

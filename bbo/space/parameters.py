@@ -21,6 +21,7 @@ kinds of one column and `n x k` for those of k.
 | `lines` | by cell, the number at position 0 and what a step to 1 adds, where that is so |
 | `cells` | what stands in a column of its own in a table: `name`, `unit` if any, and `parse(cell)` |
 | `cell.parse(cell)` | the value that a cell of a table means, to be checked: text that spells it, or the value |
+| `within(values)` | the values nearest to such of a wider parameter of its kind that are on its levels |
 | `flat(value)` | a value by the names of cells; `gathered(cells)` goes back |
 """
 

@@ -117,6 +117,9 @@ class Float(OneColumn):
             return level if abs(number - level) <= _LEVEL_TOLERANCE * self.step else number
         return number
 
+    def within(self, values: list[float]) -> list[float]:
+        return [min(max(value, self.low), self.high) for value in values]
+
     def code(self, value: float) -> float:
         return value
 

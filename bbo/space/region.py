@@ -63,6 +63,7 @@ class Region:
         tests: of whole points, from `n x d` to `n`, each behind what it asks in words.
         forbidden: positions of levels that do not go together, by discrete column; what tests say too.
         pools: of columns that are not among `levels`, what they may be together.
+        is_part: whether columns that are not given vary in a part of the cube.
     """
 
     lower: Positions
@@ -76,6 +77,7 @@ class Region:
     tests: tuple[tuple[str, Callable[[Positions], Mask]], ...] = ()
     forbidden: tuple[Mapping[int, Sequence[float]], ...] = ()
     pools: tuple[Candidates, ...] = ()
+    is_part: bool = False
 
     @property
     def dim(self) -> int:
@@ -83,8 +85,8 @@ class Region:
 
     @property
     def is_box(self) -> bool:
-        """Whether every column varies whatever the others are."""
-        return not (len(self.A) or len(self.E) or self.tests or self.pools)
+        """Whether every column that is not given varies over all of its axis, whatever the others are."""
+        return not (len(self.A) or len(self.E) or self.tests or self.pools or self.is_part)
 
     @cached_property
     def is_continuous(self) -> Mask:
@@ -125,6 +127,10 @@ class Region:
     def _scales(A: Positions, b: Positions) -> Positions:
         scales: Positions = np.abs(A).sum(1) + np.abs(b)
         return scales
+
+    def clipped(self, U: Positions) -> Positions:
+        """Positions within the box."""
+        return np.clip(U, self.lower, self.upper)
 
     def is_in_box(self, U: Positions) -> Mask:
         """Which positions, `n x d`, lie in the box: `n`."""

@@ -81,12 +81,12 @@ class Simplex:
             bounds = getattr(self, word)
             unknown = [part for part in bounds if part not in self.parts] if isinstance(bounds, dict) else []
             require(not unknown, f"{said}: {word} names {unknown}, which are no parts: {list(self.parts)}.")
-        for part, low, high in zip(self.parts, *self._bounds, strict=True):
+        for part, low, high in zip(self.parts, *self.own_bounds, strict=True):
             require(
                 0 <= low <= high,
                 f"{said}: of {part!r} lower must lie in [0, upper], got lower={low!r}, upper={high!r}.",
             )
-        low, high = self._bounds
+        low, high = self.own_bounds
         if self.max_parts is not None:
             present = [part for part, least in zip(self.parts, low, strict=True) if least > 0]
             require(
@@ -107,7 +107,7 @@ class Simplex:
         return self
 
     @cached_property
-    def _bounds(self) -> tuple[Column, Column]:
+    def own_bounds(self) -> tuple[Column, Column]:
         """As given, by part."""
         upper = self.total if self.upper is None else self.upper
         low = self.lower if isinstance(self.lower, dict) else dict.fromkeys(self.parts, self.lower)
@@ -119,7 +119,7 @@ class Simplex:
 
     def _most(self, upper: Column, n: int) -> float:
         """The most that n parts can amount to, those with a lower bound among them."""
-        is_there = self._bounds[0] > 0
+        is_there = self.own_bounds[0] > 0
         others = np.sort(upper[~is_there])[::-1]
         return float(upper[is_there].sum() + others[: max(0, n - int(is_there.sum()))].sum())
 
@@ -131,13 +131,13 @@ class Simplex:
     @cached_property
     def bounds(self) -> tuple[Column, Column]:
         """The least and the greatest amount that each part can have at all, given the others."""
-        low, high = self._bounds
+        low, high = self.own_bounds
         least = np.maximum(low, [self.total - self._most_beside(k) for k in range(len(low))])
         return np.minimum(least, high), np.maximum(np.minimum(high, self.total - (low.sum() - low)), low)
 
     def _most_beside(self, k: int) -> float:
         """The most that the other parts can amount to while they leave room for this one, where it is needed."""
-        low, high = self._bounds
+        low, high = self.own_bounds
         others = np.where(np.arange(len(high)) == k, 0.0, high)
         most = self._most(others, self.n_present)
         return most if low[k] > 0 or most >= self.total else self._most(others, self.n_present - 1)
@@ -161,7 +161,7 @@ class Simplex:
 
     def spread(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """From positions uniform in the cube, `n x k`, such of members: uniform where only lower bounds bind."""
-        low, _ = self._bounds
+        low, _ = self.own_bounds
         shares = -np.log1p(-np.clip(u, 0.0, 1.0 - 1e-12))
         if self.n_present < len(self.parts):
             shares = np.where(self._supports(shares), shares, 0.0)
@@ -178,12 +178,15 @@ class Simplex:
         pairs = zip(self.bounds[0].tolist(), self.spans.tolist(), strict=True)
         return dict(zip(self.columns, pairs, strict=True))
 
-    def mixture(self, first: int) -> Mixture:
-        """Its columns among all, beginning with `first`."""
-        low, high = self._bounds
+    def mixture(self, first: int, within: "Simplex") -> Mixture:
+        """Its columns among all, beginning with `first`, bounded as another one of the same total, or as itself."""
+        low, high = (
+            np.array([dict(zip(within.parts, bound, strict=True)).get(part, 0.0) for part in self.parts])
+            for bound in within.own_bounds
+        )
         least, most, none = ((v - self.bounds[0]) / self.spans for v in (low, high, np.zeros(len(low))))
         columns = (first, first + len(self.parts))
-        return Mixture(columns, self.n_present, np.maximum(least, 0.0), np.minimum(most, 1.0), none)
+        return Mixture(columns, within.n_present, np.maximum(least, 0.0), np.minimum(most, 1.0), none)
 
     def flat(self, value: Mapping[str, float]) -> dict[str, float]:
         return dict(zip(self.columns, (value[part] for part in self.parts), strict=True))
@@ -193,7 +196,7 @@ class Simplex:
 
     def check(self, value: object) -> dict[str, float]:
         amounts = self.check_executed(value)
-        low, high = self._bounds
+        low, high = self.own_bounds
         slack = TOLERANCE * self.total
         for part, least, most in zip(self.parts, low.tolist(), high.tolist(), strict=True):
             if not least - slack <= amounts[part] <= most + slack:
@@ -250,13 +253,17 @@ class Simplex:
     def arrays(self, u: NDArray[np.float64]) -> dict[str, Any]:
         return dict(zip(self.columns, self.nearest(self.bounds[0] + np.asarray(u) * self.spans).T, strict=True))
 
+    def within(self, values: list[dict[str, float]]) -> list[dict[str, float]]:
+        amounts = self.nearest(np.array([self.code(value) for value in values]).reshape(-1, len(self.parts)))
+        return [self.value(row) for row in amounts]
+
     def nearest(self, amounts: NDArray[np.float64]) -> NDArray[np.float64]:
         """The amounts nearest to any, `n x k`, within the bounds and of the right total.
 
         They are clip(a - t) with t such that they sum to the total: Duchi et al., ICML 2008, with bounds by bisection.
         Of at most s parts the s largest: Kyrillidis et al., "Sparse projections onto the simplex", ICML 2013.
         """
-        low, high = self._bounds
+        low, high = self.own_bounds
         most = np.broadcast_to(high, amounts.shape)
         if self.n_present < len(self.parts):
             most = np.where(self._supports(amounts), most, 0.0)
@@ -276,7 +283,7 @@ class Simplex:
 
         Where the largest cannot amount to the total, those that can hold most take the place of the smallest of them.
         """
-        low, high = self._bounds
+        low, high = self.own_bounds
         is_needed = low > 0
         n_others = self.n_present - int(is_needed.sum())
         wanted = np.where(is_needed, np.inf, amounts)

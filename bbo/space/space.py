@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from functools import cache, cached_property
 from typing import Any, Protocol, Self
 
@@ -55,6 +56,7 @@ class Space(Encoding):
         parameters: their names must differ.
         constraints: what points have to satisfy beside.
         fixed: values of parameters that are given, not chosen; `fix` makes such a space. Columns stay the same.
+        wide: the parameters by which it is encoded, where trials lie outside of it; see `bbo.space.frame`.
     Raises:
         pydantic.ValidationError: (a ValueError) that names the parameter and the field, or the constraints that no
             point satisfies.
@@ -63,6 +65,11 @@ class Space(Encoding):
     parameters: tuple[Parameter, ...]
     constraints: tuple[Constraint, ...] = ()
     fixed: dict[str, Value] = Field(default_factory=dict, kw_only=True)
+    wide: tuple[Parameter, ...] | None = field(default=None, kw_only=True, compare=False, repr=False)
+
+    @property
+    def frame(self) -> tuple[Any, ...]:
+        return self.parameters if self.wide is None else self.wide
 
     @model_validator(mode="after")
     def _validate(self) -> Self:
@@ -242,8 +249,8 @@ class Space(Encoding):
         return True
 
     def decode(self, U: Positions) -> list[Params]:
-        """As of any encoding; values of a candidate of a pool to the last digit."""
-        points = super().decode(U)
+        """As of any encoding, within the ranges; values of a candidate of a pool to the last digit."""
+        points = super().decode(U if self.wide is None else self.region.on_levels(self.region.clipped(U)))
         for pool in self.region.pools if self._has_pool else ():
             named = [p for p in self.parameters if self.columns.index(p.columns[0]) in pool.columns]
             for point, row in zip(points, pool.find(U).tolist(), strict=True):
@@ -273,14 +280,14 @@ class Space(Encoding):
             raise SpaceError(f"Cannot fix {unknown}: the parameters are {list(self.names)}.")
         checked = {name: self.by_name[name].check(value) for name, value in values.items()}
         try:
-            return Space(self.parameters, self.constraints, fixed={**self.fixed, **checked})
+            return Space(self.parameters, self.constraints, fixed={**self.fixed, **checked}, wide=self.wide)
         except ValidationError as error:
             raise SpaceError(f"With {checked!r} the space has no point: {error}") from error
 
     @property
     def unfixed(self) -> "Space":
         """This space with nothing given."""
-        return Space(self.parameters, self.constraints) if self.fixed else self
+        return Space(self.parameters, self.constraints, wide=self.wide) if self.fixed else self
 
     def fresh(self, points: Sequence[Params], tried: Tried) -> list[Params]:
         """These points, checked; one that breaks a constraint gives way to a member near it, and one that was tried, or
@@ -332,7 +339,7 @@ class Space(Encoding):
         """Positions of the levels by column, of a space without a continuum; any in the columns of a pool."""
         fixed = {p.name: p.absent for p in self.parameters if self._is_pooled(p) or not self._may_be_there(p)}
         fixed |= {name: np.atleast_1d(self.position(name, value)) for name, value in self.fixed.items()}
-        columns = [fixed[p.name] if p.name in fixed else self.by_name[p.name].centres() for p in self.parameters]
+        columns = [fixed[p.name] if p.name in fixed else self.region.levels[self.at[p.name]] for p in self.parameters]
         wide = [len(p.columns) > 1 for p in self.parameters]
         return [np.atleast_1d(u) for at, is_wide in zip(columns, wide, strict=True) for u in (at if is_wide else [at])]
 
@@ -369,7 +376,7 @@ class Space(Encoding):
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON keeps it; `Space.from_dict` reads it back."""
-        plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        plain: dict[str, Any] = _ADAPTER.dump_python(self, mode="json", exclude={"wide"})
         if not self.constraints:
             del plain["constraints"]
         for parameter in plain["parameters"]:

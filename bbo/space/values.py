@@ -66,6 +66,9 @@ class OneColumn:
     def gathered(self, cells: Mapping[str, Any]) -> Any:
         return cells[self.name]
 
+    def within(self, values: list[Any]) -> list[Any]:
+        return values
+
 
 def require(condition: bool, message: str) -> None:
     if not condition:
