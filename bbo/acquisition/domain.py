@@ -360,6 +360,11 @@ class Domain:
             found.append(self._snapped(moved))
         return found
 
+    def listed(self, k: Tensor) -> Tensor:
+        """Points of a domain that `is_listed` by the numbers of their rows, `n`: `n x d`."""
+        X = self.centres.new_zeros((len(k), self.dim))
+        return self._snapped(self.pools[0].placed(X, k))
+
     def grid(self) -> Tensor:
         """All points of a purely discrete domain, `n_points x d`; fewer where columns are bound together or absent."""
         assert self.n_points is not None

@@ -45,6 +45,8 @@ class Options:
         rounds: of climbing and moving in turn, on a space with discrete columns.
         n_sweeps: one-change moves in each round.
         n_enumerated: a discrete space of at most so many points is scored whole, for q = 1, and given whole.
+        n_listed: of the rows of a pool so many are scored, evenly from all over it; then for `n_rounds` those beside
+            the best, `n_beside` for each.
         n_ranked: results to give at most, else.
         progress, slope: a climb ends when it gains less, relative to values above 1, or could; by default nothing that
             matters beside the error of the model, for acquisitions that are logarithms or in units of the spread.
@@ -57,6 +59,9 @@ class Options:
     rounds: int = 2
     n_sweeps: int = 4
     n_enumerated: int = 4000
+    n_listed: int = 50_000
+    n_rounds: int = 3
+    n_beside: int = 1000
     n_ranked: int = 64
     progress: float = 1e-3
     slope: float = 1e-5
@@ -94,11 +99,12 @@ def maximize_acquisition(
     """
     acquisition = _among_members(acquisition, domain)
     with torch.no_grad():
-        is_small = domain.n_points is not None and domain.n_points <= options.n_enumerated
-        if q == 1 and (is_small or domain.is_listed):
+        if q == 1 and domain.is_listed:
+            return _of_pool(acquisition, domain, seed, anchors, options)
+        if q == 1 and domain.n_points is not None and domain.n_points <= options.n_enumerated:
             grid = domain.grid()[:, None]
             value = _score(acquisition, grid)
-            order = value.argsort(descending=True, stable=True)[: options.n_enumerated]
+            order = value.argsort(descending=True, stable=True)
             return Maximum(grid[order[0]], value[order[0]], grid[order], value[order])
         raw = _raw_candidates(domain, q, seed, anchors, options)
         value = _score(acquisition, raw)
@@ -126,8 +132,30 @@ def _among_members(acquisition: Worth, domain: Domain) -> Worth:
 
 def _score(acquisition: Worth, X: Tensor) -> Tensor:
     """Values of many candidates, `b`, in chunks that bound the memory."""
+    if not len(X):
+        return X.new_empty(0)
     value = torch.cat([acquisition(chunk) for chunk in torch.split(X, _CHUNK)])
     return torch.where(value.isfinite(), value, -torch.inf)
+
+
+def _of_pool(acquisition: Worth, domain: Domain, seed: int, anchors: Tensor | None, options: Options) -> Maximum:
+    """The best rows of a pool: of all, or of many those that are found from a part of them."""
+    (pool,) = domain.pools
+    n, n_listed = len(pool), min(len(pool), options.n_listed)
+    spread = torch.arange(n_listed, dtype=torch.long, device=domain.centres.device) * n // n_listed
+    k = spread + seed % max(1, n // n_listed)
+    if n > n_listed and anchors is not None:
+        k = torch.cat([k, pool.nearest(anchors, options.n_beside).flatten()]).unique()
+    value = _score(acquisition, domain.listed(k)[:, None])
+    for _ in range(options.n_rounds if n > n_listed else 0):
+        best = domain.listed(k[value.topk(options.n_restarts // 2).indices])
+        more = pool.nearest(best, options.n_beside).flatten().unique()
+        more = more[~torch.isin(more, k)]
+        k = torch.cat([k, more])
+        value = torch.cat([value, _score(acquisition, domain.listed(more)[:, None])])
+    order = value.argsort(descending=True, stable=True)[: options.n_enumerated]
+    X = domain.listed(k[order])[:, None]
+    return Maximum(X[0], value[order[0]], X, value[order])
 
 
 def _raw_candidates(domain: Domain, q: int, seed: int, anchors: Tensor | None, options: Options) -> Tensor:

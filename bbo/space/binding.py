@@ -72,10 +72,12 @@ def _candidates(space: Encoding, pool: Pool, constraints: Sequence[Constraint]) 
         at = np.atleast_1d(np.arange(space.dim)[space.at[name]])
         found = found.given(at.tolist(), np.atleast_1d(space.position(name, value)))
     own = [c for c in constraints if not isinstance(c, Pool) and set(c.names) <= set(pool.names)]
-    named = [p for p in space.parameters if p.cells[0].name in pool.names]
+    region = _region(space, [p for p in space.parameters if p.cells[0].name in pool.names], own)
+    if region.is_box:
+        return found
     U = np.full((len(found), space.dim), MIDDLE)
     U[:, found.columns] = found.U
-    return found.where(_region(space, named, own).contains(U))
+    return found.where(region.contains(U))
 
 
 def _region(space: Encoding, parameters: Sequence[Any], constraints: Sequence[Constraint]) -> Region:

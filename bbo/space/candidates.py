@@ -51,9 +51,10 @@ class Candidates:
         key = U @ weights
         order = np.argsort(key, kind="stable") if costs is None else np.lexsort((costs, key))
         costs = None if costs is None else costs[order]
-        is_first = np.ones(len(U), dtype=bool)
-        is_first[1:] = (np.abs(U[order[1:]] - U[order[:-1]]) > same).any(1)
         ordered = Candidates(columns, U[order], codes[order], costs, key[order], weights, same, is_ordered)
+        is_first = np.ones(len(U), dtype=bool)
+        near = np.flatnonzero(np.diff(ordered.key) <= ordered._slack)
+        is_first[near + 1] = (np.abs(ordered.U[near + 1] - ordered.U[near]) > same).any(1)
         return ordered.where(is_first)
 
     def __len__(self) -> int:
@@ -61,6 +62,8 @@ class Candidates:
 
     def where(self, is_kept: Mask) -> "Candidates":
         """Some of the rows."""
+        if is_kept.all():
+            return self
         costs = None if self.costs is None else self.costs[is_kept]
         return replace(self, U=self.U[is_kept], codes=self.codes[is_kept], key=self.key[is_kept], costs=costs)
 
@@ -77,8 +80,8 @@ class Candidates:
         """The row that each of some positions, `m x d`, has in these columns: `m`, -1 for none."""
         V = X[:, self.columns]
         key = V @ self.weights
-        slack = float(self.weights @ self.same) + _ROUNDING * len(self.weights)
-        low, high = np.searchsorted(self.key, key - slack), np.searchsorted(self.key, key + slack, side="right")
+        low = np.searchsorted(self.key, key - self._slack)
+        high = np.searchsorted(self.key, key + self._slack, side="right")
         found = np.full(len(V), -1, dtype=np.int64)
         for step in range(int((high - low).max(initial=0))):
             at = low + step
@@ -86,6 +89,11 @@ class Candidates:
             is_it = (np.abs(self.U[at[left]] - V[left]) <= self.same).all(1)
             found[left[is_it]] = at[left[is_it]]
         return found
+
+    @property
+    def _slack(self) -> float:
+        """By how much the keys of equal rows may differ."""
+        return float(self.weights @ self.same) + _ROUNDING * len(self.weights)
 
     def nearest(self, X: Positions) -> NDArray[np.int64]:
         """The row nearest to each of some positions, `m x d`, unordered levels being 1 apart: `m`."""

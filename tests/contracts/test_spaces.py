@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bbo.errors import SpaceExhaustedError
 from bbo.objective import Minimize, OutcomeConstraint
-from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Simplex, Space
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Pool, Simplex, Space
 from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.specification import as_objectives, refusal
 from bbo.studies.study import Study
@@ -30,6 +30,31 @@ SPACES = {
             [Linear({"x": 1, "z": 1}, lower=1.2, upper=1.2), Linear({"n": 1, "m": 1, "x": 1}, upper=5.0)],
         ),
         {"n": 2},
+    ),
+    "pool": (
+        Space(
+            [Float("x", 0.0, 3.0), Int("n", 0, 9), Categorical("c", ["u", "v"]), Float("t", 0.0, 1.0)],
+            [
+                Pool({"x": [k / 10 for k in range(30)], "n": [k % 10 for k in range(30)], "c": ["u", "v", "v"] * 10}),
+                Linear({"x": 1, "t": 1}, upper=3.0),
+            ],
+        ),
+        {"c": "u"},
+    ),
+    "list": (
+        Space(
+            [Simplex("mix", ["a", "b"]), Ordinal("o", [1, 2, 4])],
+            [
+                Pool(
+                    {
+                        "mix.a": [k / 40 for k in range(41)],
+                        "mix.b": [1 - k / 40 for k in range(41)],
+                        "o": ([1, 2, 4] * 14)[:41],
+                    }
+                )
+            ],
+        ),
+        {"o": 2},
     ),
     "forbidden": (
         Space(

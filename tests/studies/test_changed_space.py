@@ -75,7 +75,7 @@ def test_points_are_of_the_new_space_and_trials_stay_as_they_were(strategy, tmp_
 def test_trials_outside_keep_their_distances_from_those_inside():
     study = told(RandomSearch(), 12)
     wide = study.history.X
-    study.change_space(BEFORE[:-1] + (Simplex("mix", ["a", "b", "d"], total=100.0, upper=90.0),))
+    study.change_space((*BEFORE[:-1], Simplex("mix", ["a", "b", "d"], total=100.0, upper=90.0)))
     study.change_space((Float("x", 4.0, 5.0), *BEFORE[1:]))
     # Nothing became wider: so the cube is as it was, but for the ends that no trial reached.
     at = study.space.at["x"]

@@ -1,0 +1,101 @@
+"""Studies whose points are rows of a table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from bbo.cli import app
+from bbo.errors import SpaceExhaustedError, StudyFileError
+from bbo.objective import Minimize
+from bbo.space import Categorical, Float, Pool, Space
+from bbo.strategies import GP, RandomSearch, SobolSearch
+from bbo.studies.study import Study
+from bbo.studies.study_file import read_study_file
+
+PARAMETERS = (Float("x", 0.0, 1.0), Float("z", 0.0, 1.0), Categorical("c", ["u", "v"]))
+
+
+def table(n=40, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({"x": rng.random(n), "z": rng.random(n), "c": rng.choice(["u", "v"], n)})
+
+
+def cost(p):
+    return (p["x"] - 0.3) ** 2 + (p["z"] - 0.6) ** 2 + 0.2 * (p["c"] == "u")
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch(), SobolSearch(), GP(n_first=4)], ids=lambda s: type(s).__name__)
+def test_every_row_is_asked_for_once_and_then_the_pool_is_exhausted(strategy):
+    frame = table(14)
+    study = Study(Space(PARAMETERS, [Pool(frame)]), Minimize("y"), strategy=strategy, seed=3)
+    for n in (3, 1, 4, 2, 4):
+        for trial in study.ask(n):
+            study.tell(trial, cost(trial.params))
+    asked = sorted(tuple(t.params.values()) for t in study.trials)
+    assert asked == sorted(frame.itertuples(index=False, name=None))
+    with pytest.raises(SpaceExhaustedError, match="All 14 points"):
+        study.ask()
+
+
+def test_the_model_finds_the_best_row_of_many_soon():
+    frame = table(3000)
+    best = frame.iloc[int(np.argmin([cost(p) for p in frame.to_dict("records")]))].to_dict()
+    study = Study(Space(PARAMETERS, [Pool(frame)]), Minimize("y"), strategy=GP(), seed=0)
+    for _ in range(25):
+        trial = study.ask()
+        study.tell(trial, cost(trial.params))
+    ranks = np.sort([cost(p) for p in frame.to_dict("records")])
+    assert cost(study.best.params) <= ranks[2], (study.best.params, best)
+
+
+def test_a_pool_beside_free_parameters_and_something_fixed():
+    space = Space([*PARAMETERS, Float("heat", 0.0, 1.0)], [Pool(table(60))])
+    study = Study(space, Minimize("y"), strategy=GP(n_first=5), seed=0)
+    rows = set(table(60).itertuples(index=False, name=None))
+    for n, fixed in [(5, {})] + [(2, {}), (2, {"c": "u"})] * 4:
+        for trial in study.ask(n, fixed=fixed):
+            assert (trial["x"], trial["z"], trial["c"]) in rows
+            assert fixed.items() <= trial.params.items()
+            study.tell(trial, cost(trial.params) + (trial["heat"] - 0.4) ** 2)
+    assert abs(study.best["heat"] - 0.4) < 0.1
+
+
+def test_a_study_file_has_the_table_beside_it(tmp_path):
+    table().assign(price=1.5).to_csv(tmp_path / "stock.csv", index=False)
+    path = tmp_path / "study.toml"
+    path.write_text(
+        """
+[[parameter]]
+name = "x"
+kind = "float"
+low = 0.0
+high = 1.0
+
+[[parameter]]
+name = "z"
+kind = "float"
+low = 0.0
+high = 1.0
+
+[[parameter]]
+name = "c"
+kind = "categorical"
+choices = ["u", "v"]
+
+[[pool]]
+table = "stock.csv"
+costs = "price"
+
+[[objective]]
+kind = "minimize"
+metric = "y"
+"""
+    )
+    said = CliRunner().invoke(app, ["new", str(path), str(tmp_path / "s.db")]).output
+    assert "the pool of 40 rows of" in said
+    study = Study.load(tmp_path / "s.db")
+    assert tuple(study.ask().params.values()) in set(table().itertuples(index=False, name=None))
+    path.write_text(path.read_text().replace("stock.csv", "stork.csv"))
+    with pytest.raises(StudyFileError, match=r"1st \[\[pool\]\].*there is no file.*stork.csv"):
+        read_study_file(path)
