@@ -18,9 +18,10 @@ def test_the_example_prints_what_stands_below_it_and_goes_on_when_run_again(tmp_
         assert said == f"{printed}{n_trials}\n"
 
 
-def test_the_example_of_spaces_prints_what_stands_below_it_and_so_does_its_study_file(tmp_path):
+def test_the_examples_of_spaces_print_what_stands_below_them_and_so_does_their_study_file(tmp_path):
     page = (PAGE.parent / "docs" / "spaces.md").read_text()
-    code, printed = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL).groups()
+    blocks = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL)
+    code, printed = ("".join(parts) for parts in zip(*blocks, strict=True))
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True) == printed
     others = """
 [[parameter]]
@@ -34,14 +35,22 @@ kind = "int"
 low = 1
 high = 48
 
+[[parameter]]
+name = "carbon"
+kind = "float"
+low = 0.0
+high = 1.0
+
 [[objective]]
 kind = "maximize"
 metric = "strength"
 """
     (toml,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "study.toml").write_text(toml + others)
+    (tmp_path / "stock.csv").write_text("carbon,price\n0.1,3.0\n0.4,2.5\n")
     assert [c.kind for c in read_study_file(tmp_path / "study.toml").space.constraints] == [
         "linear",
         "nonlinear",
         "forbidden",
+        "pool",
     ]
