@@ -98,6 +98,23 @@ class StudyFile:
             )
         return Study.load(store, self.name)
 
+    def change(self, study: Study, given: Mapping[str, Any] | None = None, why: str = "") -> None:
+        """Gives a study of this file the file's space in the place of its own.
+
+        Args:
+            given, why: as of `Study.change_space`, which says what may change.
+        Raises:
+            StudyExistsError: the study differs otherwise too.
+        """
+        logged = {"space": self.space.to_dict(), "objectives": study.objectives.to_list(), "seed": study.seed}
+        difference = specification.difference(logged, self.space, self.objectives, self.seed)
+        if difference:
+            raise StudyExistsError(
+                f"The study {study.name!r} differs from {self.path} in more than the space (the log against the file): "
+                f"{difference}. Only the space of a study can change."
+            )
+        study.change_space(self.space, given=given, why=why)
+
     def _difference(self, log: StudyLog) -> str:
         logged = log.fold.specification
         parts = [specification.difference(logged, self.space, self.objectives, self.seed)]

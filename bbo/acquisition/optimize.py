@@ -145,11 +145,11 @@ def _of_pool(acquisition: Worth, domain: Domain, seed: int, anchors: Tensor | No
     spread = torch.arange(n_listed, dtype=torch.long, device=domain.centres.device) * n // n_listed
     k = spread + seed % max(1, n // n_listed)
     if n > n_listed and anchors is not None:
-        k = torch.cat([k, pool.nearest(anchors, options.n_beside).flatten()]).unique()
+        k = torch.unique(torch.cat([k, pool.nearest(anchors, options.n_beside).flatten()]))
     value = _score(acquisition, domain.listed(k)[:, None])
     for _ in range(options.n_rounds if n > n_listed else 0):
         best = domain.listed(k[value.topk(options.n_restarts // 2).indices])
-        more = pool.nearest(best, options.n_beside).flatten().unique()
+        more = torch.unique(pool.nearest(best, options.n_beside))
         more = more[~torch.isin(more, k)]
         k = torch.cat([k, more])
         value = torch.cat([value, _score(acquisition, domain.listed(more)[:, None])])

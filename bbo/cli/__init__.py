@@ -24,6 +24,7 @@ app = typer.Typer(
 PANELS = {
     "Laboratory": (
         creating.new,
+        creating.change,
         conditions.ask,
         results.tell,
         conditions.pending,

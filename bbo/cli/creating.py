@@ -1,4 +1,4 @@
-"""`bbo new`: a study from a study file."""
+"""`bbo new`, `bbo change`: a study from a study file, and another space for it."""
 
 from typing import Annotated
 
@@ -32,3 +32,36 @@ def new(
         typer.echo(f"{study.name} {said} in {shown(where, store)}.\n")
         print_specification(console(), study)
         print_next({command("ask", "-n", "8", "-o", "next.csv", storage=where, study=study): "trials to carry out"})
+
+
+def change(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The study file with the space as it is to be.")],
+    storage: Annotated[
+        str | None,
+        typer.Argument(metavar="STORAGE", help=f"The log; the file's, or {DEFAULT_STORAGE}, when left out."),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--given", metavar="NAME=VALUE", help="What a new parameter had in the trials so far."),
+    ] = None,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="For those who read the log.")] = "",
+) -> None:
+    """Give a running study the space of its changed file: other ranges, choices or constraints, new parameters.
+
+    Trials outside of it stay and inform.
+    """
+    from bbo.cli.logs import existing_storage, load, shown
+    from bbo.cli.specified import print_specification
+    from bbo.cli.terminal import console
+    from bbo.cli.words import params_of
+    from bbo.studies.study_file import read_study_file
+
+    described = read_study_file(file)
+    where = storage or described.storage or DEFAULT_STORAGE
+    store = existing_storage(where)
+    with load(store, where, described.name) as study:
+        before = study.space
+        described.change(study, params_of(study, given or [], described.space), why)
+        said = before.difference(study.space)
+        typer.echo(f"{study.name} in {shown(where, store)}: {said or 'the space is as it was'}.\n")
+        print_specification(console(), study)

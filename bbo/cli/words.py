@@ -6,6 +6,7 @@ from typing import Any
 
 from bbo.cli.faults import stop
 from bbo.cli.options import DEFAULT_STORAGE
+from bbo.space import Space
 from bbo.studies.cells import EMPTY, metric_cell, parameter_cell
 from bbo.studies.view import StudyView
 
@@ -56,16 +57,16 @@ def assigned(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def params_of(study: StudyView, words: Sequence[str]) -> dict[str, Any]:
-    """Values of parameters, read as cells of a table are."""
+def params_of(study: StudyView, words: Sequence[str], space: Space | None = None) -> dict[str, Any]:
+    """Values of parameters, read as cells of a table are; of the study's space, or of another one for it."""
     texts = assigned(words)
-    known = study.space.cells
-    unknown = [name for name in texts if name not in known]
+    space = space or study.space
+    unknown = [name for name in texts if name not in space.cells]
     if unknown:
-        stop(f"{study.name} has the parameters {', '.join(known)}: got {', '.join(unknown)}.")
-    given = {name: _said(name, text, parameter_cell(known[name], text)) for name, text in texts.items()}
-    whole = study.space.gathered(given)
-    parts = [name for name in given if name not in study.space.flat(whole)]
+        stop(f"{study.name} has the parameters {', '.join(space.cells)}: got {', '.join(unknown)}.")
+    given = {name: _said(name, text, parameter_cell(space.cells[name], text)) for name, text in texts.items()}
+    whole = space.gathered(given)
+    parts = [name for name in given if name not in space.flat(whole)]
     if parts:
         stop(f"All parts of a parameter are given together: got {', '.join(parts)} alone.")
     return whole

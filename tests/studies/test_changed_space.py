@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from bbo.cli import app
 from bbo.errors import ObjectiveError, SpaceError, StrategyError
 from bbo.objective import Minimize
 from bbo.space import Categorical, Float, Forbidden, Int, Linear, Ordinal, Simplex, Space
@@ -231,3 +233,41 @@ def test_other_refusals():
     logged.tell(logged.ask(fixed={"x": 0.0}), 1.0)
     with pytest.raises(SpaceError, match="by its logarithm, and a trial has 0.0"):
         logged.change_space([Float("x", 0.1, 1, log=True)])
+
+
+def test_a_changed_study_file_changes_the_space(tmp_path):
+    path, log = tmp_path / "s.toml", str(tmp_path / "s.db")
+    before = """
+[[parameter]]
+name = "heat"
+kind = "float"
+low = 500.0
+high = 900.0
+
+[[objective]]
+kind = "maximize"
+metric = "strength"
+"""
+    added = """
+[[parameter]]
+name = "salt"
+kind = "float"
+low = 0.5
+high = 2.0
+"""
+    path.write_text(before)
+    CliRunner().invoke(app, ["new", str(path), log])
+    study = Study.load(log)
+    study.tell(study.ask(), 3.0)
+    path.write_text(before.replace("900.0", "1100.0") + added)
+    refused = CliRunner().invoke(app, ["change", str(path), log])
+    assert "which value the new parameter 'salt' had" in refused.output
+    assert refused.exit_code != 0
+    said = CliRunner().invoke(app, ["change", str(path), log, "--given", "salt=0", "--why", "new furnace"]).output
+    assert "high=1100.0" in said
+    assert "parameter 'salt' is only in the second" in said
+    assert Study.load(log).trial(0)["salt"] == 0.0
+    again = CliRunner().invoke(app, ["change", str(path), log]).output
+    assert "the space is as it was" in again
+    path.write_text(path.read_text().replace("maximize", "minimize"))
+    assert "in more than the space" in CliRunner().invoke(app, ["change", str(path), log]).output
