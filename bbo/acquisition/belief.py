@@ -36,6 +36,8 @@ FEWEST_FAILED = 2
 _RIVALRY = 3.0
 _NEGLIGIBLE = 0.05
 _MOST_RIVALS = 64
+# Positions of what is given agree but for so much.
+_SAME = 1e-9
 
 
 class Judge(Protocol):
@@ -91,6 +93,8 @@ class Belief:
         spread: standard deviation of each output's mean over the observed points, transformed, `1 + c`.
         bands: pairs of columns of G that are the two sides of one metric.
         warm: hyperparameters, as JSON keeps them, for the next fit.
+        here: where the incumbent is sought, positions of the columns that are given and NaN in the others, `d`;
+            everywhere when None.
     """
 
     outputs: Fitted
@@ -102,6 +106,7 @@ class Belief:
     spread: Tensor
     bands: tuple[tuple[int, int], ...]
     warm: dict[str, Any]
+    here: Tensor | None = None
 
     @staticmethod
     def fit(
@@ -185,6 +190,31 @@ class Belief:
         """Whether a point may be infeasible or fail, as far as is known."""
         return self.outputs.num_outputs > 1 or self.success is not None
 
+    def sought(self, X: Tensor, n_observed: int, here: Tensor) -> "Belief":
+        """The same where only some points may be the incumbent.
+
+        What was never observed is not known but for noise, so while one of these is expected to be the best there are
+        no rivals: the highest mean is to be improved on.
+
+        Args:
+            X: the points, `k x d`, the observed ones first.
+            n_observed: how many these are.
+            here: as of this class.
+        """
+        if not len(X):
+            return replace(self, best_f=None, rivals=X, here=here)
+        with torch.no_grad():
+            mean, sd = (v[:, 0] for v in _mean_sd(self.outputs, X))
+        is_known = int(mean.argmax()) < n_observed
+        rivals = X[_rivals(mean[:n_observed], sd[:n_observed], self.spread[0])] if is_known else X[:0]
+        return replace(self, best_f=mean.max(), rivals=rivals, here=here)
+
+    def is_here(self, X: Tensor) -> Tensor:
+        """Which of the points `X`, `k x d`, may be the incumbent as far as what is given goes, `k`."""
+        if self.here is None:
+            return torch.ones(len(X), dtype=torch.bool, device=X.device)
+        return (self.here.isnan() | ((X - self.here).abs() <= _SAME)).all(1)
+
     def believe(self, X: Tensor, part: Tensor | None = None) -> "Belief":
         """As if points `X`, `k x d`, had given what is expected of them: pending points keep others away.
 
@@ -213,16 +243,17 @@ class Belief:
         Args:
             most: what the mean of the objective counts for at most.
         Returns:
-            the belief, with the same incumbent; which points it takes for feasible, `k`; the objective there,
-            transformed, `k`.
+            the belief, with the same incumbent; which points may be the incumbent, being taken for feasible, `k`; the
+            objective there, transformed, `k`.
         """
         mean = self.outputs.mean_sd(X)[0].detach()
+        is_here = self.is_here(X)
         if most is not None:
-            mean[:, 0] = mean[:, 0].minimum(most)
+            mean[:, 0] = torch.where(is_here, mean[:, 0].minimum(most), mean[:, 0])
         if part is not None:
             known = torch.stack([s.transform.forward(v) for s, v in zip(self.scales, part.unbind(1), strict=True)], 1)
             mean = torch.where(part.isnan(), mean, known)
-        is_feasible = (mean[:, 1:] <= 0).all(1)
+        is_feasible = is_here & (mean[:, 1:] <= 0).all(1)
         success = self.success
         if success is not None:
             label = success.mean_sd(X)[0].detach()

@@ -193,6 +193,8 @@ def test_fixed_and_shared_parameters_are_so_in_all_trials_of_an_ask(lab):
     assert len({t["temperature"] for t in trials()}) == 1
     assert lab("ask", "--fix", "temperature=55.5").exit_code == 0
     assert trials()[-1]["temperature"] == 55.5
+    assert lab("ask", "--context", "base=-OMe", "--fix", "temperature=60").exit_code == 0
+    assert trials()[-1].params == {"temperature": 60.0, "base": "-OMe"}
 
 
 @pytest.mark.parametrize(
@@ -206,6 +208,8 @@ def test_fixed_and_shared_parameters_are_so_in_all_trials_of_an_ask(lab):
         ),
         (["--fix", "temperature=50", "--fix", "temperature=60"], "'temperature' is given twice"),
         (["--share", "heat"], "heat"),
+        (["--context", "heat=3"], "lab has the parameters temperature, base: got heat."),
+        (["--context", "base=-OMe", "--fix", "base=-OMe"], "What the context gives cannot be fixed beside"),
         (["-o", "next.ods"], "A table is written to a .csv or .xlsx file"),
         (["-o", "no/such/next.csv"], "there is no folder no/such"),
         (["other.db"], "There is no log other.db."),
