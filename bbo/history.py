@@ -134,6 +134,13 @@ class History:
         """Trials made in the context; all where there is none."""
         return self.space.has(self.X, {name: self.space.fixed[name] for name in self.context})
 
+    def carried(self, X: Array) -> Array:
+        """Positions, `n x d`, with the context's values in place of their own."""
+        X = X.copy()
+        for name in self.context:
+            X[:, self.space.at[name]] = self.space.position(name, self.space.fixed[name])
+        return X
+
     def has_status(self, status: Status) -> Mask:
         """Trials of this status, for whatever reason."""
         return np.equal(self.status, STATUS_CODES[status])

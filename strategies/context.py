@@ -59,9 +59,7 @@ class Context:
 
     def seen(self, belief: Belief) -> Belief:
         """The belief with the incumbent of this context."""
-        may_win = self._may_win(belief)
-        n_observed = int(self.is_feasible.sum())
-        return belief.sought(self.X[may_win], n_observed, self.here)
+        return belief.among(self.feasible(belief), int(self.is_feasible.sum()), self.here)
 
     def feasible(self, belief: Belief) -> Tensor:
         """Those of the points among which the incumbent is, `j x d`."""

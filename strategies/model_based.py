@@ -361,7 +361,7 @@ class ModelBased:
         region = TrustRegion.of(history, int(best_trials(history, 1, values)[0]), values)
         if region is None:
             return search, {"region": None}
-        if history.aim is not None:
+        if history.aim is not None and len(search.anchors):
             region = replace(region, centre=search.anchors[0].cpu().numpy())
         scales = getattr(fitted.outputs, "length_scales", None)
         lower, upper = region.box(None if scales is None else scales[0].cpu().numpy())

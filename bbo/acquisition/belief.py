@@ -190,7 +190,7 @@ class Belief:
         """Whether a point may be infeasible or fail, as far as is known."""
         return self.outputs.num_outputs > 1 or self.success is not None
 
-    def sought(self, X: Tensor, n_observed: int, here: Tensor) -> "Belief":
+    def among(self, X: Tensor, n_observed: int, here: Tensor) -> "Belief":
         """The same where only some points may be the incumbent.
 
         What was never observed is not known but for noise, so while one of these is expected to be the best there are
