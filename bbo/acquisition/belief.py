@@ -88,7 +88,7 @@ class Belief:
         best_f: the incumbent: the highest mean among feasible points, observed or believed, transformed; None while
             there is none.
         rivals: the feasible observed points of which noise leaves open whether they are the best, likelier ones first,
-            `k x d`; none where the noise is negligible.
+            `k x d`; none where the noise is negligible. See `among` for points that were not observed.
         means: of the outputs at the observed points, transformed, `n x (1 + c)`.
         spread: standard deviation of each output's mean over the observed points, transformed, `1 + c`.
         bands: pairs of columns of G that are the two sides of one metric.
@@ -190,24 +190,18 @@ class Belief:
         """Whether a point may be infeasible or fail, as far as is known."""
         return self.outputs.num_outputs > 1 or self.success is not None
 
-    def among(self, X: Tensor, n_observed: int, here: Tensor) -> "Belief":
-        """The same where only some points may be the incumbent.
-
-        What was never observed is not known but for noise, so while one of these is expected to be the best there are
-        no rivals: the highest mean is to be improved on.
+    def among(self, X: Tensor, here: Tensor) -> "Belief":
+        """The same where the incumbent and its rivals are sought among other points than those observed.
 
         Args:
-            X: the points, `k x d`, the observed ones first.
-            n_observed: how many these are.
+            X: the points, taken for feasible, `k x d`.
             here: as of this class.
         """
         if not len(X):
             return replace(self, best_f=None, rivals=X, here=here)
         with torch.no_grad():
             mean, sd = (v[:, 0] for v in _mean_sd(self.outputs, X))
-        is_known = int(mean.argmax()) < n_observed
-        rivals = X[_rivals(mean[:n_observed], sd[:n_observed], self.spread[0])] if is_known else X[:0]
-        return replace(self, best_f=mean.max(), rivals=rivals, here=here)
+        return replace(self, best_f=mean.max(), rivals=X[_rivals(mean, sd, self.spread[0])], here=here)
 
     def is_here(self, X: Tensor) -> Tensor:
         """Which of the points `X`, `k x d`, may be the incumbent as far as what is given goes, `k`."""
@@ -347,7 +341,7 @@ def _at_observations(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _rivals(mean: Tensor, sd: Tensor, spread: Tensor) -> Tensor:
-    """Indices of the feasible points of which noise leaves open whether they are the best, the likeliest first."""
+    """Indices of the feasible points of which the sd leaves open whether they are the best, the likeliest first."""
     if not len(mean):
         return torch.empty(0, dtype=torch.long, device=mean.device)
     top = mean.argmax()
