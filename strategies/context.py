@@ -3,7 +3,7 @@
 The model is that of all trials, so those of other contexts inform; what changes is the point that is to be improved on.
 Trials made in the context are points of it. All others are carried over: their own values, but for the context's. The
 incumbent is the highest posterior mean among the points so found, as far as they are feasible: as observed in the
-context, and else by the mean of the constraints. Where noise, or that they were not observed there, leaves it open which
+context, and else by the mean of the constraints. Where noise, or that they were not observed there, leaves open which
 of them is the best, these are its rivals. With the highest mean alone to improve on, the last trials of 36 to 45 had
 twice the regret, on two functions whose optimum moves with the context (9 seeds).
 
