@@ -14,7 +14,7 @@ and of the row before: a chain that shows where a log was changed by other hands
 | budget_changed | nonce | budget: trials, cost, seconds, stop (rules) |
 | enqueued | `enqueued/<hash of the point>` | params |
 | attached | `attached/<hash of the row>/<k-th such row>` | params, values, source, replicates, sd, cost, note |
-| asked | `asked/<index>` | seen, n, seed, suggestions; fixed, shared, complete_below; meta: seconds, tickets |
+| asked | `asked/<index>` | seen, n, seed, suggestions; fixed, context, shared, complete_below; meta: seconds, tickets |
 | started | `started/<trial>/<attempt>` | attempt, runner |
 | lost | `lost/<trial>/<attempt>` | attempt, worker (its death counts), message |
 | reported | `reported/<trial>/<attempt>/<step>` | values, cost |
@@ -38,7 +38,8 @@ Notes of a suggestion that others read:
 |---|---|
 | by | who proposed it: the strategy, its first design, `enqueued` |
 | mean, sd | predicted without noise, by metric, in the user's units where the transform allows |
-| acquisition | value of the acquisition at the point |
+| acquisition | value of the acquisition at the point, per unit of cost where that counts |
+| cost | expected, in the unit that costs are told in, where it counts; null while too few were told |
 | feasibility | predicted probability that the evaluation succeeds and is found to satisfy all constraints |
 | length_scales | by parameter name, in the unit cube |
 | rung | of the ladder of the fit, when it is not the first |
@@ -78,7 +79,7 @@ VERSIONS: dict[str, int] = {
     "budget_changed": 1,
     "enqueued": 1,
     "attached": 1,
-    "asked": 2,
+    "asked": 3,
     "started": 1,
     "lost": 1,
     "reported": 1,
@@ -232,6 +233,11 @@ def _asked_1(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "meta": {"seconds": meta.get("seconds", 0.0), "tickets": [ticket]}}
 
 
+def _asked_2(body: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 had no context."""
+    return body
+
+
 def _told_1(body: dict[str, Any]) -> dict[str, Any]:
     """Version 1 had neither replicates nor executed parameters."""
     return body
@@ -244,6 +250,7 @@ def _ended_1(body: dict[str, Any]) -> dict[str, Any]:
 
 _UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     ("asked", 1): _asked_1,
+    ("asked", 2): _asked_2,
     ("told", 1): _told_1,
     ("failed", 1): _ended_1,
     ("cancelled", 1): _ended_1,

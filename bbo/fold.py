@@ -248,7 +248,8 @@ class Fold:
             if "enqueued" in suggestion:
                 self.queue.pop(suggestion["enqueued"], None)
         said = body["suggestions"][0].get("notes", {})
-        if "gain" in said and not body.get("fixed"):  # with values given, it is not of the whole space
+        is_of_all = not body.get("fixed") and not body.get("context")
+        if "gain" in said and is_of_all:
             notes = {key: number(said[key]) for key in ("gain", "noise", "regret") if key in said}
             self.foretold.append(Foretold(first, body["seen"], body.get("complete_below"), notes))
         for ticket in body["meta"]["tickets"]:

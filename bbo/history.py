@@ -61,6 +61,8 @@ class History:
         mended: by trial, how many trials there were when something of it was last replaced.
         rankings: each a tuple of groups of trials, the best group first.
         budget: how far the study goes; None where nothing was said.
+        context: names of the parameters that the world gives, whose values are fixed in the space; see `given`.
+        aim: the space in this context, nothing chosen being fixed: where the best is wanted; None without a context.
     """
 
     space: Space
@@ -85,6 +87,8 @@ class History:
     mended: Mapping[int, int]
     rankings: tuple[Ranking, ...] = ()
     budget: Budget | None = None
+    context: tuple[str, ...] = ()
+    aim: Space | None = None
 
     @property
     def n_trials(self) -> int:
@@ -125,6 +129,18 @@ class History:
         """Completed trials that satisfy every constraint."""
         return self.is_completed & (self.G <= 0).all(axis=1)
 
+    @cached_property
+    def is_in_context(self) -> Mask:
+        """Trials made in the context; all where there is none."""
+        return self.space.has(self.X, {name: self.space.fixed[name] for name in self.context})
+
+    def carried(self, X: Array) -> Array:
+        """Positions, `n x d`, with the context's values in place of their own."""
+        X = X.copy()
+        for name in self.context:
+            X[:, self.space.at[name]] = self.space.position(name, self.space.fixed[name])
+        return X
+
     def has_status(self, status: Status) -> Mask:
         """Trials of this status, for whatever reason."""
         return np.equal(self.status, STATUS_CODES[status])
@@ -138,19 +154,24 @@ class History:
     def incumbent(self) -> int | None:
         """Number of the feasible trial with the highest utility, the earliest of equals; None while there is none.
 
+        In a context, of those made in it.
+
         Raises:
             ObjectiveError: several objectives.
         """
         if len(self.objectives.aims) > 1:
             metrics = [aim.metric for aim in self.objectives.aims]
             raise ObjectiveError(f"There is no single best trial with the objectives {metrics}: use front.")
-        feasible = np.flatnonzero(self.is_feasible)
+        feasible = np.flatnonzero(self.is_feasible & self.is_in_context)
         return int(feasible[np.argmax(self.Y[feasible, 0])]) if len(feasible) else None
 
     @cached_property
     def front(self) -> NDArray[np.int64]:
-        """Numbers of the feasible trials that no other feasible trial dominates; of equal ones all."""
-        feasible = np.flatnonzero(self.is_feasible)
+        """Numbers of the feasible trials that no other feasible trial dominates; of equal ones all.
+
+        In a context, of those made in it.
+        """
+        feasible = np.flatnonzero(self.is_feasible & self.is_in_context)
         Y = self.Y[feasible]
         best = np.zeros((0, Y.shape[1]))
         kept: list[int] = []
@@ -207,5 +228,10 @@ class History:
         )
 
     def fix(self, values: Mapping[str, Any]) -> "History":
-        """This history in the space with some parameters given."""
+        """This history in the space with some parameters given; what is wanted stays the best of all."""
         return replace(self, space=self.space.fix(values))
+
+    def given(self, values: Mapping[str, Any]) -> "History":
+        """This history in a context, where the world gives some parameters: the best is wanted with these values."""
+        space = self.space.fix(values)
+        return replace(self, space=space, context=tuple(values), aim=space)

@@ -46,7 +46,8 @@ class Strategy(Protocol):
         """At most `n` points, distinct and untried; a function of its arguments alone.
 
         Args:
-            history: what is known, pending trials included.
+            history: what is known, pending trials included; what is given for this ask is fixed in its space, and where
+                it is a context, its `incumbent` is that of the context.
             seed: of this call; the only source of randomness beside `history.seed`.
         Returns:
             `n` suggestions, or fewer (even none) when it must wait for pending trials or the space has no more.

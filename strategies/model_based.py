@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from bbo import seeding
-from bbo.acquisition.belief import FEWEST_FAILED, Acquisition, Belief, Utility
+from bbo.acquisition.belief import FEWEST_FAILED, Acquisition, Belief, Judge, Utility
+from bbo.acquisition.costs import Costs, PerCost
 from bbo.acquisition.domain import Domain
 from bbo.acquisition.fantasies import N_DRAWS, Fantasies
 from bbo.acquisition.joint import DRAWS_TOGETHER
@@ -26,8 +27,9 @@ from bbo.objective import Objectives
 from bbo.protocols import Prediction, Strategy
 from bbo.space import Params, Space
 from bbo.strategies.batch import MOST_TOGETHER, Proposed, Search, batch
+from bbo.strategies.context import Context
 from bbo.strategies.left_out import left_out, left_out_by
-from bbo.strategies.notes import of_gain, of_model, of_point
+from bbo.strategies.notes import of_cost, of_gain, of_model, of_point
 from bbo.strategies.observed import believed, best_trials, earlier, modelled, n_told, undoubted, unfinished
 from bbo.strategies.second_look import is_possible, second_look
 from bbo.strategies.sobol_search import SobolSearch
@@ -62,6 +64,8 @@ class ModelBased:
         n_first: how many trials the first design has, past data counted; by default twice the number of parameters,
             within 4 and 8.
         device: where tensors live.
+        per_cost: seek what is worth most per unit of cost, from the costs that are told; see `bbo.acquisition.costs`.
+            Until two were told, as without. Points of a batch are chosen one after the other.
     """
 
     surrogate: Surrogate = field(default_factory=ExactGP)
@@ -69,6 +73,7 @@ class ModelBased:
     first: Strategy = field(default_factory=SobolSearch)
     n_first: int | None = None
     device: str = "cpu"
+    per_cost: bool = False
 
     foretells: ClassVar[frozenset[str]] = frozenset({"gain", "noise", "regret"})
 
@@ -92,6 +97,14 @@ class ModelBased:
             raise StrategyError(f'{name} takes as device "cpu" or "cuda": got {self.device!r}.') from error
         if self.n_first is not None and (not isinstance(self.n_first, int) or self.n_first < 0):
             raise StrategyError(f"{name} takes as n_first a whole number of at least 0: got {self.n_first!r}.")
+
+        if not isinstance(self.per_cost, bool):
+            raise StrategyError(f"{name} takes as per_cost True or False: got {self.per_cost!r}.")
+        if self.per_cost and isinstance(self.acquisition, Acquisition):
+            raise StrategyError(
+                f"{name} divides a utility by the cost, and {self.acquisition!r} is none: with per_cost=True take "
+                "log_ei or log_pi, or leave per_cost out."
+            )
 
     def refuses(self, space: Space, objectives: Objectives) -> str | None:
         if len(objectives.aims) > 1:
@@ -136,8 +149,11 @@ class ModelBased:
         return [*(Suggestion(params, notes={"by": "middle"}) for params in middle), *others]
 
     def recommend(self, history: History) -> int | None:
-        """The number of the feasible trial with the highest posterior mean; None while there is none."""
-        feasible = np.flatnonzero(history.is_feasible)
+        """The number of the feasible trial with the highest posterior mean; None while there is none.
+
+        In a context, of those made in it.
+        """
+        feasible = np.flatnonzero(history.is_feasible & history.is_in_context)
         if len(feasible) < _FEWEST:
             return int(feasible[0]) if len(feasible) else None
         with pinned_threads(history.n_trials):
@@ -258,37 +274,70 @@ class ModelBased:
         domain = Domain.compile(history.space.unfixed, self.device)
         trusting = torch.ones_like(outcomes.Y[:, 0], dtype=torch.bool)
         trusting &= is_trusting | ~is_possible(outcomes.X, domain)
-        return Belief.fit(self.surrogate, outcomes, warm=earlier(history), trusting=trusting)
+        belief = Belief.fit(self.surrogate, outcomes, warm=earlier(history), trusting=trusting)
+        context = Context.of(history, self.device)
+        return belief if context is None else context.seen(belief)
 
     def _by_model(self, history: History, n: int, seed: int) -> list[Suggestion]:
         fitted = expecting = self._belief(history)
         everywhere = Domain.compile(history.space, self.device)
-        best = best_trials(history, _N_ANCHORS, undoubted(history, fitted.outputs))
-        anchors = everywhere.snap(self._tensor(history.X[best]))
+        anchors = everywhere.snap(self._best(history, fitted))
         work = ALONG_RIDGES if fitted.is_doubtful else Options()
+        costs = self._costs(history)
         proposed: list[Proposed] = []
+        promising: list[Params] = []
         look = second_look(history, fitted.outputs, everywhere)
         if look is not None:
             expecting = self._belief(history, is_trusting=True)
             beside = Search(look.domain, look.x[None], work)
-            proposed = self._points(history, expecting, beside, 1, seeding.derive(seed, 0, _LOOK))
-        notes = [of_point(history, fitted, p, by=type(self).__name__) for p in proposed]
+            proposed = self._points(history, expecting, beside, 1, seeding.derive(seed, 0, _LOOK), costs)
+        notes = [self._notes(history, fitted, p, costs) for p in proposed]
         if n > len(proposed):
             seen = history.with_pending([p.params for p in proposed]) if proposed else history
             search, of_region = self._near(history, fitted, Search(everywhere, anchors, work))
-            found = self._points(seen, fitted, search, n - len(proposed), seed)
-            notes += [of_point(history, fitted, p, by=type(self).__name__) | of_region for p in found]
+            found = self._points(seen, fitted, search, n - len(proposed), seed, costs)
+            notes += [self._notes(history, fitted, p, costs) | of_region for p in found]
+            if costs is not None and found:  # most is to be gained elsewhere, where it costs more
+                promising = [p.params for p in self._points(seen, fitted, search, 1, seed)]
             proposed += found
         if notes:
-            first = history.space.encode([proposed[0].params])
-            under_way = self._positions(np.vstack([first, history.X[history.is_pending]]))
-            notes[0] |= of_model(history, fitted)
+            first = history.space.encode([proposed[0].params, *promising])
+            pending = history.X[history.is_pending & history.is_in_context]
+            under_way = self._positions(np.vstack([first, pending]))
+            notes[0] |= of_model(history, fitted, costs)
             notes[0] |= of_gain(history, expecting, under_way, domain=everywhere, anchors=anchors, seed=seed)
             notes[0] |= {} if look is None else {"looks_at": look.trial}
         return [Suggestion(p.params, notes=noted) for p, noted in zip(proposed, notes, strict=True)]
 
-    def _points(self, history: History, fitted: Belief, search: Search, n: int, seed: int) -> list[Proposed]:
-        """As `batch` gives them, by what the completed trials say."""
+    def _best(self, history: History, fitted: Belief) -> Tensor:
+        """The best points, at most `k x d`: as observed, or in a context by what is expected of them there."""
+        context = Context.of(history, self.device)
+        if context is not None:
+            return context.best(fitted, _N_ANCHORS)
+        return self._tensor(history.X[best_trials(history, _N_ANCHORS, undoubted(history, fitted.outputs))])
+
+    def _costs(self, history: History) -> Costs | None:
+        """What evaluations cost; None where that does not count, or is not known."""
+        if not self.per_cost:
+            return None
+        rows = np.concatenate([modelled(history), unfinished(history, history.is_failed)])
+        rows, before = rows[~np.isnan(history.cost[rows])], earlier(history)
+        return Costs.fit(
+            self._positions(history.X[rows]),
+            self._tensor(history.cost[rows]),
+            structure=history.space.structure,
+            warm=None if before is None else before.get("costs"),
+        )
+
+    def _notes(self, history: History, fitted: Belief, proposed: Proposed, costs: Costs | None) -> dict[str, Any]:
+        """On one point."""
+        notes = of_point(history, fitted, proposed, by=type(self).__name__)
+        return notes | (of_cost(history, fitted, costs, proposed) if self.per_cost else {})
+
+    def _points(
+        self, history: History, fitted: Belief, search: Search, n: int, seed: int, costs: Costs | None = None
+    ) -> list[Proposed]:
+        """As `batch` gives them, by what the completed trials say; per unit of cost where costs are given."""
         pending = self._positions(history.X[history.is_pending])
         # A failure that is too little to learn from keeps its own point away.
         is_avoided = history.is_given_up | (history.is_failed & (fitted.success is None))
@@ -296,12 +345,13 @@ class ModelBased:
         belief = fitted.pass_over(given_up) if len(given_up) else fitted
         part = self._tensor(np.hstack([history.Y, history.G])[history.is_pending])
         drawn = seeding.derive(seed, 0, 2)
+        judge: Judge
         if isinstance(self.acquisition, Acquisition):
             judge = self.acquisition.judge(belief, pending, part, n_more=n - 1, seed=drawn)
         else:
             n_draws = DRAWS_TOGETHER if 1 < n <= MOST_TOGETHER else N_DRAWS
             judge = Fantasies.of(self.acquisition, belief, pending, part, n_more=n - 1, n_draws=n_draws, seed=drawn)
-        return batch(history, judge, search, n, seed=seed)
+        return batch(history, judge if costs is None else PerCost(judge, costs), search, n, seed=seed)
 
     def _near(self, history: History, fitted: Belief, search: Search) -> tuple[Search, dict[str, Any]]:
         """The same search, or where parameters or trials are many one in a trust region; and what to note of it."""
@@ -311,6 +361,8 @@ class ModelBased:
         region = TrustRegion.of(history, int(best_trials(history, 1, values)[0]), values)
         if region is None:
             return search, {"region": None}
+        if history.aim is not None and len(search.anchors):
+            region = replace(region, centre=search.anchors[0].cpu().numpy())
         scales = getattr(fitted.outputs, "length_scales", None)
         # The best trial may lie outside of where the next ones may.
         low, high = (v.cpu().numpy() for v in (search.domain.lower, search.domain.upper))

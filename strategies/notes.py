@@ -11,11 +11,13 @@ from torch import Tensor
 
 from bbo import seeding
 from bbo.acquisition.belief import Belief
+from bbo.acquisition.costs import Costs
 from bbo.acquisition.domain import Domain
 from bbo.acquisition.regret import regret_bound
 from bbo.budget import RegretBelow
 from bbo.history import History
 from bbo.strategies.batch import Proposed
+from bbo.strategies.context import Context
 from bbo.strategies.coverage import coverage
 from bbo.strategies.left_out import loo_r2
 from bbo.strategies.observed import believed, best_trials, doubted, earlier, n_told
@@ -51,11 +53,22 @@ def of_point(history: History, belief: Belief, proposed: Proposed, by: str) -> d
     return notes
 
 
-def of_model(history: History, fitted: Belief) -> dict[str, Any]:
+def of_cost(history: History, belief: Belief, costs: Costs | None, proposed: Proposed) -> dict[str, Any]:
+    """What a point is expected to cost, in the unit of the study; None where too little was told to say."""
+    if costs is None:
+        return {"cost": None}
+    x = belief.means.new_tensor(history.space.encode([proposed.params]))
+    with torch.no_grad():
+        return {"cost": _short(float(costs.log(x).exp()))}
+
+
+def of_model(history: History, fitted: Belief, costs: Costs | None) -> dict[str, Any]:
     """Where the next fit may go on, and how far this one can be believed."""
     before = earlier(history)
     searched = n_told(history) if before is None else before["searched"]
     notes: dict[str, Any] = {"warm": fitted.warm | {"searched": searched}}
+    if costs is not None:
+        notes["warm"]["costs"] = costs.hyperparameters
     scales = getattr(fitted.outputs, "length_scales", None)
     if scales is not None:
         by_name = zip(history.space.columns, scales[0].tolist(), strict=True)
@@ -64,7 +77,7 @@ def of_model(history: History, fitted: Belief) -> dict[str, Any]:
     notes |= {} if r2 is None else {"loo_r2": _short(r2)}
     notes |= {"coverage": covered.to_note()} if covered.of else {}
     strange = doubted(history, fitted.outputs, range(fitted.outputs.num_outputs)).tolist()
-    if fitted.is_noisy or strange:
+    if history.aim is None and (fitted.is_noisy or strange):
         notes["incumbent"] = int(best_trials(history, 1, believed(history, fitted))[0])
     return notes | ({"outliers": strange} if strange else {})
 
@@ -73,6 +86,8 @@ def of_gain(
     history: History, expecting: Belief, X: Tensor, *, domain: Domain, anchors: Tensor, seed: int
 ) -> dict[str, float]:
     """What further trials may gain, for stop rules; nothing while no trial is feasible, or all values are equal.
+
+    In a context, what is to be gained there.
 
     Values without any spread give the gain no scale: it would be a share of the unit that a model then takes.
 
@@ -94,7 +109,10 @@ def of_gain(
     if noise is not None:
         notes["noise"] = _short(noise)
     if history.budget is not None and any(isinstance(rule, RegretBelow) for rule in history.budget.stop):
+        context = Context.of(history, X.device)
         feasible = X.new_tensor(history.X[history.is_feasible]).clamp(0.0, 1.0)
+        if context is not None:
+            feasible = context.feasible(expecting)
         n = int(history.is_completed.sum())
         bound = regret_bound(expecting, feasible, n, domain, seed=seeding.derive(seed, 0, 1), anchors=anchors)
         notes["regret"] = _short(bound)

@@ -42,17 +42,22 @@ def unfinished(history: History, wanted: NDArray[np.bool_]) -> NDArray[np.int64]
 
 
 def _thinned(history: History, numbers: NDArray[np.int64], n_near: int, n_spread: int) -> NDArray[np.int64]:
-    """Those of the numbers whose trials are nearest to the best, and others from all of the study's time."""
+    """Those of the numbers whose trials are nearest to the best, and others from all of the study's time.
+
+    In a context the best is that of the trials made in it, or of all, carried over, where there are none.
+    """
     latest = history.latest_warm()
     notes: Mapping[str, Any] = {} if latest is None else latest[1]
     values = history.Y[:, 0].copy()
     values[notes.get("outliers", [])] = -np.inf
+    is_here = history.is_completed & history.is_in_context
+    values[~is_here] = -np.inf if is_here.any() else values[~is_here]
     # A single value that is better than all may be luck where the model says so, and need not be.
     best = int(best_trials(history, 1, values)[0])
-    centres = {best, notes.get("incumbent", best)}
+    centres = {best, notes.get("incumbent", best)} if history.aim is None else {best}
     near: list[int] = []
     for centre in centres:
-        apart = np.square(history.X[numbers] - history.X[centre]).sum(axis=1)
+        apart = np.square(history.X[numbers] - history.carried(history.X[[centre]])).sum(axis=1)
         near += numbers[np.argsort(apart, kind="stable")[: n_near // len(centres)]].tolist()
     far = np.setdiff1d(numbers, near)
     # Spread over the study's time evenly, and the same as trials are added.

@@ -81,10 +81,12 @@ def failures(d: int) -> int:
 def improvements(history: History, values: Array | None = None) -> list[bool]:
     """Of each trial sought in a region whose value is known, in the order in which they ended, whether it was the best.
 
+    In a context, of those made in it: how far to look in another says nothing of it.
+
     Args:
         values: as of `TrustRegion.of`.
     """
-    done = history.told_order[history.is_completed[history.told_order]]
+    done = history.told_order[(history.is_completed & history.is_in_context)[history.told_order]]
     if values is not None:
         done = done[~np.isnan(values[done])]
     Y, violation = (history.Y[:, 0] if values is None else values)[done], worst_violations(history.G[done])

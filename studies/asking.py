@@ -6,13 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bbo import seeding
 from bbo.errors import (
     ConflictError,
-    SpaceError,
     SpaceExhaustedError,
     StaleLeaseError,
     StorageError,
@@ -20,18 +19,18 @@ from bbo.errors import (
     StudyFinished,
     TooLargeError,
 )
-from bbo.events import canonical, check_known, event, nonce
+from bbo.events import check_known, event, nonce
 from bbo.fold import Fold
 from bbo.history import History
 from bbo.protocols import Strategy
 from bbo.space import Params, Space
-from bbo.space.conditions import in_words
 from bbo.space.fresh import ENUMERABLE
 from bbo.studies.desk import Turn, turn
 from bbo.studies.fingerprint import differences, fingerprint
 from bbo.studies.finishing import finish, trials_left
 from bbo.studies.log import StudyLog, writer
 from bbo.studies.runner import Runner
+from bbo.studies.wish import Wish, is_same
 from bbo.trial import Suggestion
 
 logger = logging.getLogger(__name__)
@@ -66,16 +65,17 @@ def propose(
     *,
     seed: int,
     fixed: Mapping[str, Any],
+    context: Mapping[str, Any],
     shared: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """At most `n` suggestions as an `asked` event holds them: first what was enqueued, then what the strategy says.
 
     Args:
-        queue: points waiting by the key of their event; those that contradict `fixed` wait on.
+        queue: points waiting by the key of their event; those that contradict `fixed` or `context` wait on.
         shared: parameters that have one value in all suggestions: the one that the first of them has.
     """
     if shared and n > 1:
-        first = propose(strategy, history, queue, 1, seed=seed, fixed=fixed)
+        first = propose(strategy, history, queue, 1, seed=seed, fixed=fixed, context=context)
         if not first:
             return []
         params = first[0]["params"]
@@ -86,14 +86,18 @@ def propose(
             n - 1,
             seed=seeding.derive(seed, seeding.SHARED),
             fixed={**fixed, **{name: params[name] for name in shared if name in params}},
+            context=context,
         )
         return [*first, *rest]
-    waiting = [(k, p) for k, p in queue.items() if all(_is_same(p.get(name), v) for name, v in fixed.items())][:n]
+    given = {**fixed, **context}
+    waiting = [(k, p) for k, p in queue.items() if is_same({name: p.get(name) for name in given}, given)][:n]
     said = [{"params": p, "notes": {"by": "enqueued"}, "enqueued": k} for k, p in waiting]
     if len(said) == n:
         return said
     if waiting:
         history = history.with_pending([p for _, p in waiting])
+    if context:
+        history = history.given(context)
     if fixed:
         history = history.fix(fixed)
     suggestions = strategy.suggest(history, n - len(said), seed=seed)
@@ -104,11 +108,6 @@ def propose(
     return [*said, *(_as_json(s, history.space) for s in suggestions)]
 
 
-def _is_same(one: Any, other: Any) -> bool:
-    """Equal and of one type: True is not 1."""
-    return canonical({"": one}) == canonical({"": other})
-
-
 def _as_json(suggestion: Suggestion, space: Space) -> dict[str, Any]:
     plain: dict[str, Any] = {"params": space.check(suggestion.params)}
     for key in ("fidelity", "resume", "parent", "notes"):
@@ -116,55 +115,6 @@ def _as_json(suggestion: Suggestion, space: Space) -> dict[str, Any]:
         if value is not None and value != {}:
             plain[key] = value
     return plain
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What somebody asks for.
-
-    Args:
-        n: at most so many trials.
-        fixed: values of parameters that are given.
-        shared: parameters that are chosen, but have one value in all these trials.
-        complete_below: trials from this number on count as pending, whatever was told.
-        limit: the study is to have at most so many trials, as a run counts them.
-        runner: who will evaluate them; None when a person does.
-    """
-
-    n: int
-    fixed: Params = field(default_factory=dict)
-    shared: tuple[str, ...] = ()
-    complete_below: int | None = None
-    limit: int | None = None
-    runner: Runner | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a ticket has it; `from_dict` reads it back, among other things that a ticket says."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    @staticmethod
-    def from_dict(plain: Mapping[str, Any]) -> "Wish":
-        wish = Wish(**{field.name: plain[field.name] for field in fields(Wish)})
-        return replace(wish, shared=tuple(wish.shared))
-
-    @staticmethod
-    def of(space: Space, n: int, *, fixed: Mapping[str, Any] | None = None, shared: Sequence[str] = ()) -> "Wish":
-        """A person's wish, checked.
-
-        Raises:
-            SpaceError: `fixed` or `shared` has a name or value that the space does not have.
-        """
-        unknown = [name for name in shared if name not in space.by_name]
-        if unknown or isinstance(shared, str):
-            raise SpaceError(f"shared is a list of parameters, which are {list(space.names)}: got {shared!r}.")
-        given = {*shared, *(fixed or {})}
-        alone = [name for name in shared if not given >= set(space.by_name[name].when or {})]
-        if alone:
-            raise SpaceError(
-                f"{alone[0]!r} is there where {in_words(space.by_name[alone[0]])}: share or fix that as well, "
-                f"got shared={list(shared)}."
-            )
-        return Wish(n=n, fixed=space.fix(fixed).fixed if fixed else {}, shared=tuple(dict.fromkeys(shared)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,12 +206,22 @@ class Asker:
         if shares[0].n == 0:
             return []
         while True:
-            suggestions = propose(strategy, history, queue, n, seed=seed, fixed=wish.fixed, shared=wish.shared)
+            suggestions = propose(
+                strategy,
+                history,
+                queue,
+                n,
+                seed=seed,
+                fixed=wish.fixed,
+                context=wish.context,
+                shared=wish.shared,
+            )
             if not suggestions:
-                _check_can_wait(history, wish.fixed)
+                _check_can_wait(history, wish.given)
                 return []
             body = {"index": index, "n": n, "seen": history.last_event, "seed": seed, "suggestions": suggestions}
             body |= {"fixed": wish.fixed} if wish.fixed else {}
+            body |= {"context": wish.context} if wish.context else {}
             body |= {"shared": list(wish.shared)} if wish.shared else {}
             body |= {"complete_below": wish.complete_below} if wish.complete_below is not None else {}
             seconds = round(time.perf_counter() - started, 4)
@@ -319,7 +279,7 @@ def _shares(wish: Wish, ticket: str, mine: Turn, fold: Fold) -> list[_Share]:
         except KeyError:
             continue  # of another version, which answers it itself
         n = sum(share.n for share in shares)
-        if theirs.shared or theirs.complete_below is not None or not _is_same(theirs.fixed, wish.fixed):
+        if theirs.shared or theirs.complete_below is not None or not theirs.goes_with(wish):
             continue
         if n + theirs.n > largest_ask(fold.space.dim):
             break
@@ -330,7 +290,7 @@ def _shares(wish: Wish, ticket: str, mine: Turn, fold: Fold) -> list[_Share]:
     return shares
 
 
-def _check_can_wait(history: History, fixed: Mapping[str, Any]) -> None:
+def _check_can_wait(history: History, given: Mapping[str, Any]) -> None:
     """Raises where a strategy that suggested nothing has nothing to wait for, by the history that it saw.
 
     Raises:
@@ -338,18 +298,18 @@ def _check_can_wait(history: History, fixed: Mapping[str, Any]) -> None:
     """
     if history.is_pending.any():
         return
-    space = history.space.fix(fixed)
+    space = history.space.fix(given)
     n_points = space.n_points
     is_counted = n_points is not None and (space.region.is_box or n_points <= ENUMERABLE)
     if not is_counted and (space.is_conditional or not space.region.is_box):
         raise SpaceExhaustedError(
-            f"No untried point was found{f' with {dict(fixed)}' if fixed else ''} after {history.n_trials} trials and "
+            f"No untried point was found{f' with {dict(given)}' if given else ''} after {history.n_trials} trials and "
             "none is pending. Tell best, or widen the space."
         )
     if n_points is None:
         raise StrategyError("The strategy suggests nothing though no trial is pending; use another strategy.")
     raise SpaceExhaustedError(
-        f"All {n_points} points of the space{f' with {dict(fixed)}' if fixed else ''} "
+        f"All {n_points} points of the space{f' with {dict(given)}' if given else ''} "
         f"were tried in {history.n_trials} trials and none is pending. Tell best, or widen the space."
     )
 

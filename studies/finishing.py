@@ -58,9 +58,9 @@ def finish(fold: Fold, *, now: datetime | None = None) -> Finish | None:
     """Which limit of the budget is reached, or which of its rules holds; None while none does.
 
     A rule reads the latest `patience` asks of the model: those whose first point has the note `gain`, so first designs,
-    enqueued points and asks with fixed values are passed over. Of asks that knew the same trials' ends only the latest
-    counts, so that many workers asking at once, or a batch, are one voice. Trials that are still pending do not keep a
-    rule from holding: what is to be gained by them is in the notes.
+    enqueued points and asks with fixed values or a context are passed over. Of asks that knew the same trials' ends
+    only the latest counts, so that many workers asking at once, or a batch, are one voice. Trials that are still
+    pending do not keep a rule from holding: what is to be gained by them is in the notes.
 
     Args:
         now: with its time zone, for the limit of seconds; the clock's when None.

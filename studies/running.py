@@ -36,13 +36,14 @@ from bbo.errors import (
 )
 from bbo.events import Event
 from bbo.studies import telling
-from bbo.studies.asking import Asker, Wish
+from bbo.studies.asking import Asker
 from bbo.studies.evaluating import ObjectiveFunction, Outcome, evaluate
 from bbo.studies.executors import ChildProcesses, output_of, workplace
 from bbo.studies.log import StudyLog
 from bbo.studies.orphans import Orphans
 from bbo.studies.progress import Progress
 from bbo.studies.runner import Runner, active_runner
+from bbo.studies.wish import Wish
 from bbo.trial import FailureReason, RunningTrial
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from bbo.protocols import Problem, Strategy
 from bbo.space import Parameter, Space
 from bbo.storage import Storage, open_storage
 from bbo.studies import amending, changing, specification, telling
-from bbo.studies.asking import Asker, Wish
+from bbo.studies.asking import Asker
 from bbo.studies.branching import branch, described, prefix
 from bbo.studies.creating import create_or_compare, only_name
 from bbo.studies.evaluating import ObjectiveFunction, objective_function
@@ -29,6 +29,7 @@ from bbo.studies.running import Limits, Order, run, stopped_by_signals
 from bbo.studies.tables import Told, tell_table, to_fill_in
 from bbo.studies.verify import Verification, verify
 from bbo.studies.view import StudyView
+from bbo.studies.wish import Wish
 from bbo.trial import FailureReason, Status, Trial
 
 if TYPE_CHECKING:
@@ -149,11 +150,18 @@ class Study(StudyView):
         *,
         wait: bool = ...,
         fixed: Mapping[str, Any] | None = ...,
+        context: Mapping[str, Any] | None = ...,
         shared: Sequence[str] = ...,
     ) -> Trial: ...
     @overload
     def ask(
-        self, n: int, *, wait: bool = ..., fixed: Mapping[str, Any] | None = ..., shared: Sequence[str] = ...
+        self,
+        n: int,
+        *,
+        wait: bool = ...,
+        fixed: Mapping[str, Any] | None = ...,
+        context: Mapping[str, Any] | None = ...,
+        shared: Sequence[str] = ...,
     ) -> list[Trial]: ...
 
     def ask(
@@ -162,23 +170,27 @@ class Study(StudyView):
         *,
         wait: bool = False,
         fixed: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
         shared: Sequence[str] = (),
     ) -> Trial | list[Trial]:
         """The next trial to evaluate, or with `n` a list of up to n, chosen together.
 
         Args:
             wait: block until there is at least one trial, where the strategy has to wait for pending ones.
-            fixed: values of parameters that are given, not chosen, in this ask.
+            fixed: values of parameters that are given, not chosen, in this ask; the best of all is what is sought.
+            context: values of parameters that the world gives: the best is sought where they are so, and trials made
+                where they are not inform. See docs/spaces.md.
             shared: names of parameters that are chosen, but have one value in all trials of this ask.
         Raises:
             WaitForTells: without `n` and `wait`, when pending trials must be told first.
             SpaceExhaustedError: every point was tried and none is pending.
             StudyFinished: the budget is spent, or a stop rule holds.
-            SpaceError: `fixed` or `shared` has a name or value that the space does not have.
+            SpaceError: `fixed`, `context` or `shared` has a name or value that the space does not have, or a name
+                stands in both `fixed` and `context`.
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, Integral) or n < 1):
             raise ValueError(f"Ask for at least one trial: got n={n!r}.")
-        wish = Wish.of(self.space, 1 if n is None else int(n), fixed=fixed, shared=shared)
+        wish = Wish.of(self.space, 1 if n is None else int(n), fixed=fixed, context=context, shared=shared)
         numbers = self._asker.ask(wish)
         while wait and not numbers:
             with self._log.lock:
@@ -387,16 +399,21 @@ class Study(StudyView):
     # Tables.
 
     def suggest_frame(
-        self, n: int, *, fixed: Mapping[str, Any] | None = None, shared: Sequence[str] = ()
+        self,
+        n: int,
+        *,
+        fixed: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
+        shared: Sequence[str] = (),
     ) -> "pd.DataFrame":
         """Asks for up to n trials and gives a table to fill in: see `pending_frame`.
 
         Args:
-            fixed, shared: as `ask`.
+            fixed, context, shared: as `ask`.
         Raises:
             SpaceExhaustedError, StudyFinished, SpaceError: as `ask`.
         """
-        trials = self.ask(n, fixed=fixed, shared=shared)
+        trials = self.ask(n, fixed=fixed, context=context, shared=shared)
         with self._now() as fold:
             return to_fill_in(fold, [trial.number for trial in trials])
 
@@ -519,15 +536,18 @@ class Study(StudyView):
 
     # Reading.
 
-    def recommend(self) -> Trial | None:
+    def recommend(self, context: Mapping[str, Any] | None = None) -> Trial | None:
         """The trial to use in the end: the best by the strategy's posterior mean, where it has one, as the luckiest
         observation of a noisy problem is not the best point; else `best`. None while no trial is feasible.
 
+        Args:
+            context: as `ask`: the best of the trials that were made with these values.
         Raises:
             ObjectiveError: several objectives; use `front`.
+            SpaceError: `context` has a name or value that the space does not have.
         """
         judge = getattr(self.strategy, "recommend", None)
-        history = self.history
+        history = self._seen_from(context)
         number = history.incumbent
         if judge is not None and number is not None:
             number = judge(history)

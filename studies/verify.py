@@ -74,6 +74,7 @@ def _recompute(fold: Fold, body: dict[str, Any], strategy: Strategy) -> list[dic
         body["n"],
         seed=ask_seed(fold.seed, body["index"]),
         fixed=body.get("fixed", {}),
+        context=body.get("context", {}),
         shared=body.get("shared", ()),
     )
 

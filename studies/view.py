@@ -1,7 +1,7 @@
 """A study as one reads it: what was asked and told, the best, the tables; nothing here adds to the log."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -159,13 +159,33 @@ class StudyView:
         Raises:
             ObjectiveError: several objectives; use `front`.
         """
-        number = self.history.incumbent
+        return self.best_in({})
+
+    def best_in(self, context: Mapping[str, Any]) -> Trial | None:
+        """The best feasible trial observed where some parameters had these values; None while there is none.
+
+        Raises:
+            ObjectiveError: several objectives.
+            SpaceError: a name or value that the space does not have.
+        """
+        number = self._seen_from(context).incumbent
         return None if number is None else self.trial(number)
 
     @property
     def front(self) -> list[Trial]:
         """The feasible trials that no other one dominates; with one objective, the best and its equals."""
-        return [self.trial(k) for k in self.history.front.tolist()]
+        return self.front_in({})
+
+    def front_in(self, context: Mapping[str, Any]) -> list[Trial]:
+        """As `front`, of the trials made where some parameters had these values.
+
+        Raises:
+            SpaceError: a name or value that the space does not have.
+        """
+        return [self.trial(k) for k in self._seen_from(context).front.tolist()]
+
+    def _seen_from(self, context: Mapping[str, Any] | None) -> History:
+        return self.history.given(context) if context else self.history
 
     def frame(self) -> "pd.DataFrame":
         """All trials as a table: a column per parameter and metric, status, feasibility, times (UTC)."""

@@ -36,6 +36,8 @@ FEWEST_FAILED = 2
 _RIVALRY = 3.0
 _NEGLIGIBLE = 0.05
 _MOST_RIVALS = 64
+# Positions of what is given agree but for so much.
+_SAME = 1e-9
 
 
 class Judge(Protocol):
@@ -86,11 +88,13 @@ class Belief:
         best_f: the incumbent: the highest mean among feasible points, observed or believed, transformed; None while
             there is none.
         rivals: the feasible observed points of which noise leaves open whether they are the best, likelier ones first,
-            `k x d`; none where the noise is negligible.
+            `k x d`; none where the noise is negligible. See `among` for points that were not observed.
         means: of the outputs at the observed points, transformed, `n x (1 + c)`.
         spread: standard deviation of each output's mean over the observed points, transformed, `1 + c`.
         bands: pairs of columns of G that are the two sides of one metric.
         warm: hyperparameters, as JSON keeps them, for the next fit.
+        here: where the incumbent is sought, positions of the columns that are given and NaN in the others, `d`;
+            everywhere when None.
     """
 
     outputs: Fitted
@@ -102,6 +106,7 @@ class Belief:
     spread: Tensor
     bands: tuple[tuple[int, int], ...]
     warm: dict[str, Any]
+    here: Tensor | None = None
 
     @staticmethod
     def fit(
@@ -185,6 +190,25 @@ class Belief:
         """Whether a point may be infeasible or fail, as far as is known."""
         return self.outputs.num_outputs > 1 or self.success is not None
 
+    def among(self, X: Tensor, here: Tensor) -> "Belief":
+        """The same where the incumbent and its rivals are sought among other points than those observed.
+
+        Args:
+            X: the points, taken for feasible, `k x d`.
+            here: as of this class.
+        """
+        if not len(X):
+            return replace(self, best_f=None, rivals=X, here=here)
+        with torch.no_grad():
+            mean, sd = (v[:, 0] for v in _mean_sd(self.outputs, X))
+        return replace(self, best_f=mean.max(), rivals=X[_rivals(mean, sd, self.spread[0])], here=here)
+
+    def is_here(self, X: Tensor) -> Tensor:
+        """Which of the points `X`, `k x d`, may be the incumbent as far as what is given goes, `k`."""
+        if self.here is None:
+            return torch.ones(len(X), dtype=torch.bool, device=X.device)
+        return (self.here.isnan() | ((X - self.here).abs() <= _SAME)).all(1)
+
     def believe(self, X: Tensor, part: Tensor | None = None) -> "Belief":
         """As if points `X`, `k x d`, had given what is expected of them: pending points keep others away.
 
@@ -213,16 +237,17 @@ class Belief:
         Args:
             most: what the mean of the objective counts for at most.
         Returns:
-            the belief, with the same incumbent; which points it takes for feasible, `k`; the objective there,
-            transformed, `k`.
+            the belief, with the same incumbent; which points may be the incumbent, being taken for feasible, `k`; the
+            objective there, transformed, `k`.
         """
         mean = self.outputs.mean_sd(X)[0].detach()
+        is_here = self.is_here(X)
         if most is not None:
-            mean[:, 0] = mean[:, 0].minimum(most)
+            mean[:, 0] = torch.where(is_here, mean[:, 0].minimum(most), mean[:, 0])
         if part is not None:
             known = torch.stack([s.transform.forward(v) for s, v in zip(self.scales, part.unbind(1), strict=True)], 1)
             mean = torch.where(part.isnan(), mean, known)
-        is_feasible = (mean[:, 1:] <= 0).all(1)
+        is_feasible = is_here & (mean[:, 1:] <= 0).all(1)
         success = self.success
         if success is not None:
             label = success.mean_sd(X)[0].detach()
@@ -316,7 +341,7 @@ def _at_observations(model: Fitted, X: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _rivals(mean: Tensor, sd: Tensor, spread: Tensor) -> Tensor:
-    """Indices of the feasible points of which noise leaves open whether they are the best, the likeliest first."""
+    """Indices of the feasible points of which the sd leaves open whether they are the best, the likeliest first."""
     if not len(mean):
         return torch.empty(0, dtype=torch.long, device=mean.device)
     top = mean.argmax()

@@ -38,7 +38,7 @@ class Fantasies:
         belief: of observations; of constraints and failures also what pending points are believed to give.
         model: of the objective; None where the surrogate is no Gaussian process: its mean is believed then.
         pinned: to the rivals; None while there are none.
-        may_win: which rivals are feasible, `k`.
+        may_win: which rivals are feasible, and where the incumbent is sought, `k`.
         draws: standard normal numbers, `S x K` with K at least k.
     """
 
@@ -83,7 +83,7 @@ class Fantasies:
         """With further pending points, `k x d`, and what they have given already as in `of`."""
         if self.model is None:
             return replace(self, belief=self.belief.believe(X, part))
-        believed, is_feasible = self.belief, torch.ones(len(X), dtype=torch.bool, device=X.device)
+        believed, is_feasible = self.belief, self.belief.is_here(X)
         if self.belief.is_doubtful:
             believed, is_feasible, _ = self.belief.told_the_mean(X, part)
         model, pinned = self.model, self.pinned

@@ -14,6 +14,10 @@ def ask(
     fix: Annotated[
         list[str] | None, typer.Option("--fix", metavar="NAME=VALUE", help="A parameter that is given, not chosen.")
     ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option("--context", metavar="NAME=VALUE", help="A parameter that the world gives: the best is for that."),
+    ] = None,
     share: Annotated[
         list[str] | None,
         typer.Option("--share", metavar="NAME", help="A parameter that has one value in all trials of this ask."),
@@ -33,9 +37,9 @@ def ask(
     from bbo.errors import TableError
 
     with load(existing_storage(storage), storage, name) as study:
-        fixed = params_of(study, fix or [])
+        fixed, given = params_of(study, fix or []), params_of(study, context or [])
         check_target(out, study, force=force)
-        sheet = study.suggest_frame(n, fixed=fixed, shared=share or ())
+        sheet = study.suggest_frame(n, fixed=fixed, context=given, shared=share or ())
         if sheet.empty:
             typer.echo(f"{study.name} has nothing to suggest before pending trials are told: see `bbo pending`.")
             return

@@ -1,7 +1,7 @@
 """A study's best design, or its front, as tables and as JSON."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,19 @@ def problem_of(study: StudyView) -> Problem | None:
     return known_problem(study.problem or study.name, study.space, study.objectives)
 
 
-def print_best(screen: Console, study: StudyView, problem: Problem | None) -> bool:
-    """The best design, or the front of several objectives; whether there is any."""
-    designs = study.front if len(study.objectives.aims) > 1 else [study.best] if study.best else []
+def print_best(
+    screen: Console, study: StudyView, problem: Problem | None, context: Mapping[str, Any] | None = None
+) -> bool:
+    """The best design, or the front of several objectives; whether there is any.
+
+    Args:
+        context: of the trials with these values alone.
+    """
+    designs = _best(study, context or {})
+    if not designs and context:
+        where = ", ".join(f"{name} is {number(value)}" for name, value in study.space.flat(context).items())
+        screen.print(f"{study.name}: no trial where {where} is completed and feasible.", style="bold")
+        return False
     if not designs:
         _print_why_none(screen, study)
         return False
@@ -35,7 +45,7 @@ def print_best(screen: Console, study: StudyView, problem: Problem | None) -> bo
         _print_front(screen, study, designs)
     else:
         screen.print(f"Best design of {study.name}: trial {designs[0].number}", style="bold")
-        _print_design(screen, study, designs[0], best_known(problem))
+        _print_design(screen, study, designs[0], None if context else best_known(problem))
         if designs[0].number in audit(study.history).outliers:
             doubt = "The model hardly believes this trial's values: repeat it, or mend what was mistyped (bbo amend)."
             screen.print()
@@ -43,13 +53,22 @@ def print_best(screen: Console, study: StudyView, problem: Problem | None) -> bo
     return True
 
 
-def best_as_json(study: StudyView, problem: Problem | None) -> dict[str, Any]:
+def best_as_json(study: StudyView, problem: Problem | None, context: Mapping[str, Any]) -> dict[str, Any]:
     """The same, for programs: `best` is a trial or null; with several objectives, `front` is a list."""
     said: dict[str, Any] = {"study": study.name, "objectives": [aim.metric for aim in study.objectives.aims]}
+    said |= {"context": dict(context)} if context else {}
+    designs = [_trial_as_json(trial) for trial in _best(study, context)]
     if len(study.objectives.aims) > 1:
-        return said | {"front": [_trial_as_json(trial) for trial in study.front]}
-    best = study.best
-    return said | {"best_known": best_known(problem), "best": None if best is None else _trial_as_json(best)}
+        return said | {"front": designs}
+    return said | {"best_known": None if context else best_known(problem), "best": designs[0] if designs else None}
+
+
+def _best(study: StudyView, context: Mapping[str, Any]) -> list[Trial]:
+    """The front where there are several objectives, else the best trial if there is one; of a context."""
+    if len(study.objectives.aims) > 1:
+        return study.front_in(context)
+    best = study.best_in(context)
+    return [] if best is None else [best]
 
 
 def best_in_a_word(study: StudyView) -> str:

@@ -39,6 +39,9 @@ def status(
 def best(
     storage: Storage = DEFAULT_STORAGE,
     name: Name = None,
+    context: Annotated[
+        list[str] | None, typer.Option("--context", metavar="NAME=VALUE", help="Of the trials where this was so.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, every digit.")] = False,
 ) -> None:
     """Show a study's best design.
@@ -48,17 +51,18 @@ def best(
     from bbo.cli.designs import best_as_json, print_best, problem_of
     from bbo.cli.logs import existing_storage, look
     from bbo.cli.terminal import console
+    from bbo.cli.words import params_of
 
     with look(existing_storage(storage), storage, name) as study:
-        problem = problem_of(study)
+        problem, given = problem_of(study), params_of(study, context or [])
         if as_json:
             import json
 
-            said = best_as_json(study, problem)
+            said = best_as_json(study, problem, given)
             typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
             is_found = bool(said.get("best") or said.get("front"))
         else:
-            is_found = print_best(console(), study, problem)
+            is_found = print_best(console(), study, problem, given)
     if not is_found:
         raise typer.Exit(NO)
 

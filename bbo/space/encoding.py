@@ -187,6 +187,15 @@ class Encoding:
         position: Positions = p.place(np.array([p.code(value)]))[0]
         return position
 
+    def has(self, U: Positions, values: Mapping[str, Any]) -> Mask:
+        """Which positions, `n x dim`, are of points that have these values of some parameters: `n`."""
+        is_so = np.ones(len(U), dtype=bool)
+        for name, value in values.items():
+            columns = np.atleast_1d(np.arange(self.dim)[self.at[name]])
+            is_so &= (np.abs(U[:, columns] - self.position(name, value)) <= self.same[columns]).all(1)
+            is_so &= self.structure.is_there(U, columns[0])
+        return is_so
+
     def snap(self, U: Positions) -> Positions:
         """Positions of the points that `U`, `n x dim`, decodes to: discrete columns go to the centre of their cell."""
         return self.encode(self.decode(U))

@@ -1,6 +1,7 @@
 """The commands of a laboratory: new, ask, tell, pending, fail, cancel, amend, note, rank, predict, budget, status."""
 
 import io
+import json
 import os
 import pty
 import re
@@ -193,6 +194,21 @@ def test_fixed_and_shared_parameters_are_so_in_all_trials_of_an_ask(lab):
     assert len({t["temperature"] for t in trials()}) == 1
     assert lab("ask", "--fix", "temperature=55.5").exit_code == 0
     assert trials()[-1]["temperature"] == 55.5
+    assert lab("ask", "--context", "base=-OMe", "--fix", "temperature=60").exit_code == 0
+    assert trials()[-1].params == {"temperature": 60.0, "base": "-OMe"}
+
+
+def test_the_best_of_a_context_is_shown_or_that_there_is_none(lab):
+    for base, value in (("-OMe", 50), ("KOH", 80)):
+        lab("ask", "--context", f"base={base}")
+        lab("tell", f"yield={value}", "--trial", len(trials()) - 1)
+    assert "trial 1" in lab("best").stdout
+    assert "trial 0" in lab("best", "--context", "base=-OMe").stdout
+    said = json.loads(lab("best", "--context", "base=-OMe", "--json").stdout)
+    assert (said["context"], said["best"]["trial"]) == ({"base": "-OMe"}, 0)
+    none = lab("best", "--context", "base==O")
+    assert none.exit_code == 1
+    assert "no trial where base is =O is completed and feasible" in none.stdout
 
 
 @pytest.mark.parametrize(
@@ -206,6 +222,8 @@ def test_fixed_and_shared_parameters_are_so_in_all_trials_of_an_ask(lab):
         ),
         (["--fix", "temperature=50", "--fix", "temperature=60"], "'temperature' is given twice"),
         (["--share", "heat"], "heat"),
+        (["--context", "heat=3"], "lab has the parameters temperature, base: got heat."),
+        (["--context", "base=-OMe", "--fix", "base=-OMe"], "What the context gives cannot be fixed beside"),
         (["-o", "next.ods"], "A table is written to a .csv or .xlsx file"),
         (["-o", "no/such/next.csv"], "there is no folder no/such"),
         (["other.db"], "There is no log other.db."),

@@ -1,4 +1,4 @@
-"""How the golden logs are made: `python -m tests.golden.make v2` wrote v2.jsonl and v2.db, once, as v1 before.
+"""How the golden logs are made: `python -m tests.golden.make v3` wrote v3.jsonl and v3.db, once, as v1 and v2 before.
 
 A later form of an event adds a log beside them; these stay as they are. What an earlier version wrote in another form
 is not to be had by this one: v1 stands here for what is in it.
@@ -102,10 +102,23 @@ def make_v2(where):
     study.close()
 
 
+def make_v3(where):
+    """Asks in contexts, beside what version 2 has."""
+    study = Study(SPACE, UNITS, strategy=RandomSearch(), storage=where, name="golden", seed=2026)
+    study.ask()
+    waiting = {"temperature": 40.0, "load": 5.0, "ph": 7.5, "hours": 3, "flask": 25, "solvent": "DMF"}
+    study.enqueue(waiting)
+    study.enqueue(waiting | {"solvent": "water"})
+    for trial in study.ask(3, context={"solvent": "DMF"}, fixed={"flask": 25}, shared=["hours"]):
+        study.tell(trial, evaluate(trial), cost=1.0)
+    Study.load(where, "golden", strategy=SobolSearch()).ask(2, context={"solvent": None, "ph": 7.0})
+    study.close()
+
+
 if __name__ == "__main__":
     version = sys.argv[1]
     log = HERE / f"{version}.jsonl"
-    {"v1": make_v1, "v2": make_v2}[version](log)
+    {"v1": make_v1, "v2": make_v2, "v3": make_v3}[version](log)
     source, target = open_storage(log), open_storage(HERE / f"{version}.db")
     copy_study(source, "golden", target)
     source.close()

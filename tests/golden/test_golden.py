@@ -124,7 +124,33 @@ def test_a_log_of_version_2_is_recomputed_to_the_last_bit_and_goes_on(laboratory
     assert laboratory.ask().number == 14
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.fixture(params=["v3.jsonl", "v3.db"])
+def contexts(request, tmp_path):
+    """A copy of the log that has asks in contexts."""
+    study = Study.load(shutil.copy(HERE / request.param, tmp_path), "golden")
+    yield study
+    study.close()
+
+
+def test_a_log_of_version_3_folds_to_what_it_was(contexts):
+    t = contexts.trials
+    assert [trial.notes["by"] for trial in t] == ["random", "enqueued", "random", "random", "sobol", "sobol"]
+    assert {(k["solvent"], k["flask"], k["hours"]) for k in t[1:4]} == {("DMF", 25, 3)}
+    assert {(k["solvent"], k["ph"]) for k in t[4:]} == {(None, 7.0)}
+    bodies = [e.read() for e in contexts.storage.events("golden") if e.kind == "asked"]
+    assert [body.get("context") for body in bodies] == [None, {"solvent": "DMF"}, {"ph": 7.0, "solvent": None}]
+    assert contexts.best_in({"solvent": "DMF"}).number == 1
+    assert contexts.best_in({"solvent": "water"}) is None
+
+
+def test_a_log_of_version_3_is_recomputed_to_the_last_bit_and_goes_on(contexts):
+    said = contexts.verify()
+    assert said.agrees, said.divergence
+    assert said.n_asks == 3
+    assert contexts.ask(context={"solvent": "water"}).notes["by"] == "enqueued"
+
+
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 def test_both_files_hold_the_same_events(version, tmp_path):
     logs = []
     for file in (f"{version}.jsonl", f"{version}.db"):

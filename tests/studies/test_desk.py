@@ -15,8 +15,9 @@ from bbo.space import Categorical, Float, Space
 from bbo.storage import MemoryStorage, open_storage
 from bbo.strategies import RandomSearch, SobolSearch
 from bbo.studies import desk, runner
-from bbo.studies.asking import Wish, largest_ask
+from bbo.studies.asking import largest_ask
 from bbo.studies.study import Study
+from bbo.studies.wish import Wish
 from bbo.trial import Suggestion
 
 SPACE = Space([Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)])
@@ -79,12 +80,16 @@ def test_an_answered_ticket_is_not_answered_again():
 def test_tickets_that_want_other_points_wait_on():
     s = study()
     ticket(s, "fixed", fixed={"x": 0.5})
+    ticket(s, "context", context={"x": 0.5})
     ticket(s, "shared", 2, shared=("x",))
     ticket(s, "ordered", complete_below=0)
     s.ask()
     assert len(dealt(s)) == 1
     s.ask(fixed={"x": 0.5})
     assert dealt(s)[1:] == [("fixed", 1)]
+    s.ask(context={"x": 0.5})
+    assert dealt(s)[1:] == [("context", 1)]
+    assert [a.get("context") for a in asked(s)] == [None, None, {"x": 0.5}]
 
 
 def test_tickets_of_the_dead_are_passed_over():
@@ -240,6 +245,25 @@ def test_a_ticket_that_cannot_be_read_is_passed_over():
     s.storage.take(s.name, "ticket/later", "later", 60.0, json.dumps(runner.identity() | {"n": 1}))
     assert s.ask().number == 0
     assert len(dealt(s)) == 1
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {"n": 1, "fixed": {}, "shared": [], "complete_below": None, "limit": None, "runner": None},
+        {"wish": wish().to_dict()["wish"] | {"later": {}}},
+    ],
+)
+def test_a_ticket_that_says_more_or_less_than_is_understood_is_left_to_its_own_version(plain):
+    s = study()
+    s.storage.take(s.name, "ticket/other", "other", 60.0, json.dumps(runner.identity() | plain))
+    s.ask()
+    assert len(dealt(s)) == 1
+
+
+def test_an_earlier_version_that_reads_the_fields_it_knows_cannot_read_a_ticket():
+    """It would pass over the context and take the rest."""
+    assert not {"n", "fixed", "shared"} & wish(context={"x": 0.5}).to_dict().keys()
 
 
 def test_a_tell_while_the_strategy_decides_to_wait_is_no_exhaustion():

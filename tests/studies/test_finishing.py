@@ -159,14 +159,16 @@ def test_the_first_rule_that_holds_is_named_and_limits_before_rules():
     assert s.finished.rule == "trials"
 
 
-def test_asks_without_notes_enqueued_points_and_fixed_values_are_passed_over():
+def test_asks_without_notes_enqueued_points_fixed_values_and_contexts_are_passed_over():
     s = study(
-        Oracle({}, {"gain": 0.01}, {}, {"gain": 9.0}, {"gain": 9.0}, {"gain": 0.02}), stop=(GainBelow(0.1, patience=2),)
+        Oracle({}, {"gain": 0.01}, {}, {"gain": 9.0}, {"gain": 9.0}, {"gain": 9.0}, {"gain": 0.02}),
+        stop=(GainBelow(0.1, patience=2),),
     )
     told(s, 3)
     s.enqueue({"x": 0.25})
     told(s, 1)  # ask 3: the enqueued point
     s.tell(s.ask(fixed={"x": 0.75}), 1.0)
+    s.tell(s.ask(context={"x": 0.5}), 1.0)
     assert s.finished is None
     assert "0.01, 0.02" in told(s, 1).finished.message
 

@@ -390,15 +390,22 @@ class Verbs(RuleBasedStateMachine):
             return None
         return result, verb(self.study)
 
-    @rule(n=st.integers(1, 3), fixed=st.sampled_from([{}, {}, {"n": 2}, {"c": None}]), shared=st.booleans())
-    def ask(self, n, fixed, shared):
-        room, study = self.model.room, self.study
+    @rule(
+        n=st.integers(1, 3),
+        given=st.sampled_from(
+            [({}, {}), ({}, {}), ({"n": 2}, {}), ({"c": None}, {}), ({}, {"n": 2}), ({"c": None}, {"n": 3})]
+        ),
+        shared=st.booleans(),
+    )
+    def ask(self, n, given, shared):
+        room, study, (fixed, context) = self.model.room, self.study, given
         if room == 0:
             with pytest.raises(StudyFinished):
-                study.ask(n, fixed=fixed)
+                study.ask(n, fixed=fixed, context=context)
             return
-        trials = study.ask(n, fixed=fixed, shared=["n"] if shared else [])
+        trials = study.ask(n, fixed=fixed, context=context, shared=["n"] if shared else [])
         assert len(trials) == min(n, room)
+        fixed = {**fixed, **context}
         waiting = [p for p in self.model.queue if all(p[name] == v for name, v in fixed.items())]
         if shared:
             waiting = waiting[:1] + [p for p in waiting[1:] if p["n"] == waiting[0]["n"]]
