@@ -1,9 +1,10 @@
 """A space compiled once to tensors, so that candidates are made, moved and snapped where they are scored.
 
-Positions are those of the space's encoding, `... x d`. Columns are of three kinds: fixed ones; discrete ones with a
-table of the positions of their levels; and the others, which vary freely. A discrete column with more than 1000 ordered
-levels counts among the others and is snapped by formula. What binds columns together, totals and linear constraints, is
-kept by projection where only columns bound are moved, and is else a test.
+Positions are those of the space's encoding, `... x d`. Columns are of four kinds: fixed ones; discrete ones with a
+table of the positions of their levels; those of orders, see `bbo.acquisition.reorder`; and the others, which vary
+freely. A discrete column with more than 1000 ordered levels counts among the others and is snapped by formula. What
+binds columns together, totals and linear constraints, is kept by projection where only columns bound are moved, and is
+else a test.
 """
 
 import math
@@ -16,7 +17,8 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from bbo.acquisition.bound import Bound
-from bbo.space import Int, Parameter, Space
+from bbo.acquisition.reorder import columns_of, in_every_order, in_order, reordered, reorderings
+from bbo.space import Int, Parameter, Permutation, Space
 from bbo.space.sampling import sample
 from bbo.surrogates.conditions import Conditions
 from bbo.surrogates.lbfgs import Bounds, Box
@@ -96,6 +98,7 @@ class Domain:
         discrete: columns with a table of levels, `k`.
         centres: positions of their levels, `k x L`; rows with fewer are filled with their last.
         n_levels, is_ordered: of the discrete columns, `k`.
+        orders: columns that hold the places of items.
         fixed, positions: columns that are given, and where.
         fine: the free columns that are grids.
         lower, upper: the box of the free columns, `d`; 0 and 1 in the others.
@@ -116,12 +119,13 @@ class Domain:
     upper: Tensor
     bound: Bound | None = None
     conditions: Conditions | None = None
+    orders: tuple[slice, ...] = ()
 
     @staticmethod
     def compile(space: Space, device: torch.device | str = "cpu") -> "Domain":
         free, tables, ordered, fine = [], {}, [], []
         for j, p in enumerate(space.owners):
-            if p.name in space.fixed:
+            if p.name in space.fixed or isinstance(p, Permutation):
                 continue
             if p.n_levels is None:
                 free.append(j)
@@ -153,6 +157,7 @@ class Domain:
             upper=column(np.where(np.isin(range(space.dim), free), space.region.upper, 1.0), torch.float64),
             bound=None if space.region.is_box else Bound.of(space.region, device),
             conditions=Conditions.of(space.structure, device),
+            orders=space.region.orders,
         )
 
     def within(self, lower: Tensor, upper: Tensor) -> "Domain":
@@ -195,17 +200,20 @@ class Domain:
         return found
 
     def beside(self, x: Tensor, distance: float) -> "Domain":
-        """The points of this domain at most so far from its point `x`, `d`, and with the same levels as that."""
+        """The points of this domain at most so far from its point `x`, `d`, and with the levels and orders of that."""
         half = distance / math.sqrt(max(1, len(self.free)))
+        placed = torch.tensor(columns_of(self.orders), dtype=torch.long, device=self.discrete.device)
+        held = torch.cat([self.discrete, placed])
         given = replace(
             self,
             discrete=self.discrete[:0],
             centres=self.centres[:0],
             n_levels=self.n_levels[:0],
             is_ordered=self.is_ordered[:0],
-            fixed=torch.cat([self.fixed, self.discrete]),
-            positions=torch.cat([self.positions, x[self.discrete]]),
-            bound=None if self.bound is None else self.bound.given(self.discrete, x[self.discrete]),
+            orders=(),
+            fixed=torch.cat([self.fixed, held]),
+            positions=torch.cat([self.positions, x[held]]),
+            bound=None if self.bound is None else self.bound.given(held, x[held]),
         )
         return given.within(x - half, x + half)
 
@@ -215,7 +223,7 @@ class Domain:
         if len(self.free):
             return None
         sizes: list[int] = self.n_levels.tolist()
-        return math.prod(sizes)
+        return math.prod(sizes + [math.factorial(at.stop - at.start) for at in self.orders])
 
     @cached_property
     def _edges(self) -> Tensor:
@@ -235,10 +243,12 @@ class Domain:
         return X.index_copy(-1, self.discrete, centres)
 
     def snap(self, X: Tensor) -> Tensor:
-        """The nearest points of the domain, `... x d`: inside the box, on the grids, fixed columns as given.
+        """The nearest points of the domain, `... x d`: inside the box, on grids, in an order, fixed columns as given.
 
         What binds columns together is kept by the columns of a continuum; where they cannot, the point is no member.
         """
+        for at in self.orders:
+            X = in_order(X, at)
         X = self.placed(X.clamp(self.lower, self.upper), self.levels(X))
         X = X.index_copy(-1, self.fixed, self.positions.expand(*X.shape[:-1], -1))
         for grid in self.fine:
@@ -302,17 +312,28 @@ class Domain:
         assert self.bound is not None
         column, _ = self._moves
         bound = torch.tensor(self.bound.columns, dtype=torch.long, device=self.discrete.device)
-        return torch.isin(self.discrete[column], bound).nonzero()[:, 0]
+        sizes = zip(self.orders, map(len, self._reorderings), strict=True)
+        first = torch.tensor([at.start for at, n in sizes for _ in range(n)], dtype=torch.long, device=bound.device)
+        return torch.isin(torch.cat([self.discrete[column], first]), bound).nonzero()[:, 0]
+
+    @cached_property
+    def _reorderings(self) -> list[Tensor]:
+        """Where each move takes each place, `M x k`, by order."""
+        most = _MOST_IN_ALL // max(1, len(self.orders))
+        tables = [reorderings(at.stop - at.start, most) for at in self.orders]
+        return [torch.tensor(table, dtype=torch.long, device=self.centres.device) for table in tables]
 
     @property
     def n_moves(self) -> int:
-        return len(self._moves[0]) + (0 if self.bound is None else self.bound.n_exchanges)
+        n_exchanges = 0 if self.bound is None else self.bound.n_exchanges
+        return len(self._moves[0]) + sum(map(len, self._reorderings)) + n_exchanges
 
     def neighbours(self, X: Tensor) -> Tensor:
-        """Points with one discrete column changed, or one part of a mixture exchanged for another, `... x M x d`.
+        """Points with one discrete column or one order changed, or one part of a mixture for another, `... x M x d`.
 
         An ordered column takes steps of a few sizes, which stop at the ends; an unordered one takes each other level,
-        or 64 of them, or of many such columns fewer, 512 in all as far as each has 4.
+        or 64 of them, or of many such columns fewer, 512 in all as far as each has 4. An order has those moves that
+        `reorderings` gives.
         """
         column, change = self._moves
         levels = self.levels(X)[..., None, :].expand(*X.shape[:-1], len(column), -1)
@@ -321,6 +342,8 @@ class Domain:
         moved = torch.where(self.is_ordered[column], moved.clamp_min(0).minimum(n - 1), moved % n)
         levels = levels.scatter(-1, column.expand(*levels.shape[:-1])[..., None], moved[..., None])
         moved = self.placed(X[..., None, :].expand(*levels.shape[:-1], -1), levels)
+        orders = zip(self.orders, self._reorderings, strict=True)
+        moved = torch.cat([moved, *(reordered(X, at, table) for at, table in orders)], -2) if self.orders else moved
         if self.conditions is not None:
             moved = self.conditions.settled(moved)
         if self.bound is None:
@@ -334,7 +357,10 @@ class Domain:
         """All points of a purely discrete domain, `n_points x d`; fewer where columns are bound together or absent."""
         assert self.n_points is not None
         axes = [torch.arange(n, dtype=torch.long, device=self.centres.device) for n in self.n_levels.tolist()]
-        levels = torch.cartesian_prod(*axes).reshape(self.n_points, -1) if axes else self.n_levels.reshape(1, 0)
-        X = self.snap(self.placed(self.centres.new_zeros((self.n_points, self.dim)), levels))
+        levels = torch.cartesian_prod(*axes).reshape(-1, len(axes)) if axes else self.n_levels.reshape(1, 0)
+        X = self.placed(self.centres.new_zeros((len(levels), self.dim)), levels)
+        for at in self.orders:
+            X = in_every_order(X, at)
+        X = self.snap(X)
         X = X[self.contains(X)]
         return X if self.conditions is None else torch.unique(X, dim=0)

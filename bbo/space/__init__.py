@@ -2,7 +2,7 @@
 
 from bbo.space.constraints import Constraint, Forbidden, Linear, Nonlinear
 from bbo.space.encoding import Params
-from bbo.space.parameters import Categorical, Float, Int, Molecule, Ordinal, Parameter, Simplex
+from bbo.space.parameters import Categorical, Float, Int, Molecule, Ordinal, Parameter, Permutation, Simplex
 from bbo.space.space import Space
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Ordinal",
     "Parameter",
     "Params",
+    "Permutation",
     "Simplex",
     "Space",
 ]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbo.space.constraints import SLACK
+from bbo.space.permutation import in_order
 
 Positions = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -61,6 +62,7 @@ class Region:
         mixtures: the simplices.
         tests: of whole points, from `n x d` to `n`, each behind what it asks in words.
         forbidden: positions of levels that do not go together, by discrete column; what tests say too.
+        orders: columns that hold the places of items, as ranks.
     """
 
     lower: Positions
@@ -73,6 +75,7 @@ class Region:
     mixtures: tuple[Mixture, ...] = ()
     tests: tuple[tuple[str, Callable[[Positions], Mask]], ...] = ()
     forbidden: tuple[Mapping[int, Sequence[float]], ...] = ()
+    orders: tuple[slice, ...] = ()
 
     @property
     def dim(self) -> int:
@@ -86,7 +89,12 @@ class Region:
     @cached_property
     def is_continuous(self) -> Mask:
         """Columns that vary in a continuum, `d`."""
-        return (self.upper > self.lower) & ~np.isin(np.arange(self.dim), list(self.levels))
+        return (self.upper > self.lower) & ~np.isin(np.arange(self.dim), self.discrete)
+
+    @property
+    def discrete(self) -> list[int]:
+        """Columns with levels, then those of orders."""
+        return [*self.levels, *(j for at in self.orders for j in range(at.start, at.stop))]
 
     def within(self, lower: Positions, upper: Positions) -> "Region":
         """Those with the continuous columns within a box as well."""
@@ -95,11 +103,12 @@ class Region:
         return replace(self, lower=np.where(is_cut, low, self.lower), upper=np.where(is_cut, high, self.upper))
 
     def given(self, columns: Sequence[int], positions: Positions) -> "Region":
-        """Those with these columns at these positions."""
+        """Those with these columns at these positions; of an order all of them."""
         lower, upper = self.lower.copy(), self.upper.copy()
         lower[list(columns)] = upper[list(columns)] = positions
         levels = {j: centres for j, centres in self.levels.items() if j not in columns}
-        return replace(self, lower=lower, upper=upper, levels=levels)
+        orders = tuple(at for at in self.orders if at.start not in columns)
+        return replace(self, lower=lower, upper=upper, levels=levels, orders=orders)
 
     def contains(self, U: Positions, slack: float = SLACK) -> Mask:
         """Which positions satisfy what binds columns together, `n`."""
@@ -125,8 +134,10 @@ class Region:
         return is_in
 
     def on_levels(self, U: Positions) -> Positions:
-        """Positions with each discrete column at its nearest level."""
+        """Positions with each discrete column at its nearest level, and items at whole places."""
         U = U.copy()
         for j, centres in self.levels.items():
             U[:, j] = centres[np.abs(centres[:, None] - U[:, j]).argmin(0)]
+        for at in self.orders:
+            U[:, at] = in_order(U[:, at])
         return U

@@ -32,7 +32,7 @@ from bbo.space.region import Mask, Positions, Region
 from bbo.space.sampling import sample
 from bbo.space.values import Scalar, identity
 
-Value = Scalar | dict[str, float]
+Value = Scalar | dict[str, float] | list[Scalar]
 
 
 class Tried(Protocol):
@@ -69,10 +69,10 @@ class Space(Encoding):
         for k, name in enumerate(self.names):
             if name in self.names[:k]:
                 raise ValueError(f"Two parameters are named {name!r}; names must differ.")
-        cells = [cell.name for p in self.parameters for cell in p.cells]
-        for k, cell in enumerate(cells):
-            if cell in cells[:k]:
-                raise ValueError(f"Two columns of a table would be named {cell!r}: rename a parameter or a part.")
+        names = [name for p in self.parameters for name in dict.fromkeys([*(c.name for c in p.cells), *p.columns])]
+        for k, name in enumerate(names):
+            if name in names[:k]:
+                raise ValueError(f"Two columns would be named {name!r}: rename a parameter, a part or an item.")
         in_order(self.parameters)
         for constraint in self.constraints:
             check_names(self, constraint)
@@ -106,7 +106,7 @@ class Space(Encoding):
 
         Where there are too many to look at each, constraints do not count.
         """
-        free = [p.n_levels for p in self.parameters if p.name not in self.fixed and self._may_be_there(p)]
+        free = [p.n_values for p in self.parameters if p.name not in self.fixed and self._may_be_there(p)]
         if None in free:
             return None
         n = math.prod(n for n in free if n is not None)
@@ -131,16 +131,16 @@ class Space(Encoding):
                 point breaks.
         """
         point = self.check_values(params)
-        cells = self.flat(point)
-        for c in self.broken(cells):
-            got = {name: cells[name] for name in c.names}
+        terms = self.by_term(point)
+        for c in self.broken(terms):
+            got = {name: terms[name] for name in c.names}
             raise SpaceError(f"The point breaks {c}: got {got!r}.")
         return point
 
-    def broken(self, cells: Mapping[str, Any]) -> list[Constraint]:
-        """The constraints that values by the names of cells break."""
-        columns = {name: np.array([value]) for name, value in cells.items()}
-        applies = [c for c in self.constraints if all(name in cells for name in c.names)]
+    def broken(self, terms: Mapping[str, Any]) -> list[Constraint]:
+        """The constraints that values by the names of terms break."""
+        columns = {name: np.array([value]) for name, value in terms.items()}
+        applies = [c for c in self.constraints if all(name in terms for name in c.names)]
         return [c for c in applies if not c.holds(columns, self.sizes)[0]]
 
     def check_values(self, params: Mapping[str, Any]) -> Params:
@@ -281,18 +281,17 @@ class Space(Encoding):
         return found[0]
 
     @property
-    def _centres(self) -> list[Positions]:
-        """Positions of the levels by column, of a space without a continuum."""
-        fixed = {name: np.atleast_1d(self.position(name, value)) for name, value in self.fixed.items()}
-        fixed |= {p.name: p.absent for p in self.parameters if p.name not in fixed and not self._may_be_there(p)}
-        columns = [fixed[p.name] if p.name in fixed else self.by_name[p.name].centres() for p in self.parameters]
-        wide = [len(p.columns) > 1 for p in self.parameters]
-        return [np.atleast_1d(u) for at, is_wide in zip(columns, wide, strict=True) for u in (at if is_wide else [at])]
+    def _blocks(self) -> list[Positions]:
+        """Positions of all values by parameter, each `n_values x k`, of a space without a continuum."""
+        fixed = {name: np.reshape(self.position(name, value), (1, -1)) for name, value in self.fixed.items()}
+        fixed |= {p.name: p.absent[None] for p in self.parameters if p.name not in fixed and not self._may_be_there(p)}
+        every = [fixed[name] if name in fixed else self.by_name[name].centres() for name in self.names]
+        return [u[:, None] if u.ndim == 1 else u for u in every]
 
     @cached_property
     def _members(self) -> Positions:
         """All points of a small space without a continuum, `n x dim`."""
-        U = grid(self._centres)
+        U = grid(self._blocks)
         U = U[self.is_member(U)]
         if not self.is_conditional:
             return U
@@ -301,16 +300,16 @@ class Space(Encoding):
 
     def _alternatives(self, free: list[int], tried: Tried) -> Any:
         ordered = [p.is_ordered for p in self.owners]
-        sizes = [p.n_levels for p in self.parameters if p.name not in self.fixed and self._may_be_there(p)]
+        sizes = [p.n_values for p in self.parameters if p.name not in self.fixed and self._may_be_there(p)]
         rng = seeding.generator(tried.seed, seeding.FRESH, len(tried.X))
         if None not in sizes and math.prod(n for n in sizes if n is not None) <= ENUMERABLE:
-            if self.is_conditional or not self.region.is_box:
+            if self.is_conditional or not self.region.is_box or self.region.orders:
                 return nearest_of_list(self._members, ordered, self.same)
-            return nearest_of_grid(self._centres, ordered, self.same)
+            return nearest_of_grid([u for block in self._blocks for u in block.T], ordered, self.same)
         if not self.region.is_box:
             around = members_around(self.region, self.snap, rng)
             return lambda x, tried: (y for y in around(x, tried) if self.decode(y[None])[0] in self)
-        return random_moves([p.n_levels for p in self.owners], ordered, free, self.snap, rng)
+        return random_moves([term.n_levels for term in self.axes], ordered, free, self.snap, rng)
 
     # Files.
 
