@@ -6,7 +6,6 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from scipy.stats import kendalltau
 
 from bbo.acquisition.latent import Latent
 from bbo.space import Categorical, Float, Permutation, Space
@@ -37,8 +36,8 @@ def places(one, other):
 
 
 def discordant(one, other):
-    tau = kendalltau([one.index(item) for item in ITEMS], [other.index(item) for item in ITEMS]).statistic
-    return (1 - tau) / 2 * len(ITEMS) * (len(ITEMS) - 1) / 2
+    pairs = itertools.combinations(one, 2)
+    return sum(other.index(first) > other.index(second) for first, second in pairs)
 
 
 def steps(order, is_cyclic):
