@@ -355,7 +355,8 @@ class ModelBased:
 
     def _near(self, history: History, fitted: Belief, search: Search) -> tuple[Search, dict[str, Any]]:
         """The same search, or where parameters or trials are many one in a trust region; and what to note of it."""
-        if not is_wanted(history.space.dim, n_told(history)):
+        n_placed = sum(order.n_items for order in history.space.structure.orders)
+        if not is_wanted(history.space.dim - n_placed, n_told(history)):
             return search, {}
         values = believed(history, fitted)
         region = TrustRegion.of(history, int(best_trials(history, 1, values)[0]), values)

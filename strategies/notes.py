@@ -71,8 +71,9 @@ def of_model(history: History, fitted: Belief, costs: Costs | None) -> dict[str,
         notes["warm"]["costs"] = costs.hyperparameters
     scales = getattr(fitted.outputs, "length_scales", None)
     if scales is not None:
-        by_name = zip(history.space.columns, scales[0].tolist(), strict=True)
-        notes["length_scales"] = {name: _short(v) for name, v in by_name}
+        by_column = dict(zip(history.space.columns, scales[0].tolist(), strict=True))
+        named = [pair for p in history.space.parameters for pair in zip(p.cells, p.columns, strict=False)]
+        notes["length_scales"] = {cell.name: _short(by_column[column]) for cell, column in named}
     r2, covered = loo_r2(fitted.outputs), coverage(history)
     notes |= {} if r2 is None else {"loo_r2": _short(r2)}
     notes |= {"coverage": covered.to_note()} if covered.of else {}

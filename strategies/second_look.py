@@ -59,9 +59,9 @@ def second_look(history: History, outputs: Fitted, domain: Domain) -> SecondLook
     rows = modelled(history)
     like = outliers.new_empty(0, dtype=torch.float64)
     X, Y = (like.new_tensor(values) for values in (history.X[rows].clip(0.0, 1.0), history.Y[rows, 0]))
-    categorical = history.space.categorical
-    apart = told_apart(X, categorical)
-    others = told_apart(like.new_tensor(history.X[history.is_pending | history.is_failed]), categorical)
+    n_values = history.space.structure.apart
+    apart = told_apart(X, n_values)
+    others = told_apart(like.new_tensor(history.X[history.is_pending | history.is_failed]), n_values)
     reach = neighbourhood(X)
     is_feasible = torch.tensor(history.is_feasible[rows], dtype=torch.bool, device=outliers.device)
     # Where something is fixed, only points of that kind lie close beside.

@@ -129,7 +129,7 @@ class Belief:
                 any case: else a search that has just met a narrow feasible region would turn away from it.
         """
         X, X_failed, values = outcomes.X, outcomes.X_failed, outcomes.values
-        apart, is_better = told_apart(X, outcomes.structure.categorical), [values[0], *(-g for g in values[1:])]
+        apart, is_better = told_apart(X, outcomes.structure.apart), [values[0], *(-g for g in values[1:])]
         trusted = [confirmed_best(apart, v) for v in is_better]
         for k, value in enumerate(is_better):
             is_alone = unconfirmed_best(apart, value)

@@ -1,10 +1,10 @@
 """A space compiled once to tensors, so that candidates are made, moved and snapped where they are scored.
 
-Positions are those of the space's encoding, `... x d`. Columns are of four kinds: fixed ones; discrete ones with a
-table of the positions of their levels; those of a pool, which are at one of its rows; and the others, which vary
-freely. A discrete column with more than 1000 ordered levels counts among the others and is snapped by formula. What
-binds columns together, totals and linear constraints, is kept by projection where only columns bound are moved, and is
-else a test.
+Positions are those of the space's encoding, `... x d`. Columns are of five kinds: fixed ones; discrete ones with a
+table of the positions of their levels; those of a pool, which are at one of its rows; those of orders, see
+`bbo.acquisition.reorder`; and the others, which vary freely. A discrete column with more than 1000 ordered levels
+counts among the others and is snapped by formula. What binds columns together, totals and linear constraints, is kept
+by projection where only columns bound are moved, and is else a test.
 """
 
 import math
@@ -17,8 +17,9 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from bbo.acquisition.bound import Bound
+from bbo.acquisition.reorder import columns_of, in_every_order, in_order, reordered, reorderings
 from bbo.acquisition.rows import Rows
-from bbo.space import Int, Parameter, Space
+from bbo.space import Int, Parameter, Permutation, Space
 from bbo.space.sampling import sample
 from bbo.surrogates.conditions import Conditions
 from bbo.surrogates.lbfgs import Bounds, Box
@@ -98,6 +99,7 @@ class Domain:
         discrete: columns with a table of levels, `k`.
         centres: positions of their levels, `k x L`; rows with fewer are filled with their last.
         n_levels, is_ordered: of the discrete columns, `k`.
+        orders: columns that hold the places of items.
         fixed, positions: columns that are given, and where.
         fine: the free columns that are grids.
         lower, upper: the box of the free columns, `d`; 0 and 1 in the others.
@@ -120,13 +122,14 @@ class Domain:
     bound: Bound | None = None
     conditions: Conditions | None = None
     pools: tuple[Rows, ...] = ()
+    orders: tuple[slice, ...] = ()
 
     @staticmethod
     def compile(space: Space, device: torch.device | str = "cpu") -> "Domain":
         free, tables, ordered, fine = [], {}, [], []
         listed = [j for pool in space.region.pools for j in pool.columns.tolist()]
         for j, p in enumerate(space.owners):
-            if p.name in space.fixed or j in listed:
+            if p.name in space.fixed or j in listed or isinstance(p, Permutation):
                 continue
             if p.n_levels is None:
                 free.append(j)
@@ -159,6 +162,7 @@ class Domain:
             bound=None if space.region.is_box else Bound.of(space.region, device),
             conditions=Conditions.of(space.structure, device),
             pools=tuple(Rows.of(pool, device) for pool in space.region.pools),
+            orders=space.region.orders,
         )
 
     def within(self, lower: Tensor, upper: Tensor) -> "Domain":
@@ -201,9 +205,10 @@ class Domain:
         return found
 
     def beside(self, x: Tensor, distance: float) -> "Domain":
-        """The points of this domain at most so far from its point `x`, `d`, and with the same levels as that."""
+        """The points of this domain at most so far from its point `x`, `d`, and with the levels and orders of that."""
         half = distance / math.sqrt(max(1, len(self.free)))
-        held = torch.cat([self.discrete, *(pool.columns for pool in self.pools)])
+        placed = torch.tensor(columns_of(self.orders), dtype=torch.long, device=self.discrete.device)
+        held = torch.cat([self.discrete, placed, *(pool.columns for pool in self.pools)])
         given = replace(
             self,
             discrete=self.discrete[:0],
@@ -213,6 +218,7 @@ class Domain:
             fixed=torch.cat([self.fixed, held]),
             positions=torch.cat([self.positions, x[held]]),
             bound=None if self.bound is None else self.bound.given(held, x[held]),
+            orders=(),
             pools=(),
         )
         return given.within(x - half, x + half)
@@ -223,7 +229,8 @@ class Domain:
         if len(self.free):
             return None
         sizes: list[int] = self.n_levels.tolist()
-        return math.prod([*sizes, *map(len, self.pools)])
+        orders = [math.factorial(at.stop - at.start) for at in self.orders]
+        return math.prod([*sizes, *orders, *map(len, self.pools)])
 
     @property
     def is_listed(self) -> bool:
@@ -248,7 +255,7 @@ class Domain:
         return X.index_copy(-1, self.discrete, centres)
 
     def snap(self, X: Tensor) -> Tensor:
-        """The nearest points of the domain, `... x d`: inside the box, on the grids, fixed columns as given.
+        """The nearest points of the domain, `... x d`: inside the box, on grids, in an order, fixed columns as given.
 
         What binds columns together is kept by the columns of a continuum; where they cannot, the point is no member.
         """
@@ -258,6 +265,8 @@ class Domain:
 
     def _snapped(self, X: Tensor) -> Tensor:
         """As `snap`, of points whose columns of pools are at rows."""
+        for at in self.orders:
+            X = in_order(X, at)
         X = self.placed(X.clamp(self.lower, self.upper), self.levels(X))
         X = X.index_copy(-1, self.fixed, self.positions.expand(*X.shape[:-1], -1))
         for grid in self.fine:
@@ -322,18 +331,29 @@ class Domain:
         assert self.bound is not None
         column, _ = self._moves
         bound = torch.tensor(self.bound.columns, dtype=torch.long, device=self.discrete.device)
-        return torch.isin(self.discrete[column], bound).nonzero()[:, 0]
+        sizes = zip(self.orders, map(len, self._reorderings), strict=True)
+        first = torch.tensor([at.start for at, n in sizes for _ in range(n)], dtype=torch.long, device=bound.device)
+        return torch.isin(torch.cat([self.discrete[column], first]), bound).nonzero()[:, 0]
+
+    @cached_property
+    def _reorderings(self) -> list[Tensor]:
+        """Where each move takes each place, `M x k`, by order."""
+        most = _MOST_IN_ALL // max(1, len(self.orders))
+        tables = [reorderings(at.stop - at.start, most) for at in self.orders]
+        return [torch.tensor(table, dtype=torch.long, device=self.centres.device) for table in tables]
 
     @property
     def n_moves(self) -> int:
+        n_exchanges = 0 if self.bound is None else self.bound.n_exchanges
         n_rows = sum(min(_MOST_MOVES, len(pool)) for pool in self.pools)
-        return len(self._moves[0]) + (0 if self.bound is None else self.bound.n_exchanges) + n_rows
+        return len(self._moves[0]) + sum(map(len, self._reorderings)) + n_exchanges + n_rows
 
     def neighbours(self, X: Tensor) -> Tensor:
-        """Points with one discrete column changed, the row of a pool, or a part of a mixture exchanged: `... x M x d`.
+        """Points with one discrete column changed, an order, a part of a mixture or the row of a pool, `... x M x d`.
 
         An ordered column takes steps of a few sizes, which stop at the ends; an unordered one takes each other level,
-        or 64 of them, or of many such columns fewer, 512 in all as far as each has 4.
+        or 64 of them, or of many such columns fewer, 512 in all as far as each has 4. An order has those moves that
+        `reorderings` gives.
         """
         column, change = self._moves
         levels = self.levels(X)[..., None, :].expand(*X.shape[:-1], len(column), -1)
@@ -342,6 +362,8 @@ class Domain:
         moved = torch.where(self.is_ordered[column], moved.clamp_min(0).minimum(n - 1), moved % n)
         levels = levels.scatter(-1, column.expand(*levels.shape[:-1])[..., None], moved[..., None])
         moved = self.placed(X[..., None, :].expand(*levels.shape[:-1], -1), levels)
+        orders = zip(self.orders, self._reorderings, strict=True)
+        moved = torch.cat([moved, *(reordered(X, at, table) for at, table in orders)], -2) if self.orders else moved
         if self.conditions is not None:
             moved = self.conditions.settled(moved)
         if self.bound is None:
@@ -370,10 +392,12 @@ class Domain:
         assert self.n_points is not None
         sizes = [*self.n_levels.tolist(), *map(len, self.pools)]
         axes = [torch.arange(n, dtype=torch.long, device=self.centres.device) for n in sizes]
-        levels = torch.cartesian_prod(*axes).reshape(self.n_points, -1) if axes else self.n_levels.reshape(1, 0)
-        X = self.placed(self.centres.new_zeros((self.n_points, self.dim)), levels[:, : len(self.n_levels)])
+        levels = torch.cartesian_prod(*axes).reshape(-1, len(axes)) if axes else self.n_levels.reshape(1, 0)
+        X = self.placed(self.centres.new_zeros((len(levels), self.dim)), levels[:, : len(self.n_levels)])
         for k, pool in enumerate(self.pools, len(self.n_levels)):
             X = pool.placed(X, levels[:, k])
+        for at in self.orders:
+            X = in_every_order(X, at)
         X = self._snapped(X)
         X = X[self.contains(X)]
         return X if self.conditions is None else torch.unique(X, dim=0)

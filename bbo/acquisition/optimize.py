@@ -172,8 +172,11 @@ def _raw_candidates(domain: Domain, q: int, seed: int, anchors: Tensor | None, o
 
     index = torch.arange(n, dtype=torch.long, device=spread.device)
     scale = spread.new_tensor(_SCALES)[index * len(_SCALES) // n][:, None] * (domain.upper - domain.lower)
-    # A change of an ordered column reaches the next level at least; one of an unordered column, any other.
+    # A change of an ordered column reaches the next level at least, and one of an item the next place; one of an
+    # unordered column, any other.
     reach = scale.index_copy(1, domain.discrete, scale[:, domain.discrete].maximum(1.0 / domain.n_levels.to(scale)))
+    for at in domain.orders:
+        reach[:, at] = reach[:, at].clamp_min(1.0 / (at.stop - at.start))
     centre = anchors[index % len(anchors)]
     moved = centre + reach * draw(torch.randn, n, d)
     unordered = domain.discrete[~domain.is_ordered]

@@ -6,7 +6,7 @@ from bbo.budget import Budget, GainBelow, GainBelowNoise, RegretBelow, Rule
 from bbo.cli.designs import bound_in_words
 from bbo.cli.logs import logged_strategy
 from bbo.cli.terminal import aim_in_words, bare_table, duration, indented, joined, number
-from bbo.space import Categorical, Float, Int, Molecule, Ordinal, Parameter, Simplex
+from bbo.space import Categorical, Float, Int, Molecule, Ordinal, Parameter, Permutation, Simplex
 from bbo.space.conditions import in_words as in_words_of_condition
 from bbo.studies.cells import header
 from bbo.studies.study_file import in_words
@@ -69,6 +69,8 @@ def _values_in_words(p: Parameter) -> str:
         case Simplex():
             most = "" if p.max_parts is None else f", {p.max_parts} parts at most"
             return f"{', '.join(p.parts)}, {number(p.total)}{f' {p.unit}' if p.unit else ''} in all{most}"
+        case Permutation():
+            return f"{', '.join(map(str, p.items))} in {'a cycle' if p.cyclic else 'some order'}"
 
 
 def _condition(p: Parameter) -> str:

@@ -196,7 +196,7 @@ def _draw_boundary(axes: Axes, history: History, row: str, x: Values, y: Values,
 
 def _draw_trials(axes: Axes, history: History, i: int, j: int) -> None:
     trials = Trials.of(history)
-    points = [history.space.flat(point) for point in history.space.decode(history.X)]
+    points = [history.space.by_term(point) for point in history.space.decode(history.X)]
     numbers = np.arange(history.n_trials)
     x, y = (spread_places(p, points, numbers) for p in (history.space.axes[i], history.space.axes[j]))
     size = 0.7 * look.mark_size(len(trials.completed))

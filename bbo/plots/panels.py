@@ -84,7 +84,7 @@ def places(p: Any, values: Sequence[Any]) -> NDArray[np.float64]:
 
 
 def spread_places(p: Any, points: Sequence[Mapping[str, Any]], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Where trials of these numbers stand, values by the names of cells; NaN for one that lacks the parameter.
+    """Where trials of these numbers stand, values by the names of terms; NaN for one that lacks the parameter.
 
     Marks of a strip lie apart.
     """

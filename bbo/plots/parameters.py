@@ -25,7 +25,7 @@ def parameters_figure(history: History, *, name: str = "") -> Figure:
     """
     space, aims, trials = history.space, history.objectives.aims, Trials.of(history)
     figure, blocks = panel_blocks([axis_label(aim) for aim in aims], space.dim)
-    points = [space.flat(point) for point in space.decode(history.X)]
+    points = [space.by_term(point) for point in space.decode(history.X)]
     for aim, block in zip(aims, blocks, strict=True):
         for j, axes in enumerate(block):
             _draw(axes, history, aim, j, points, trials)

@@ -36,7 +36,8 @@ _SHADE = 0.3
 class Importance:
     """Sobol' indices of the model's mean by metric, by parameter in their order; 0 where it is flat.
 
-    A simplex is one parameter. Constraints, which would make parameters depend on each other, are left out of account.
+    A simplex is one parameter, and so is a permutation. Constraints, which would make parameters depend on each other,
+    are left out of account.
     """
 
     first: dict[str, Values]

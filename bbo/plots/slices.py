@@ -125,7 +125,7 @@ def _draw_row(
     others = np.array([*values[done].tolist(), *(bound for bound in (lower, upper) if bound is not None)])
     log = not is_share and log_scale(history, row)
     value_rows(block, [curves[j] for j in shown], others, log=log, is_share=is_share)
-    points = [history.space.flat(point) for point in history.space.decode(history.X)]
+    points = [history.space.by_term(point) for point in history.space.decode(history.X)]
     for j, axes in zip(shown, block, strict=True):
         p = history.space.axes[j]
         draw_curve(axes, p, curves[j])

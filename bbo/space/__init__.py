@@ -2,7 +2,7 @@
 
 from bbo.space.constraints import Constraint, Forbidden, Linear, Nonlinear
 from bbo.space.encoding import Params
-from bbo.space.parameters import Categorical, Float, Int, Molecule, Ordinal, Parameter, Simplex
+from bbo.space.parameters import Categorical, Float, Int, Molecule, Ordinal, Parameter, Permutation, Simplex
 from bbo.space.pool import Pool
 from bbo.space.space import Space
 
@@ -18,6 +18,7 @@ __all__ = [
     "Ordinal",
     "Parameter",
     "Params",
+    "Permutation",
     "Pool",
     "Simplex",
     "Space",

@@ -16,6 +16,7 @@ from bbo.space.constraints import Constraint, Forbidden, Linear
 from bbo.space.encoding import Encoding
 from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
+from bbo.space.permutation import Permutation
 from bbo.space.pool import Pool
 from bbo.space.program import Program
 from bbo.space.region import Mask, Mixture, Positions, Region
@@ -33,24 +34,25 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
     """Raises ValueError where a constraint names what is not there, or is no number where it has to be."""
     if isinstance(constraint, Pool):
         check_columns(space, constraint)
-    unknown = [name for name in constraint.names if name not in space.cells]
+        return
+    unknown = [name for name in constraint.names if name not in space.terms]
     if unknown:
-        raise ValueError(f"{constraint}: unknown are {unknown}; there are {list(space.cells)}.")
-    texts = [name for name in constraint.numbers if not _is_number(space.cells[name])]
+        raise ValueError(f"{constraint}: unknown are {unknown}; there are {list(space.terms)}.")
+    texts = [name for name in constraint.numbers if not _is_number(space.terms[name])]
     if texts:
         raise ValueError(f"{constraint}: {texts} must be numbers; compare others by == and != alone.")
     if not isinstance(constraint, Forbidden):
         return
     for name, values in constraint.combination.items():
-        if space.cells[name].n_levels is None:
+        if space.terms[name].n_levels is None:
             raise ValueError(f"{constraint}: {name!r} has no list of values; say it by Nonlinear({name + ' < ...'!r}).")
         for value in values:
-            space.cells[name].check(value)
+            space.terms[name].check(value)
 
 
-def _is_number(cell: Any) -> bool:
-    if isinstance(cell, Listed):
-        return all(type(value) in (int, float) for value in cell.listed)
+def _is_number(term: Any) -> bool:
+    if isinstance(term, Listed):
+        return all(type(value) in (int, float) for value in term.listed)
     return True
 
 
@@ -84,13 +86,17 @@ def _region(space: Encoding, parameters: Sequence[Any], constraints: Sequence[Co
     """As `region_of`, by some of the parameters and constraints; in the columns of the others everything goes."""
     lower, upper = np.zeros(space.dim), np.ones(space.dim)
     levels: dict[int, Positions] = {}
-    mixtures, totals = list[Mixture](), list[Sum]()
+    mixtures, totals, orders = list[Mixture](), list[Sum](), list[slice]()
     for p in parameters:
         at, wide = space.at[p.name], space.framed[p.name]
         if isinstance(p, Simplex):
             mixtures.append(wide.mixture(at.start, p))
             totals.append((dict.fromkeys(wide.columns, 1.0), p.total))
             lower[at], upper[at] = mixtures[-1].least, mixtures[-1].most
+        elif p.name in space.fixed:
+            pass
+        elif isinstance(p, Permutation):
+            orders.append(at)
         elif p.n_levels is not None and (not p.is_ordered or p.n_levels <= ENUMERABLE):
             levels[at] = p.centres()
             if wide is not p:
@@ -100,7 +106,6 @@ def _region(space: Encoding, parameters: Sequence[Any], constraints: Sequence[Co
             lower[at], upper[at] = wide.place(np.array([p.low, p.high], dtype=float))
         if p.name in space.fixed:
             lower[at] = upper[at] = space.position(p.name, space.fixed[p.name])
-            levels.pop(at, None)
     linear = [c for c in constraints if isinstance(c, Linear) and _is_linear(space, c)]
     equal = [c for c in linear if c.lower == c.upper]
     E, e = _rows(space, [*totals, *((c.coefficients, c.bounds[0]) for c in equal)])
@@ -110,12 +115,13 @@ def _region(space: Encoding, parameters: Sequence[Any], constraints: Sequence[Co
     A, b = _rows(space, [*above, *below])
     tests = tuple((str(c), _test(space, c)) for c in constraints if c not in linear)
     forbidden = [_positions_of(space, c) for c in constraints if isinstance(c, Forbidden)]
-    return Region(lower, upper, levels, A, b, E, e, tuple(mixtures), tests, tuple(f for f in forbidden if f))
+    kept_apart = tuple(f for f in forbidden if f)
+    return Region(lower, upper, levels, A, b, E, e, tuple(mixtures), tests, kept_apart, tuple(orders))
 
 
 def _is_linear(space: Encoding, constraint: Linear) -> bool:
     """Whether it is linear in positions, of numbers that are always there."""
-    always = {cell.name for p in space.parameters if not p.when for cell in p.cells}
+    always = {name for p in space.parameters if not p.when for name in p.columns}
     return all(name in space.lines and name in always for name in constraint.names)
 
 
@@ -151,10 +157,11 @@ def _test(space: Encoding, constraint: Constraint) -> Callable[[Positions], Mask
 
 
 def _positions_of(space: Encoding, constraint: Forbidden) -> dict[int, list[float]]:
-    """Of the values that do not go together, by column; nothing where one of these is not always there."""
+    """Of the values that do not go together, by column; nothing where one of these is not always there, or a place."""
     found: dict[int, list[float]] = {}
     for name, values in constraint.combination.items():
-        if space.by_name[name].when or space.by_name[name].n_levels > _MOST_TOLD_APART:
+        p = space.by_name.get(name)
+        if p is None or p.when or p.n_levels > _MOST_TOLD_APART:
             return {}
         found[space.at[name]] = [float(space.position(name, value)) for value in values]
     return found

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from bbo.space.conditions import in_order, is_there
+from bbo.space.permutation import Permutation
 from bbo.space.region import Mask, Positions
-from bbo.space.simplex import Simplex
-from bbo.space.structure import Condition, Structure
+from bbo.space.structure import Condition, Order, Structure
+from bbo.space.values import OneColumn
 
 Params = dict[str, Any]
 
@@ -84,8 +85,17 @@ class Encoding:
 
     @cached_property
     def axes(self) -> tuple[Any, ...]:
-        """What can be drawn along each column: the parameter, or a part of one."""
-        return tuple(cell for p in self.frame for cell in p.cells)
+        """What can be drawn along each column: the parameter, a part of one, or the place of an item."""
+        return tuple(term for p in self.frame for term in p.terms)
+
+    @cached_property
+    def terms(self) -> dict[str, Any]:
+        """By name what constraints may name, one for each column; see `bbo.space.parameters`."""
+        return dict(zip(self.columns, self.axes, strict=True))
+
+    def by_term(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by the names of `terms`, from those by the names of some parameters."""
+        return {k: v for p in self.parameters if p.name in params for k, v in p.by_term(params[p.name]).items()}
 
     @cached_property
     def categorical(self) -> dict[int, int]:
@@ -108,7 +118,9 @@ class Encoding:
                 first = self.columns.index(p.columns[0])
                 conditions[j], absent[j] = by_name[p.name], float(p.absent[j - first])
         known = {j: p.spots for j, p in enumerate(self.owners) if j in self.categorical and p.spots}
-        return Structure(self.categorical, conditions, absent, known)
+        orders = [(self.at[p.name], p.cyclic) for p in self.parameters if isinstance(p, Permutation)]
+        placed = tuple(Order(at.start, at.stop, is_cyclic) for at, is_cyclic in orders)
+        return Structure(self.categorical, conditions, absent, known, placed)
 
     @cached_property
     def cells(self) -> dict[str, Any]:
@@ -204,54 +216,44 @@ class Encoding:
         """Positions of points, `n x dim`, from such uniform in the cube, whatever constraints say."""
         X = U.copy()
         for p in self.frame:
-            if isinstance(p, Simplex):
+            if not isinstance(p, OneColumn):
                 X[:, self.at[p.name]] = p.spread(U[:, self.at[p.name]])
         return X
 
     def moved(self, X: Positions, j: int, u: float) -> Positions:
-        """Positions `n x dim` with column j at `u`; other parts of a simplex give way in proportion.
-
-        Cox, "A note on polynomial response functions for mixtures", Biometrika 58 (1971).
-        """
+        """Positions `n x dim` with column j at `u`; other columns of its parameter give way."""
         X = X.copy()
-        X[:, j] = u
-        p = self.owners[j]
-        if not isinstance(p, Simplex):
-            return X
-        at = self.at[p.name]
-        others = np.arange(len(p.parts)) != j - at.start
-        amounts = p.bounds[0] + X[:, at] * p.spans
-        left, shares = np.maximum(p.total - amounts[:, ~others], 0.0), amounts[:, others]
-        total = shares.sum(1, keepdims=True)
-        even = np.full_like(shares, 1.0 / shares.shape[1])
-        amounts[:, others] = left * np.divide(shares, total, out=even, where=total > 0)
-        X[:, at] = p.place(amounts)
+        p, at = self.owners[j], self.at[self.owners[j].name]
+        if isinstance(p, OneColumn):
+            X[:, j] = u
+        else:
+            X[:, at] = p.moved(X[:, at], j - at.start, u)
         return X
 
     # Columns of many points, for constraints.
 
     @cached_property
     def lines(self) -> dict[str, tuple[float, float]]:
-        """Of each cell whose number is a position but for units: the number at 0, and what a step to 1 adds."""
+        """Of each term whose number is a position but for units: the number at 0, and what a step to 1 adds."""
         return {name: line for p in self.frame for name, line in p.lines.items()}
 
     @cached_property
     def sizes(self) -> dict[str, float]:
-        """By cell how large its numbers are, for what counts as rounding."""
+        """By term how large its numbers are, for what counts as rounding."""
         of_ranges = {name: abs(line[0]) + abs(line[1]) for name, line in self.lines.items()}
         others = {p.name: max(abs(p.low), abs(p.high)) for p in self.frame if p.kind in ("float", "int")}
         return others | of_ranges
 
-    def values_at(self, U: Positions, cells: Sequence[str]) -> tuple[dict[str, Any], Mask]:
-        """Values of some cells at positions `U`, `n x dim`, each `n`; and where all of these are there, `n`."""
+    def values_at(self, U: Positions, terms: Sequence[str]) -> tuple[dict[str, Any], Mask]:
+        """Values of some terms at positions `U`, `n x dim`, each `n`; and where all of these are there, `n`."""
         columns: dict[str, Any] = {}
         is_there = np.ones(len(U), dtype=bool)
         for p in self.frame:
-            wanted = [cell.name for cell in p.cells if cell.name in cells]
+            wanted = [name for name in p.columns if name in terms]
             if not wanted:
                 continue
             if p.name in self.fixed:  # as it is, as positions lose the last digit
-                given = p.flat(self.fixed[p.name])
+                given = p.by_term(self.fixed[p.name])
                 columns |= {name: np.array([given[name]] * len(U), dtype=_kind(given[name])) for name in wanted}
                 continue
             columns |= {name: v for name, v in p.arrays(U[:, self.at[p.name]]).items() if name in wanted}

@@ -12,6 +12,7 @@ from bbo.errors import SpaceError
 from bbo.space.conditions import is_there
 from bbo.space.encoding import Params
 from bbo.space.listed import Categorical, Listed, Ordinal
+from bbo.space.permutation import Permutation
 from bbo.space.simplex import Simplex
 from bbo.space.space import Space
 from bbo.space.values import identity
@@ -46,6 +47,8 @@ def check_change(before: Space, after: Space, given: Mapping[str, Any]) -> Param
                 f"Simplex {p.name!r} keeps its total of {old.total!r} and its parts {list(old.parts)}: got "
                 f"{p.total!r} and {list(p.parts)}. To leave a part out, give it an upper bound of 0."
             )
+        if isinstance(old, Permutation) and set(map(identity, old.items)) != set(map(identity, p.items)):
+            raise SpaceError(f"Permutation {p.name!r} keeps its items {list(old.items)}: got {list(p.items)}.")
     return {p.name: p.check_executed(given[p.name]) for p in new if p.name in given}
 
 
@@ -85,6 +88,8 @@ def _widened(p: Any, before: Any, values: Sequence[Any]) -> Any:
     """The parameter, or one that can be all that it can be and has these values too."""
     if isinstance(p, Listed):
         return _with_choices(p, before, values)
+    if isinstance(p, Permutation):
+        return p
     return _with_amounts(p, values) if isinstance(p, Simplex) else _with_numbers(p, values)
 
 

@@ -58,9 +58,10 @@ def replace_tried(
     return kept
 
 
-def grid(centres: Sequence[Positions]) -> Positions:
-    """All points of a finite space, `n x d`, the last column changing fastest."""
-    return np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1).reshape(-1, len(centres))
+def grid(blocks: Sequence[Positions]) -> Positions:
+    """All points of a finite space, `n x d`, the last parameter changing fastest; positions of each, `n_values x k`."""
+    values = np.meshgrid(*(np.arange(len(block)) for block in blocks), indexing="ij")
+    return np.hstack([block[k.ravel()] for block, k in zip(blocks, values, strict=True)])
 
 
 def nearest_of_grid(
@@ -137,13 +138,15 @@ def random_moves(
 def members_around(
     region: Region, snap: Callable[[Positions], Positions], rng: np.random.Generator
 ) -> Callable[..., Iterator[Positions]]:
-    """Alternatives where columns are bound together: members from boxes about the point, ever larger ones."""
+    """Alternatives where columns are bound together: members from ever larger boxes about the point, then many."""
 
     def alternatives(x: Positions, tried: Positions) -> Iterator[Positions]:
         for box in range(_BOXES):
             reach = 1e-3 * 6.0**box
             U = snap(sample(region.within(x - reach, x + reach), _IN_A_BOX, rng))
             yield from np.unique(U[region.contains(U)], axis=0)
+        U = snap(sample(region, _AT_RANDOM, rng))
+        yield from U[region.contains(U)]
 
     return alternatives
 

@@ -21,7 +21,7 @@ from bbo.space.values import (
     cells_of,
     identity,
     require,
-    spelling,
+    spelt,
 )
 
 Descriptors = Annotated[dict[str, Annotated[tuple[float, ...], Field(strict=False)]], BY_NAME]
@@ -71,11 +71,10 @@ class Listed(OneColumn):
         try:
             return self.check(cell)
         except SpaceError:
-            alike = [v for v in self.listed if spelling(v) == spelling(cell)]
-            exact = [v for v in alike if str(v) == str(cell).strip()]
-            if len(exact or alike) != 1:
+            meant = spelt(self.listed, cell)
+            if len(meant) != 1:
                 raise
-            return (exact or alike)[0]
+            return meant[0]
 
     def check_executed(self, value: object) -> Any:
         return self.check(value)

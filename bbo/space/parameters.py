@@ -13,16 +13,20 @@ kinds of one column and `n x k` for those of k.
 | `code(value)` | the numbers that stand for a value, one for each column; `value(code)` goes back |
 | `place(codes)` | positions in [0, 1] |
 | `decode(u)` | plain Python values at positions |
-| `arrays(u)` | the same by the names of cells, as arrays |
-| `centres()` | the positions of all levels, in order |
+| `arrays(u)` | the same by the names of terms, as arrays |
+| `centres()` | the positions of all values, in order, where there are so many |
 | `same` | positions that differ by less are one value |
 | `reach` | positions that are nearer to a level belong to it, where there are levels |
-| `n_levels`, `is_ordered` | how many values (None: a continuum), and whether neighbours mean anything |
-| `lines` | by cell, the number at position 0 and what a step to 1 adds, where that is so |
+| `n_levels`, `is_ordered` | how many values its column has, and whether neighbours mean anything |
+| `n_values` | how many there are in all; both are None for a continuum, the former also where columns are several |
+| `terms` | what each column holds, by which constraints and figures name it |
+| `by_term(value)` | a value by the names of terms |
+| `lines` | by term, the number at position 0 and what a step to 1 adds, where that is so |
 | `cells` | what stands in a column of its own in a table: `name`, `unit` if any, and `parse(cell)` |
 | `cell.parse(cell)` | the value that a cell of a table means, to be checked: text that spells it, or the value |
 | `within(values)` | the values nearest to such of a wider parameter of its kind that are on its levels |
 | `flat(value)` | a value by the names of cells; `gathered(cells)` goes back |
+| `spread(u)`, `moved(u, j, to)` | of kinds of several columns: members from uniform positions, with one column moved |
 """
 
 from typing import Annotated
@@ -31,9 +35,12 @@ from pydantic import Field
 
 from bbo.space.listed import Categorical, Ordinal
 from bbo.space.molecule import Molecule
+from bbo.space.permutation import Permutation
 from bbo.space.quantities import Float, Int
 from bbo.space.simplex import Simplex
 
-Parameter = Annotated[Float | Int | Ordinal | Categorical | Molecule | Simplex, Field(discriminator="kind")]
+Parameter = Annotated[
+    Float | Int | Ordinal | Categorical | Molecule | Simplex | Permutation, Field(discriminator="kind")
+]
 
-__all__ = ["Categorical", "Float", "Int", "Molecule", "Ordinal", "Parameter", "Simplex"]
+__all__ = ["Categorical", "Float", "Int", "Molecule", "Ordinal", "Parameter", "Permutation", "Simplex"]

@@ -44,8 +44,8 @@ class Program:
     """A region as a mixed-integer program, without its tests.
 
     Its variables are the positions of all columns, the numbers of the levels of columns in equal steps, whether a
-    column that may be forbidden is at each of its levels, and whether each part of a sparse mixture is there. Discrete
-    columns that nothing binds vary as if in a continuum.
+    column that may be forbidden is at each of its levels, whether each part of a sparse mixture is there, and whether
+    each item is at each place. Discrete columns that nothing binds vary as if in a continuum.
     """
 
     region: Region
@@ -90,6 +90,15 @@ class Program:
             k = len(mixture.least)
             rows.append(({first + i: 1.0 for i in range(k)}, 0.0, float(mixture.n_present)))
             lower, upper, whole = [*lower, *[0.0] * k], [*upper, *[1.0] * k], [*whole, *[1] * k]
+        for at in region.orders:
+            if not any(np.any(M[:, at]) for M in (region.A, region.E)):
+                continue
+            k = at.stop - at.start
+            is_at = len(lower) + np.arange(k * k).reshape(k, k)  # items by places
+            rows += [(dict.fromkeys(one.tolist(), 1.0), 1.0, 1.0) for one in (*is_at, *is_at.T)]
+            for j, places_of in zip(range(at.start, at.stop), is_at.tolist(), strict=True):
+                rows.append(({j: 1.0} | {v: -(i + 0.5) / k for i, v in enumerate(places_of)}, 0.0, 0.0))
+            lower, upper, whole = [*lower, *[0.0] * k * k], [*upper, *[1.0] * k * k], [*whole, *[1] * k * k]
         n = len(lower)
         from scipy.optimize import LinearConstraint
 

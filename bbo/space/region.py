@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bbo.space.candidates import Candidates
 from bbo.space.constraints import SLACK
+from bbo.space.permutation import in_order
 
 Positions = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -62,7 +63,8 @@ class Region:
         mixtures: the simplices.
         tests: of whole points, from `n x d` to `n`, each behind what it asks in words.
         forbidden: positions of levels that do not go together, by discrete column; what tests say too.
-        pools: of columns that are not among `levels`, what they may be together.
+        orders: columns that hold the places of items, as ranks.
+        pools: of columns that are neither among `levels` nor in `orders`, what they may be together.
         is_part: whether columns that are not given vary in a part of the cube.
     """
 
@@ -76,6 +78,7 @@ class Region:
     mixtures: tuple[Mixture, ...] = ()
     tests: tuple[tuple[str, Callable[[Positions], Mask]], ...] = ()
     forbidden: tuple[Mapping[int, Sequence[float]], ...] = ()
+    orders: tuple[slice, ...] = ()
     pools: tuple[Candidates, ...] = ()
     is_part: bool = False
 
@@ -91,8 +94,13 @@ class Region:
     @cached_property
     def is_continuous(self) -> Mask:
         """Columns that vary in a continuum, `d`."""
-        listed = [*self.levels, *(j for pool in self.pools for j in pool.columns.tolist())]
+        listed = [*self.discrete, *(j for pool in self.pools for j in pool.columns.tolist())]
         return (self.upper > self.lower) & ~np.isin(np.arange(self.dim), listed)
+
+    @property
+    def discrete(self) -> list[int]:
+        """Columns with levels, then those of orders."""
+        return [*self.levels, *(j for at in self.orders for j in range(at.start, at.stop))]
 
     def within(self, lower: Positions, upper: Positions) -> "Region":
         """Those with the continuous columns within a box as well."""
@@ -101,12 +109,13 @@ class Region:
         return replace(self, lower=np.where(is_cut, low, self.lower), upper=np.where(is_cut, high, self.upper))
 
     def given(self, columns: Sequence[int], positions: Positions) -> "Region":
-        """Those with these columns at these positions."""
+        """Those with these columns at these positions; of an order all of them."""
         lower, upper = self.lower.copy(), self.upper.copy()
         lower[list(columns)] = upper[list(columns)] = positions
         levels = {j: centres for j, centres in self.levels.items() if j not in columns}
+        orders = tuple(at for at in self.orders if at.start not in columns)
         pools = tuple(pool.given(columns, positions) for pool in self.pools)
-        return replace(self, lower=lower, upper=upper, levels=levels, pools=pools)
+        return replace(self, lower=lower, upper=upper, levels=levels, orders=orders, pools=pools)
 
     def contains(self, U: Positions, slack: float = SLACK) -> Mask:
         """Which positions satisfy what binds columns together, `n`."""
@@ -138,10 +147,12 @@ class Region:
         return is_in
 
     def on_levels(self, U: Positions) -> Positions:
-        """Positions with each discrete column at its nearest level, and those of a pool at its nearest candidate."""
+        """Positions with discrete columns at their nearest levels, items at whole places, and pools at rows."""
         U = U.copy()
         for j, centres in self.levels.items():
             U[:, j] = centres[np.abs(centres[:, None] - U[:, j]).argmin(0)]
+        for at in self.orders:
+            U[:, at] = in_order(U[:, at])
         for pool in self.pools:
             if len(pool):
                 U[:, pool.columns] = pool.U[pool.nearest(U)]

@@ -1,11 +1,14 @@
 """The rows of a pool as candidates in the cube."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bbo.errors import SpaceError
 from bbo.space.candidates import Candidates
@@ -14,6 +17,7 @@ from bbo.space.encoding import Encoding
 from bbo.space.listed import Listed
 from bbo.space.pool import Pool, Table
 from bbo.space.region import Positions
+from bbo.space.simplex import Simplex
 from bbo.space.structure import MIDDLE
 from bbo.space.values import as_number
 
@@ -25,7 +29,10 @@ _PLACED: WeakKeyDictionary[Table, tuple[tuple[Any, ...], Candidates]] = WeakKeyD
 
 
 def check_columns(space: Encoding, pool: Pool) -> None:
-    """Raises ValueError where a pool lacks a column that one of its others needs."""
+    """Raises ValueError where a pool has a column that is no parameter, or lacks one that one of its others needs."""
+    unknown = [name for name in pool.names if name not in space.cells]
+    if unknown:
+        raise ValueError(f"{pool}: unknown are {unknown}; there are {list(space.cells)}. Leave other columns out.")
     for p in _named(space, pool):
         missing = [cell.name for cell in p.cells if cell.name not in pool.names]
         missing += [name for name in p.when or {} if name not in pool.names]
@@ -46,7 +53,7 @@ def candidates_of(space: Encoding, pool: Pool) -> Candidates:
         at = np.concatenate([np.arange(space.dim)[space.at[p.name]].reshape(-1) for p in named])
         costs = None if pool.costs is None else columns[pool.costs]
         is_ordered = np.array([space.owners[j].is_ordered for j in at])
-        codes = np.stack([_codes(pool, p, cell) for p in named for cell in p.cells], 1)
+        codes = np.hstack([_codes(pool, p) for p in named])
         U = _placed(space, pool, named, codes)[:, at]
         found = Candidates.of(at, U, codes, costs, space.same[at], is_ordered)
         _PLACED[pool.table] = (space.parameters, found)
@@ -60,22 +67,22 @@ def _named(space: Encoding, pool: Pool) -> list[Any]:
 def _placed(space: Encoding, pool: Pool, named: Sequence[Any], codes: Positions) -> Positions:
     """Positions of rows with these codes, `n x k`, as `n x d`; anywhere in columns that the pool does not speak of.
 
-    An empty cell that was taken for the choice None is one of what is not there, where that is so; in place.
+    An empty cell is the choice None, where there is one and the parameter is there; in place.
 
     Raises:
         SpaceError: a number is out of range, or there is none where the parameter is there.
     """
     n = len(codes)
     U = np.full((n, space.dim), MIDDLE)
-    ends = np.cumsum([len(p.cells) for p in named]).tolist()
-    of = {p.name: codes[:, end - len(p.cells) : end] for p, end in zip(named, ends, strict=True)}
+    ends = np.cumsum([len(p.columns) for p in named]).tolist()
+    of = {p.name: codes[:, end - len(p.columns) : end] for p, end in zip(named, ends, strict=True)}
     for p in in_order(space.parameters):
         if p.name not in of:
             continue
         own, at = of[p.name], np.arange(space.dim)[space.at[p.name]].reshape(-1)
         is_there = space.structure.is_there(U, int(at[0]))
         if isinstance(p, Listed) and None in p.listed:
-            own[~is_there & (own[:, 0] == p.code(None))] = np.nan
+            own[is_there & np.isnan(own[:, 0])] = p.code(None)
         is_empty = np.isnan(own)
         for row in np.flatnonzero(is_there & is_empty.any(1))[:1]:
             raise SpaceError(f"{_at(pool, row)}: the cell of {p.name!r} is empty.")
@@ -85,7 +92,7 @@ def _placed(space: Encoding, pool: Pool, named: Sequence[Any], codes: Positions)
             u = p.place(own if len(at) > 1 else own[:, 0]).reshape(n, -1)
         is_out = ~is_empty & ~((u >= -_ROUNDING) & (u <= 1 + _ROUNDING))
         for row, i in np.argwhere(is_out)[:1]:
-            cell = p.cells[i]
+            cell = p.terms[i]
             raise SpaceError(
                 f"{_at(pool, row)}: {cell.name!r} lies in [{cell.low!r}, {cell.high!r}], got {float(own[row, i])!r}."
             )
@@ -93,29 +100,50 @@ def _placed(space: Encoding, pool: Pool, named: Sequence[Any], codes: Positions)
     return U
 
 
-def _codes(pool: Pool, p: Any, cell: Any) -> Positions:
-    """The numbers that stand for the cells of one column, `n`; NaN for empty ones."""
-    column = pool.columns[cell.name]
-    if column.dtype == float and cell.n_levels is None:
-        return column
-    of_value: dict[tuple[type, Any], float] = {}
-    codes = np.empty(len(column))
+def _codes(pool: Pool, p: Any) -> Positions:
+    """The numbers that stand for the cells of a parameter, `n x k`; NaN for empty ones."""
+    cells = [pool.columns[cell.name] for cell in p.cells]
+    if p.n_values is None and all(column.dtype == float for column in cells):
+        return np.stack(cells, 1)
+    if isinstance(p, Simplex):
+        return np.stack(
+            [_each(column, partial(_number, pool, cell), 1)[:, 0] for cell, column in zip(p.cells, cells, strict=True)],
+            1,
+        )
+    return _each(cells[0], partial(_code, pool, p), len(p.columns))
+
+
+def _each(column: NDArray[Any], code: Callable[[int, Any], list[float]], k: int) -> Positions:
+    """What stands for each cell by its row and value, which is looked up once for each value: `n x k`."""
+    of_value: dict[tuple[type, Any], list[float]] = {}
+    codes = np.empty((len(column), k))
     for row, value in enumerate(column.tolist()):
         key = (type(value), value)
         if key not in of_value:
-            of_value[key] = _code(pool, p, cell, row, value)
+            of_value[key] = [math.nan] * k if _is_empty(value) else code(row, value)
         codes[row] = of_value[key]
     return codes
 
 
-def _code(pool: Pool, p: Any, cell: Any, row: int, value: Any) -> float:
-    is_choice = value is None and isinstance(p, Listed) and None in p.listed
-    if not is_choice and (value is None or value != value):
-        return math.nan
+def _is_empty(value: Any) -> bool:
+    return value is None or value != value
+
+
+def _number(pool: Pool, cell: Any, row: int, value: Any) -> list[float]:
+    with _of_row(pool, row):
+        return [as_number(cell.name, cell.parse(value))]
+
+
+def _code(pool: Pool, p: Any, row: int, value: Any) -> list[float]:
+    with _of_row(pool, row):
+        code = p.code(p.check(p.parse(value)))
+        return code if isinstance(code, list) else [float(code)]
+
+
+@contextmanager
+def _of_row(pool: Pool, row: int) -> Iterator[None]:
     try:
-        if cell is p:
-            return float(p.code(p.check(p.parse(value))))
-        return as_number(cell.name, cell.parse(value))
+        yield
     except SpaceError as error:
         raise SpaceError(f"{_at(pool, row)}: {error}") from error
 

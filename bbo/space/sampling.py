@@ -1,7 +1,8 @@
 """Points at random in a region of the cube.
 
 Where columns are bound together they are drawn by a Markov chain whose limit is uniform: hit-and-run on the columns
-that vary in a continuum (Smith, Oper. Res. 32 (1984)), and changes of levels and of the parts that are present.
+that vary in a continuum (Smith, Oper. Res. 32 (1984)), and changes of levels, of places and of the parts that are
+present.
 """
 
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import numpy as np
 
 from bbo.errors import SpaceError
 from bbo.space.constraints import SLACK
+from bbo.space.permutation import in_order
 from bbo.space.program import Program
 from bbo.space.region import Mask, Mixture, Positions, Region
 
@@ -91,6 +93,8 @@ class Sampler:
             shares /= shares.sum(1, keepdims=True)
             left = room - (low * weights).sum(-1)
             U[:, mixture.at] = low + shares * np.reshape(left, (-1, 1)) / weights
+        for at in self.region.orders:
+            U[:, at] = in_order(U[:, at])
         return np.clip(U, self.region.lower, self.region.upper)[self.region.is_in_box(U)]
 
     def _starts(self, rng: np.random.Generator) -> Positions:
@@ -99,15 +103,15 @@ class Sampler:
         if not len(found):
             return found
         U = self.region.on_levels(found)
-        if self.region.levels or any(m.is_sparse for m in self.region.mixtures):
+        if self.region.discrete or any(m.is_sparse for m in self.region.mixtures):
             U = np.array([self._inward(u, rng) for u in U])
         else:
             U = U.mean(0, keepdims=True)
         return U[self.region.contains(U)]
 
     def _inward(self, u: Positions, rng: np.random.Generator) -> Positions:
-        """A point in the middle of the face that a member, `d`, is on: with its levels, and as many parts."""
-        face = self.region.given(list(self.region.levels), u[list(self.region.levels)])
+        """A point in the middle of the face that a member, `d`, is on: its levels, its order, and as many parts."""
+        face = self.region.given(self.region.discrete, u[self.region.discrete])
         for mixture in self.region.mixtures:
             if mixture.is_sparse:
                 order = np.argsort(rng.random(len(mixture.none)) - 2.0 * (u[mixture.at] > mixture.none + SLACK))
@@ -124,13 +128,16 @@ class Sampler:
         for mixture in self.region.mixtures:
             if mixture.is_sparse:
                 movable[:, mixture.at] &= U[:, mixture.at] > mixture.none + SLACK
-        n_kinds = 1 + bool(self.region.levels) + sum(m.is_sparse for m in self.region.mixtures)
+        orders = self.region.orders
+        n_kinds = 1 + bool(self.region.levels) + sum(m.is_sparse for m in self.region.mixtures) + bool(orders)
         for step in range(min(_MOST_STEPS, _STEPS * self.region.dim * n_kinds)):
             kind = step % n_kinds
             if kind == 0:
                 self._slide(U, movable, rng)
             elif kind == 1 and self.region.levels:
                 self._change_level(U, movable, rng)
+            elif kind == n_kinds - 1 and orders:
+                self._reorder(U, movable, orders[(step // n_kinds) % len(orders)], rng)
             else:
                 sparse = [m for m in self.region.mixtures if m.is_sparse]
                 self._exchange(U, movable, sparse[(step // n_kinds) % len(sparse)], rng)
@@ -179,6 +186,26 @@ class Sampler:
         if len(self.region.E):
             V -= self._pulled(V @ self.region.E.T - self.region.e, movable)
         self._take(U, V, np.ones(len(U), dtype=bool))
+
+    def _reorder(self, U: Positions, movable: Mask, at: slice, rng: np.random.Generator) -> None:
+        """An item of each row at another place, those between close up, or two items exchanged; in place.
+
+        Every second move goes one place far: so all orders that linear constraints leave are reached from each other,
+        where these say who comes before whom. Bubley & Dyer, Discrete Math. 201 (1999).
+        """
+        n, k = len(U), at.stop - at.start
+        place = np.rint(U[:, at] * k - 0.5)
+        goes, comes = rng.integers(k, size=(2, n, 1))
+        is_near = rng.random((n, 1)) < 0.5
+        comes = np.where(is_near, goes + rng.choice([-1, 1], size=(n, 1)), comes)
+        between = np.sign(goes - comes) * ((np.minimum(goes, comes) <= place) & (place <= np.maximum(goes, comes)))
+        is_swap = rng.random((n, 1)) < 0.5
+        others = np.where(is_swap, np.where(place == comes, goes, place), place + between)
+        V = U.copy()
+        V[:, at] = (np.where(place == goes, comes, others) + 0.5) / k
+        if len(self.region.E):
+            V -= self._pulled(V @ self.region.E.T - self.region.e, movable)
+        self._take(U, V, ((comes >= 0) & (comes < k))[:, 0])
 
     def _exchange(self, U: Positions, movable: Mask, mixture: Mixture, rng: np.random.Generator) -> None:
         """One part of a mixture gives its amount to one that is absent, or both stay; in place."""

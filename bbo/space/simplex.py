@@ -68,6 +68,7 @@ class Simplex:
     kind: Literal["simplex"] = Field(default="simplex", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = True
     n_levels: ClassVar[None] = None
+    n_values: ClassVar[None] = None
     same: ClassVar[float] = SAME
 
     @model_validator(mode="after")
@@ -159,6 +160,10 @@ class Simplex:
             Part(name, float(low), float(high), self.unit) for name, (low, high) in zip(self.columns, ends, strict=True)
         )
 
+    @property
+    def terms(self) -> tuple[Part, ...]:
+        return self.cells
+
     def spread(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """From positions uniform in the cube, `n x k`, such of members: uniform where only lower bounds bind."""
         low, _ = self.own_bounds
@@ -190,6 +195,9 @@ class Simplex:
 
     def flat(self, value: Mapping[str, float]) -> dict[str, float]:
         return dict(zip(self.columns, (value[part] for part in self.parts), strict=True))
+
+    def by_term(self, value: Mapping[str, float]) -> dict[str, float]:
+        return self.flat(value)
 
     def gathered(self, cells: Mapping[str, Any]) -> dict[str, Any]:
         return {part: cells[name] for part, name in zip(self.parts, self.columns, strict=True)}
@@ -256,6 +264,21 @@ class Simplex:
     def within(self, values: list[dict[str, float]]) -> list[dict[str, float]]:
         amounts = self.nearest(np.array([self.code(value) for value in values]).reshape(-1, len(self.parts)))
         return [self.value(row) for row in amounts]
+
+    def moved(self, u: NDArray[np.float64], j: int, to: float) -> NDArray[np.float64]:
+        """Positions `n x k` with the j-th part at `to`; the others give way in proportion.
+
+        Cox, "A note on polynomial response functions for mixtures", Biometrika 58 (1971).
+        """
+        u = u.copy()
+        u[:, j] = to
+        others = np.arange(len(self.parts)) != j
+        amounts = self.bounds[0] + u * self.spans
+        left, shares = np.maximum(self.total - amounts[:, ~others], 0.0), amounts[:, others]
+        total = shares.sum(1, keepdims=True)
+        even = np.full_like(shares, 1.0 / shares.shape[1])
+        amounts[:, others] = left * np.divide(shares, total, out=even, where=total > 0)
+        return self.place(amounts)
 
     def nearest(self, amounts: NDArray[np.float64]) -> NDArray[np.float64]:
         """The amounts nearest to any, `n x k`, within the bounds and of the right total.

@@ -35,7 +35,7 @@ from bbo.space.rows import candidates_of
 from bbo.space.sampling import sample
 from bbo.space.values import Scalar, identity
 
-Value = Scalar | dict[str, float]
+Value = Scalar | dict[str, float] | list[Scalar]
 
 
 class Tried(Protocol):
@@ -78,10 +78,10 @@ class Space(Encoding):
         for k, name in enumerate(self.names):
             if name in self.names[:k]:
                 raise ValueError(f"Two parameters are named {name!r}; names must differ.")
-        cells = [cell.name for p in self.parameters for cell in p.cells]
-        for k, cell in enumerate(cells):
-            if cell in cells[:k]:
-                raise ValueError(f"Two columns of a table would be named {cell!r}: rename a parameter or a part.")
+        names = [name for p in self.parameters for name in dict.fromkeys([*(c.name for c in p.cells), *p.columns])]
+        for k, name in enumerate(names):
+            if name in names[:k]:
+                raise ValueError(f"Two columns would be named {name!r}: rename a parameter, a part or an item.")
         in_order(self.parameters)
         for constraint in self.constraints:
             check_names(self, constraint)
@@ -128,7 +128,7 @@ class Space(Encoding):
     def _sizes(self) -> list[int] | None:
         """How many values what varies has, parameters and pools each by themselves; None for a continuum."""
         free = [
-            p.n_levels
+            p.n_values
             for p in self.parameters
             if p.name not in self.fixed and self._may_be_there(p) and not self._is_pooled(p)
         ]
@@ -162,7 +162,7 @@ class Space(Encoding):
         """
         point = self.check_values(params)
         for c in self.broken(point):
-            got = {name: value for name, value in self.flat(point).items() if name in c.names}
+            got = {name: v for name, v in {**self.flat(point), **self.by_term(point)}.items() if name in c.names}
             raise SpaceError(f"The point breaks {c}: got {got!r}.")
         return point
 
@@ -172,7 +172,7 @@ class Space(Encoding):
         Raises:
             SpaceError: the rows of a pool are not at hand.
         """
-        columns = {name: np.array([value]) for name, value in self.flat(point).items()}
+        columns = {name: np.array([value]) for name, value in self.by_term(point).items()}
 
         def is_broken(c: Constraint) -> bool:
             if isinstance(c, Pool):
@@ -335,25 +335,29 @@ class Space(Encoding):
         return found[0]
 
     @property
-    def _centres(self) -> list[Positions]:
-        """Positions of the levels by column, of a space without a continuum; any in the columns of a pool."""
-        fixed = {p.name: p.absent for p in self.parameters if self._is_pooled(p) or not self._may_be_there(p)}
-        fixed |= {name: np.atleast_1d(self.position(name, value)) for name, value in self.fixed.items()}
-        columns = [fixed[p.name] if p.name in fixed else self.region.levels[self.at[p.name]] for p in self.parameters]
-        wide = [len(p.columns) > 1 for p in self.parameters]
-        return [np.atleast_1d(u) for at, is_wide in zip(columns, wide, strict=True) for u in (at if is_wide else [at])]
+    def _blocks(self) -> list[tuple[list[int], Positions]]:
+        """Columns that vary together, of parameters and pools, and positions of all they can have, each `n x k`; of a
+        space without a continuum."""
+        fixed = {p.name: p.absent for p in self.parameters if not self._may_be_there(p)}
+        fixed |= {name: self.position(name, value) for name, value in self.fixed.items()}
+        blocks = [(pool.columns.tolist(), pool.U) for pool in self.region.pools]
+        p: Any
+        for p in self.parameters:
+            columns = np.atleast_1d(np.arange(self.dim)[self.at[p.name]]).tolist()
+            if p.name in fixed:
+                blocks.append((columns, np.reshape(fixed[p.name], (1, -1))))
+            elif not self._is_pooled(p):
+                own = p.centres() if len(columns) > 1 else self.region.levels[columns[0]]
+                blocks.append((columns, own.reshape(-1, len(columns))))
+        return sorted(blocks, key=lambda block: block[0])
 
     @cached_property
     def _members(self) -> Positions:
         """All points of a small space without a continuum, or of one that stands in a pool, `n x dim`."""
-        pools = self.region.pools
-        pooled = [j for pool in pools for j in pool.columns.tolist()]
-        alone = {j: centres for j, centres in enumerate(self._centres) if j not in pooled}
-        cells = grid([*alone.values(), *(np.arange(len(pool), dtype=float) for pool in pools)])
-        U = np.empty((len(cells), self.dim))
-        U[:, list(alone)] = cells[:, : len(alone)]
-        for k, pool in enumerate(pools):
-            U[:, pool.columns] = pool.U[cells[:, len(alone) + k].astype(int)]
+        columns = [j for at, _ in self._blocks for j in at]
+        every = grid([u for _, u in self._blocks])
+        U = np.empty((len(every), self.dim))
+        U[:, columns] = every
         U = U[self.is_member(U)]
         if not self.is_conditional:
             return U
@@ -364,13 +368,13 @@ class Space(Encoding):
         ordered = [p.is_ordered for p in self.owners]
         rng = seeding.generator(tried.seed, seeding.FRESH, len(tried.X))
         if self._is_listed or (self._sizes is not None and math.prod(self._sizes) <= ENUMERABLE):
-            if self.is_conditional or not self.region.is_box:
+            if self.is_conditional or not self.region.is_box or self.region.orders:
                 return nearest_of_list(self._members, ordered, self.same)
-            return nearest_of_grid(self._centres, ordered, self.same)
+            return nearest_of_grid([u for _, block in self._blocks for u in block.T], ordered, self.same)
         if not self.region.is_box:
             around = members_around(self.region, self.snap, rng)
             return lambda x, tried: (y for y in around(x, tried) if self.decode(y[None])[0] in self)
-        return random_moves([p.n_levels for p in self.owners], ordered, free, self.snap, rng)
+        return random_moves([term.n_levels for term in self.axes], ordered, free, self.snap, rng)
 
     # Files.
 

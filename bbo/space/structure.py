@@ -26,6 +26,28 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Order:
+    """Columns that hold the places of items in an order, (place + 1/2) / k of k.
+
+    Args:
+        start, stop: the first, and the one behind the last.
+        is_cyclic: the first item follows the last.
+    """
+
+    start: int
+    stop: int
+    is_cyclic: bool
+
+    @property
+    def at(self) -> slice:
+        return slice(self.start, self.stop)
+
+    @property
+    def n_items(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
 class Structure:
     """Of the columns that are not just numbers which are always there.
 
@@ -35,12 +57,19 @@ class Structure:
         absent: by such column, the position that stands for its being absent.
         spots: by categorical column of whose levels something is known, where that puts them, each `n_levels x k`;
             of one kind of knowledge or several.
+        orders: columns that are the places of items.
     """
 
     categorical: Mapping[int, int] = field(default_factory=dict)
     conditions: Mapping[int, tuple[Condition, ...]] = field(default_factory=dict)
     absent: Mapping[int, float] = field(default_factory=dict)
     spots: Mapping[int, tuple[NDArray[np.float64], ...]] = field(default_factory=dict)
+    orders: tuple[Order, ...] = ()
+
+    @property
+    def apart(self) -> dict[int, int]:
+        """Number of values by column, where no two of them are near each other: levels without order, and places."""
+        return {**self.categorical, **{j: o.n_items for o in self.orders for j in range(o.start, o.stop)}}
 
     def settled(self, U: NDArray[np.float64]) -> NDArray[np.float64]:
         """Positions, `n x d`, with the columns that are not there where such a column is."""

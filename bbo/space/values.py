@@ -1,7 +1,7 @@
 """What the kinds of parameter share: numbers and texts that people write, and how values are told apart."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -38,6 +38,10 @@ class OneColumn:
         raise NotImplementedError
 
     @property
+    def n_values(self) -> int | None:
+        return self.n_levels
+
+    @property
     def reach(self) -> float:
         """How far from a level a position may be that is nearer to it than to any other."""
         return 0.499 / (self.n_levels or 1)
@@ -51,10 +55,17 @@ class OneColumn:
         return (self,)
 
     @property
+    def terms(self) -> tuple[Any, ...]:
+        return (self,)
+
+    @property
     def lines(self) -> dict[str, tuple[float, float]]:
         return {}
 
     def flat(self, value: Any) -> dict[str, Any]:
+        return {self.name: value}
+
+    def by_term(self, value: Any) -> dict[str, Any]:
         return {self.name: value}
 
     def arrays(self, u: Column) -> dict[str, Any]:
@@ -112,6 +123,13 @@ def spelling(value: object) -> str:
         return repr(number_in(text))
     except ValueError:
         return text
+
+
+def spelt(values: Sequence[Any], cell: object) -> list[Any]:
+    """Those of the values that a cell may mean: of several spelled alike the one that is spelled just so."""
+    alike = [v for v in values if spelling(v) == spelling(cell)]
+    exact = [v for v in alike if str(v) == str(cell).strip()]
+    return exact or alike
 
 
 def identity(value: Any) -> tuple[str, Any]:

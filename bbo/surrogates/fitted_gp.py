@@ -85,21 +85,24 @@ class FittedGP(Model):
     def length_scales(self) -> Tensor:
         """By output and column, `m x d`, in units of the warped cube.
 
-        Of a categorical column such that levels which differ are `kernel.LEVELS_APART` apart, in the mean square.
+        Of a categorical column such that levels which differ are `kernel.LEVELS_APART` apart, in the mean square. All
+        columns of an order have the one by which it matters as much as a number with that.
         """
-        return self.settled.mean_length_scales(self.columns)[:, : self.columns.width]
+        lengths = self.settled.mean_length_scales(self.columns)
+        return self.columns.by_column(lengths, self.columns.lengths_of_orders(lengths))
 
     @property
     def length_scales_of_spots(self) -> list[tuple[int, Tensor]]:
         """Of what is known of levels the column and a length scale, `m`; a short one says that it matters."""
-        of_spots = self.settled.length_scales[:, self.columns.width :].unbind(1)
+        of_spots = self.columns.scales_of_spots(self.settled.length_scales).unbind(1)
         return list(zip(self.columns.known_columns, of_spots, strict=True))
 
     @property
     def warping(self) -> tuple[Tensor, Tensor]:
         """The exponents a and b by output and column, both `m x d`; 1 where nothing is warped."""
-        width = self.columns.width
-        return self.settled.warping_a[:, :width], self.settled.warping_b[:, :width]
+        a, b = self.settled.warping_a, self.settled.warping_b
+        straight = [torch.ones_like(a[:, 0])] * len(self.columns.orders)
+        return self.columns.by_column(a, straight), self.columns.by_column(b, straight)
 
     @property
     def positions(self) -> dict[int, Tensor]:

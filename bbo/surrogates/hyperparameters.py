@@ -48,7 +48,7 @@ class Hyperparameters:
         if not columns.blocks:
             return self.length_scales
         lengths = self.length_scales.clone()
-        for j, z in zip(columns.placed_columns, columns.positions(self.positions), strict=True):
+        for j, z in zip(columns.placed_scales, columns.positions(self.positions), strict=True):
             # The mean over pairs of |z - z'|^2 is twice the variance with n - 1 below.
             lengths[:, j] = (lengths[:, j] ** -2 + 2 * z.var(1).sum(1) / LEVELS_APART**2).rsqrt()
         return lengths
@@ -101,7 +101,7 @@ class Scaling:
         return self._assembled(features, bent), slope / lengths
 
     def _assembled(self, features: Tensor, bent: Tensor) -> Tensor:
-        if not self.columns.categorical:
+        if self.columns.are_numbers:
             return bent / self.lengths
         _, indicators = self.columns.parted(features)
         F = torch.cat([bent, indicators.expand(len(bent), -1, -1)], 2) / self.lengths

@@ -3,9 +3,10 @@
 | symbol | shape | means |
 |---|---|---|
 | F | n x p | features of X: numeric columns x_j first, maybe warped; a categorical one as indicators of w / sqrt(2) |
-| l | d | length scales; all indicators of a column share its own |
+| l | d | length scales; all indicators of a column share its own, and all features of a group of an order |
 | z | by level, q | positions of the levels of a column, which say how alike they are; 0 where nothing is learnt |
 | t | by level, k | where what is known of the levels puts them; all of it has a length scale of its own |
+| | by order | features of a permutation's columns, in groups: see `bbo.surrogates.orders` |
 | w | | how far apart any two levels of a column are, where 1 is as far as the ends of a range |
 | r2 | n x n' | sum of (x_j - x'_j)^2 / l_j^2, or w^2 / l_j^2 + (z - z')^2 where levels differ |
 
@@ -14,7 +15,7 @@ quantitative factors", Technometrics 62 (2020), Eq. 4; there without the Hamming
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -23,7 +24,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bbo.space.structure import Structure
+from bbo.space.structure import Order, Structure
+from bbo.surrogates import orders
 from bbo.surrogates.conditions import Conditions
 
 _POSITION_DIM = 2
@@ -56,8 +58,53 @@ class Columns:
 
     @property
     def dim(self) -> int:
-        """How many length scales there are, d: of the columns, then of what is known of levels, in their order."""
-        return self.width + len(self._spots)
+        """How many length scales there are, d: of columns, then of what is known of levels, then of groups of orders.
+
+        The columns of an order have none of their own.
+        """
+        return len(self._own) + len(self._spots) + len(self._groups)
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        return self.structure.orders
+
+    @cached_property
+    def _own(self) -> list[int]:
+        """The columns with a length scale of their own, in order."""
+        placed = {j for order in self.orders for j in range(order.start, order.stop)}
+        return [j for j in range(self.width) if j not in placed]
+
+    @cached_property
+    def _groups(self) -> list[tuple[Order, int]]:
+        """Of each group of features the order, and how many there are."""
+        return [(order, width) for order in self.orders for width in orders.widths(order)]
+
+    @property
+    def are_numbers(self) -> bool:
+        """Whether all columns are features as they are."""
+        return not (self.categorical or self.orders)
+
+    def scales_of_spots(self, values: Tensor) -> Tensor:
+        """Those of what is known of levels, of `m x d`."""
+        return values[:, len(self._own) : len(self._own) + len(self._spots)]
+
+    def by_column(self, values: Tensor, of_orders: Sequence[Tensor]) -> Tensor:
+        """Values of the columns, `m x width`, from `m x d`; those of an order's columns, `m` each, as given."""
+        own = values[:, : len(self._own)]
+        if not self.orders:
+            return own
+        columns = torch.tensor(self._own, dtype=torch.long, device=values.device)
+        wide = values.new_empty(len(values), self.width).index_copy(1, columns, own)
+        for order, value in zip(self.orders, of_orders, strict=True):
+            wide[:, order.at] = value[:, None]
+        return wide
+
+    def lengths_of_orders(self, lengths: Tensor) -> list[Tensor]:
+        """Of each order, `m`, that of a number that would keep two values as far apart as all its groups do two orders,
+        both at random; from `m x d`."""
+        of_groups = lengths[:, len(self._own) + len(self._spots) :]
+        parts = torch.split(of_groups, [len(orders.widths(order)) for order in self.orders], 1)
+        return [part.square().reciprocal().sum(1).rsqrt() for part in parts]
 
     @cached_property
     @torch.inference_mode(False)  # is kept, and may be needed where autograd looks
@@ -82,24 +129,34 @@ class Columns:
     @property
     def n_numeric(self) -> int:
         """How many features, the first ones, are positions in the cube; the others are indicators."""
-        return self.width - len(self.categorical)
+        return len(self._numeric)
 
     @cached_property
     @torch.inference_mode(False)  # is kept, and may be needed where autograd looks
     def owner(self) -> Tensor:
-        """The column that each feature comes from, `p`."""
-        indicators = [j for j, n_levels in sorted(self.categorical.items()) for _ in range(n_levels)]
-        known = [self.width + k for k, (_, at) in enumerate(self._spots) for _ in range(at.shape[1])]
-        return torch.tensor(self._numeric + indicators + known, dtype=torch.long, device=self.device)
+        """Which of the length scales each feature has, `p`."""
+        numeric = [self._own.index(j) for j in self._numeric]
+        indicators = [self._own.index(j) for j, n_levels in sorted(self.categorical.items()) for _ in range(n_levels)]
+        n = len(self._own)
+        known = [n + k for k, (_, at) in enumerate(self._spots) for _ in range(at.shape[1])]
+        n += len(self._spots)
+        placed = [n + k for k, (_, width) in enumerate(self._groups) for _ in range(width)]
+        return torch.tensor(numeric + indicators + known + placed, dtype=torch.long, device=self.device)
+
+    @cached_property
+    @torch.inference_mode(False)  # is kept, and may be needed where autograd looks
+    def numeric(self) -> Tensor:
+        """The column of each numeric feature, `n_numeric`."""
+        return torch.tensor(self._numeric, dtype=torch.long, device=self.device)
 
     def features(self, X: Tensor) -> Tensor:
-        """From `... x d` to `... x p`; no gradient reaches categorical columns, nor those that are not there.
+        """From `... x width` to `... x p`; no gradient reaches categorical columns, orders, and what is not there.
 
         The latter are in the middle: as near to one value as to others, and in one place whatever `X` says.
         """
         if self.conditions is not None:
             X = self.conditions.settled(X)
-        if not self.categorical:
+        if self.are_numbers:
             return X
         blocks = [X[..., self._numeric]]
         for j, n_levels in sorted(self.categorical.items()):
@@ -107,11 +164,12 @@ class Columns:
             blocks.append(torch.nn.functional.one_hot(level, n_levels).to(X) * _INDICATOR)
         for j, at in self._spots:
             blocks.append(at.to(X)[(X[..., j].detach() * len(at)).long().clamp(0, len(at) - 1)])
+        blocks += [orders.features(X[..., order.at], order) for order in self.orders if orders.widths(order)]
         return torch.cat(blocks, -1)
 
     def by_feature(self, values: Tensor) -> Tensor:
         """What each feature has of its column, `m x 1 x p`, from `m x d`."""
-        return values[:, None, self.owner] if self.categorical else values[:, None]
+        return values[:, None] if self.are_numbers else values[:, None, self.owner]
 
     def parted(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The positions among features, `... x p`, and the others: indicators first."""
@@ -121,19 +179,23 @@ class Columns:
         """Those of numeric features, `m x n x n_numeric`, in their columns at `X`, `n x d`; 0 where one is absent."""
         if self.conditions is None:
             return slopes
-        return self.conditions.kept(X, slopes, self.owner[: self.n_numeric])
+        return self.conditions.kept(X, slopes, self.numeric)
 
     def by_position_in_cube(self, by_numeric: Tensor) -> Tensor:
         """The gradient in X, `b x d`, from that in the numeric features, `b x n_numeric`."""
-        if not self.categorical:
+        if self.are_numbers:
             return by_numeric
-        numeric = self.owner[: self.n_numeric]
-        return by_numeric.new_zeros(len(by_numeric), self.width).index_copy(1, numeric, by_numeric)
+        return by_numeric.new_zeros(len(by_numeric), self.width).index_copy(1, self.numeric, by_numeric)
 
     @property
     def placed_columns(self) -> list[int]:
         """The columns whose levels have positions."""
         return [j for j, n_levels in sorted(self.categorical.items()) if n_levels > 2] if self.has_positions else []
+
+    @property
+    def placed_scales(self) -> list[int]:
+        """Which of the length scales those columns have."""
+        return [self._own.index(j) for j in self.placed_columns]
 
     @cached_property
     def blocks(self) -> list[tuple[slice, int]]:
@@ -172,7 +234,7 @@ class Columns:
 
     @property
     def _numeric(self) -> list[int]:
-        return [j for j in range(self.width) if j not in self.categorical]
+        return [j for j in self._own if j not in self.categorical]
 
 
 def squared_distances(A: Tensor, B: Tensor) -> Tensor:

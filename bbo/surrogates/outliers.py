@@ -224,15 +224,15 @@ def _is_placed(search: ModeSearch, settled: Settled) -> Tensor:
     return (settled.theta[:, 3 * search.columns.dim + 2 :] != 0).any(1)
 
 
-def told_apart(X: Tensor, categorical: Mapping[int, int]) -> Tensor:
-    """Points `n x d` such that those with different levels of a category are farther apart than any neighbours.
+def told_apart(X: Tensor, n_values: Mapping[int, int]) -> Tensor:
+    """Points `n x d` such that those with different levels of a category, or orders, are farther apart than neighbours.
 
     Args:
-        categorical: number of levels by column, for columns whose levels have no order.
+        n_values: by column, for those no two of whose values are near each other.
     """
     scale = torch.ones(X.shape[1], dtype=X.dtype, device=X.device)
-    for j, n_levels in categorical.items():
-        scale[j] = _APART * n_levels
+    for j, n in n_values.items():
+        scale[j] = _APART * n
     return X * scale
 
 

@@ -45,7 +45,7 @@ def place(search: ModeSearch, observations: Observations, theta: Tensor, value: 
         theta, value = search.climb(observations, theta[None], nowhere)
     k = 3 * search.columns.dim + 2
     apart = theta.clone()
-    apart[:, search.columns.placed_columns] += math.log(_WEAK)
+    apart[:, search.columns.placed_scales] += math.log(_WEAK)
     by_mean = _by_mean(search, observations)
     generator = torch.Generator("cpu").manual_seed(_SEED)
     drawn = torch.randn(by_mean.shape, generator=generator, dtype=theta.dtype, device="cpu").to(theta.device)

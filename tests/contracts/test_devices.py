@@ -14,7 +14,7 @@ from bbo.acquisition.optimism import UCB, Thompson
 from bbo.acquisition.utilities import log_pi
 from bbo.budget import Budget, RegretBelow
 from bbo.objective import Minimize, OutcomeConstraint
-from bbo.space import Categorical, Float, Int, Linear, Simplex, Space
+from bbo.space import Categorical, Float, Int, Linear, Permutation, Simplex, Space
 from bbo.strategies import GP
 from bbo.studies.study import Study
 from bbo.surrogates import mode
@@ -154,6 +154,7 @@ BOUND = Space(
         Float("x", 0.0, 1.0),
         Categorical("c", ["u", "v", "w"], descriptors={"size": [1.0, 2.0, 4.0]}),
         Float("y", 0.0, 1.0, when={"c": ["v", "w"]}),
+        Permutation("p", [1, 2, 3], when={"c": ["u", "v"]}),
     ],
     [Linear({"mix.a": 1, "x": 1}, upper=1.2)],
 )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bbo.errors import SpaceExhaustedError
 from bbo.objective import Minimize, OutcomeConstraint
-from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Pool, Simplex, Space
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Permutation, Pool, Simplex, Space
 from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.specification import as_objectives, refusal
 from bbo.studies.study import Study
@@ -68,12 +68,40 @@ SPACES = {
         ),
         {"b": "n"},
     ),
+    "orders": (
+        Space(
+            [
+                Permutation("tour", list("abcd"), cyclic=True),
+                Categorical("m", ["u", "v"]),
+                Permutation("steps", [1, 2, 3], when={"m": ["u"]}),
+            ]
+        ),
+        {"m": "u", "steps": [2, 1, 3]},
+    ),
+    "precedence": (
+        Space(
+            [Permutation("jobs", list("abcdef")), Float("x", 0.0, 5.0), Categorical("m", ["u", "v"])],
+            [
+                Linear({"jobs.a": 1, "jobs.b": -1}, upper=-1),
+                Linear({"jobs.b": 1, "x": 1}, upper=6),
+                Nonlinear("`jobs.f` != 1 or m == 'u'"),
+                Forbidden({"jobs.c": [6], "m": ["v"]}),
+            ],
+        ),
+        {"jobs": list("abcdef")},
+    ),
 }
+
+
+def parts(value):
+    if isinstance(value, list):
+        return [sorted(value, key=str).index(item) for item in value]
+    return value.values() if isinstance(value, dict) else [value]
 
 
 def told(params):
     """Values of any point."""
-    flat = [v for value in params.values() for v in (value.values() if isinstance(value, dict) else [value])]
+    flat = [v for value in params.values() for v in parts(value)]
     numbers = [float(v) if type(v) in (int, float) else float(len(str(v))) for v in flat]
     return {"y": sum(np.sin(3 * v + k) for k, v in enumerate(numbers)), "g": numbers[0] - 50.0}
 

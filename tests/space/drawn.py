@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Pool, Simplex, Space
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Permutation, Pool, Simplex, Space
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 # A choice with parameters of its own, one of which has one of its own.
@@ -14,7 +14,7 @@ TREE = (
     Float("momentum", 0.0, 1.0, when={"opt": ["sgd"]}),
     Int("k", 1, 9, when={"model": ["knn"]}),
 )
-KINDS = ("float", "log", "step", "int", "logint", "stepint", "ordinal", "categorical")
+KINDS = ("float", "log", "step", "int", "logint", "stepint", "ordinal", "categorical", "permutation")
 
 
 @st.composite
@@ -40,6 +40,8 @@ def parameters(draw, name, kinds=KINDS, when=None):
         return Int(name, low, low + step * draw(st.integers(1, 30)), step=step, when=when)
     if kind == "simplex":
         return draw(simplices(name, when=when))
+    if kind == "permutation":
+        return draw(permutations(name, when=when))
     values = draw(st.lists(st.one_of(st.integers(0, 9), st.text(max_size=3), st.none()), min_size=1, unique=True))
     return Ordinal(name, values, when=when) if kind == "ordinal" else Categorical(name, values, when=when)
 
@@ -54,6 +56,14 @@ def simplices(draw, name, when=None):
     most = {p: max(least[p], total * draw(st.sampled_from([1.0, 1.0, 0.7]))) for p in parts}
     size = draw(st.none() | st.integers(max(2, n_needed), n))
     return Simplex(name, parts, total=total, lower=least, upper=most, max_parts=size, when=when)
+
+
+@st.composite
+def permutations(draw, name, when=None):
+    size = draw(st.sampled_from([2, 3, 3, 4, 5, 9]))
+    possible = st.sampled_from(["a", "A", "b, c", "0.5", "no 1", "nan", "=1", "-x", 0, 1, -2, 2.5, None, False])
+    items = draw(st.lists(possible, min_size=size, max_size=size, unique=True))
+    return Permutation(name, items, cyclic=size > 2 and draw(st.booleans()), when=when)
 
 
 @st.composite
@@ -79,8 +89,8 @@ def constrained(draw):
     """Spaces with constraints of all kinds, each satisfied by one point that was drawn first."""
     plain = draw(trees() | spaces((*KINDS, "simplex")))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    point = plain.flat(plain.sample(1, rng)[0])
-    numbers = [name for name in point if plain.cells[name].kind in ("float", "int", "part")]
+    point = plain.by_term(plain.sample(1, rng)[0])
+    numbers = [name for name in point if plain.terms[name].kind in ("float", "int", "part", "place")]
     constraints = []
     for _ in range(draw(st.integers(0, 2)) if numbers else 0):
         chosen = draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=3, unique=True))

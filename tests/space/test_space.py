@@ -27,7 +27,7 @@ def test_decoded_points_are_members_and_round_trip(space, seed):
     again = space.decode(space.encode(points))
     for point, back in zip(points, again, strict=True):
         for p in space.parameters:
-            if p.n_levels is None:
+            if p.n_values is None:
                 width = np.log(p.high / p.low) * abs(point[p.name]) if p.log else p.high - p.low
                 assert abs(point[p.name] - back[p.name]) <= 1e-12 * max(width, abs(p.low), abs(p.high))
             else:

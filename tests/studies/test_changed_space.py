@@ -112,7 +112,7 @@ def test_any_space_of_the_same_kinds_takes_the_place_of_another(data, seed):
     before = Space([data.draw(parameters(f"p{j}", (kind,))) for j, kind in enumerate(kinds)])
     after = []
     for p in before.parameters:
-        q = p if p.kind == "simplex" else data.draw(parameters(p.name, (_kind_of(p),)))
+        q = p if p.kind in ("simplex", "permutation") else data.draw(parameters(p.name, (_kind_of(p),)))
         after.append(q)
     points = before.sample(6, np.random.default_rng(seed))
     space = framed(Space(after), before, points)
