@@ -74,9 +74,13 @@ class Fold:
 
     `last_event`, `n_trials` and `n_asks` say how far it is; `history` gives what a strategy reads, `trial` what people
     read. Events must come in the order of their `seq`, without gaps.
+
+    Args:
+        given: the study's space as it was passed again, which has what the log cannot hold of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, given: Space | None = None) -> None:
+        self._given = given
         self.last_event = 0
         self.n_trials = 0
         self.n_asks = 0
@@ -162,7 +166,8 @@ class Fold:
 
     def _created(self, e: Event) -> None:
         self.specification = e.read()
-        self.space = Space.from_dict(self.specification["space"])
+        logged = Space.from_dict(self.specification["space"])
+        self.space = logged if self._given is None else logged.filled_from(self._given)
         self.objectives = Objectives.from_list(self.specification["objectives"])
         self.seed: int = self.specification["seed"]
         k = len(self.objectives.metrics)

@@ -1,5 +1,5 @@
-"""How the next points of a study come about: `propose`, a function of its log, which asking and verifying share, and
-`Asker`, which computes outside any transaction, for all who wait at the desk, and appends what it found."""
+"""How the next points of a study come about: an `Asker` computes them outside any transaction, for all who wait at the
+desk, and appends what it found."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ from bbo.errors import (
     StudyFinished,
     TooLargeError,
 )
-from bbo.events import canonical, check_known, event, nonce
+from bbo.events import check_known, event, nonce
 from bbo.fold import Fold
 from bbo.history import History
 from bbo.protocols import Strategy
@@ -31,8 +31,8 @@ from bbo.studies.desk import Turn, turn
 from bbo.studies.fingerprint import differences, fingerprint
 from bbo.studies.finishing import finish, trials_left
 from bbo.studies.log import StudyLog, writer
+from bbo.studies.proposing import is_same, propose
 from bbo.studies.runner import Runner
-from bbo.trial import Suggestion
 
 logger = logging.getLogger(__name__)
 # A process that loses its lease while it computes starts again; more than a few times in a row is a fault.
@@ -58,66 +58,6 @@ def visible(fold: Fold, complete_below: int | None) -> History:
     return history if complete_below is None else history.seen_below(complete_below)
 
 
-def propose(
-    strategy: Strategy,
-    history: History,
-    queue: Mapping[str, Params],
-    n: int,
-    *,
-    seed: int,
-    fixed: Mapping[str, Any],
-    shared: Sequence[str] = (),
-) -> list[dict[str, Any]]:
-    """At most `n` suggestions as an `asked` event holds them: first what was enqueued, then what the strategy says.
-
-    Args:
-        queue: points waiting by the key of their event; those that contradict `fixed` wait on.
-        shared: parameters that have one value in all suggestions: the one that the first of them has.
-    """
-    if shared and n > 1:
-        first = propose(strategy, history, queue, 1, seed=seed, fixed=fixed)
-        if not first:
-            return []
-        params = first[0]["params"]
-        rest = propose(
-            strategy,
-            history.with_pending([params]),
-            {key: point for key, point in queue.items() if key != first[0].get("enqueued")},
-            n - 1,
-            seed=seeding.derive(seed, seeding.SHARED),
-            fixed={**fixed, **{name: params[name] for name in shared if name in params}},
-        )
-        return [*first, *rest]
-    waiting = [(k, p) for k, p in queue.items() if all(_is_same(p.get(name), v) for name, v in fixed.items())][:n]
-    said = [{"params": p, "notes": {"by": "enqueued"}, "enqueued": k} for k, p in waiting]
-    if len(said) == n:
-        return said
-    if waiting:
-        history = history.with_pending([p for _, p in waiting])
-    if fixed:
-        history = history.fix(fixed)
-    suggestions = strategy.suggest(history, n - len(said), seed=seed)
-    if len(suggestions) > n - len(said):
-        raise StrategyError(
-            f"{type(strategy).__name__} was asked for {n - len(said)} points and gave {len(suggestions)}."
-        )
-    return [*said, *(_as_json(s, history.space) for s in suggestions)]
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """Equal and of one type: True is not 1."""
-    return canonical({"": one}) == canonical({"": other})
-
-
-def _as_json(suggestion: Suggestion, space: Space) -> dict[str, Any]:
-    plain: dict[str, Any] = {"params": space.check(suggestion.params)}
-    for key in ("fidelity", "resume", "parent", "notes"):
-        value = getattr(suggestion, key)
-        if value is not None and value != {}:
-            plain[key] = value
-    return plain
-
-
 @dataclass(frozen=True, kw_only=True)
 class Wish:
     """What somebody asks for.
@@ -129,6 +69,8 @@ class Wish:
         complete_below: trials from this number on count as pending, whatever was told.
         limit: the study is to have at most so many trials, as a run counts them.
         runner: who will evaluate them; None when a person does.
+        earlier, later: of a large ask on a space with constraints between points, the trials that it was given before,
+            and how many it will be given after these.
     """
 
     n: int
@@ -137,6 +79,8 @@ class Wish:
     complete_below: int | None = None
     limit: int | None = None
     runner: Runner | None = None
+    earlier: tuple[int, ...] = ()
+    later: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As a ticket has it; `from_dict` reads it back, among other things that a ticket says."""
@@ -145,7 +89,7 @@ class Wish:
     @staticmethod
     def from_dict(plain: Mapping[str, Any]) -> "Wish":
         wish = Wish(**{field.name: plain[field.name] for field in fields(Wish)})
-        return replace(wish, shared=tuple(wish.shared))
+        return replace(wish, shared=tuple(wish.shared), earlier=tuple(wish.earlier))
 
     @staticmethod
     def of(space: Space, n: int, *, fixed: Mapping[str, Any] | None = None, shared: Sequence[str] = ()) -> "Wish":
@@ -204,16 +148,26 @@ class Asker:
         Raises:
             SpaceExhaustedError: the space has no untried point and none is pending.
             StudyFinished: the budget is spent, or a stop rule holds.
+            SpaceError: the space has something that the log cannot hold and that was not passed again.
         """
+        self._log.fold.space.check_whole()
         self._open()
         largest = largest_ask(self._log.fold.space.dim)
+        is_bound = self._log.fold.space.between is not None
         numbers: list[int] = []
         while len(numbers) < wish.n:
             n = min(largest, wish.n - len(numbers))
+            part = replace(wish, n=n)
+            if is_bound:
+                part = replace(part, earlier=tuple(numbers), later=wish.n - len(numbers) - n)
             try:
-                more = self._ask_once(wish if n == wish.n else replace(wish, n=n), stop)
+                more = self._ask_once(part, stop)
             except StudyFinished:
                 if not numbers:
+                    raise
+                break
+            except SpaceError:  # others were given what was to be for these, or the model's points left nothing
+                if not part.earlier:
                     raise
                 break
             if not more:
@@ -250,13 +204,24 @@ class Asker:
             if fold.unknown is not None:
                 check_known(fold.unknown)
             self._check_unfinished(fold)
-            shares = _shares(wish, ticket, mine, fold)
+            shares, later = _shares(wish, ticket, mine, fold)
+            earlier = [fold.suggested(k) for k in wish.earlier]
             strategy = self._strategy()
         seed, n = ask_seed(history.seed, index), sum(share.n for share in shares)
         if shares[0].n == 0:
             return []
         while True:
-            suggestions = propose(strategy, history, queue, n, seed=seed, fixed=wish.fixed, shared=wish.shared)
+            suggestions = propose(
+                strategy,
+                history,
+                queue,
+                n,
+                seed=seed,
+                fixed=wish.fixed,
+                shared=wish.shared,
+                earlier=earlier,
+                later=later,
+            )
             if not suggestions:
                 _check_can_wait(history, wish.fixed)
                 return []
@@ -264,6 +229,8 @@ class Asker:
             body |= {"fixed": wish.fixed} if wish.fixed else {}
             body |= {"shared": list(wish.shared)} if wish.shared else {}
             body |= {"complete_below": wish.complete_below} if wish.complete_below is not None else {}
+            body |= {"earlier": list(wish.earlier)} if wish.earlier else {}
+            body |= {"later": later} if later else {}
             seconds = round(time.perf_counter() - started, 4)
             # Tickets tell this ask from another process's, which may well have found the same points.
             body["meta"] = {"seconds": seconds, "tickets": _dealt(shares, len(suggestions))}
@@ -272,7 +239,8 @@ class Asker:
             except TooLargeError:
                 if n == 1:
                     raise
-                n = (n + 1) // 2  # long choices or notes: fewer points in an event
+                fewer = (n + 1) // 2  # long choices or notes: fewer points in an event
+                later, n = later + (n - fewer if history.space.between is not None else 0), fewer
                 continue
             self._log.append(asked, lease=mine.lease, releases=True)
             mine.is_spent = True
@@ -307,19 +275,22 @@ class Asker:
             self._is_opened = True
 
 
-def _shares(wish: Wish, ticket: str, mine: Turn, fold: Fold) -> list[_Share]:
-    """Who gets how many, this wish first; those who want the same kind of points are served together."""
+def _shares(wish: Wish, ticket: str, mine: Turn, fold: Fold) -> tuple[list[_Share], int]:
+    """Who gets how many, this wish first; those who want the same kind of points are served together. And how many this
+    wish will get later."""
     room = trials_left(fold)
-    shares = [_Share(ticket, _within(wish.n, wish.limit, room, fold.n_counted), wish.runner, mine.is_queued)]
-    if wish.shared or wish.complete_below is not None:
-        return shares
+    allowed = _within(wish.n + wish.later, wish.limit, room, fold.n_counted)
+    own = min(wish.n, allowed)
+    shares = [_Share(ticket, own, wish.runner, mine.is_queued)]
+    if wish.shared or wish.complete_below is not None or fold.space.between is not None:
+        return shares, allowed - own
     for other, plain in mine.others:
         try:
             theirs = Wish.from_dict(plain)
         except KeyError:
             continue  # of another version, which answers it itself
         n = sum(share.n for share in shares)
-        if theirs.shared or theirs.complete_below is not None or not _is_same(theirs.fixed, wish.fixed):
+        if theirs.shared or theirs.complete_below is not None or not is_same(theirs.fixed, wish.fixed):
             continue
         if n + theirs.n > largest_ask(fold.space.dim):
             break
@@ -327,7 +298,7 @@ def _shares(wish: Wish, ticket: str, mine: Turn, fold: Fold) -> list[_Share]:
         allowed = _within(theirs.n, theirs.limit, left, fold.n_counted + n)
         if allowed:
             shares.append(_Share(other, allowed, theirs.runner, True))
-    return shares
+    return shares, 0
 
 
 def _check_can_wait(history: History, fixed: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from bbo.events import Event
 from bbo.fold import Fold
+from bbo.space import Space
 from bbo.storage import Lease, Storage
 
 _HOST = socket.gethostname()
@@ -22,12 +23,16 @@ class StudyLog:
     """Reads and appends events of one study and keeps their fold up to date; safe to use from several threads.
 
     `lock` guards the fold; `changed` is a condition on it, notified when events were folded.
+
+    Args:
+        space: the study's, where it is at hand; what the log cannot hold of it is taken from here.
     """
 
-    def __init__(self, storage: Storage, name: str) -> None:
+    def __init__(self, storage: Storage, name: str, space: Space | None = None) -> None:
         self.storage = storage
         self.name = name
-        self._state = Fold()
+        self._space = space
+        self._state = Fold(space)
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
 
@@ -73,6 +78,6 @@ class StudyLog:
         try:
             self._state.add(events)
         except BaseException:
-            self._state = Fold()  # an interrupt left it half folded: it is read again from the start
+            self._state = Fold(self._space)  # an interrupt left it half folded: it is read again from the start
             raise
         self.changed.notify_all()

@@ -76,7 +76,7 @@ class StudyFile:
             StrategyError, BudgetError: the strategy cannot take this study, or its stop rules.
         """
         store = open_storage(self.storage if storage is None else storage)
-        log = StudyLog(store, self.name)
+        log = StudyLog(store, self.name, self.space)
         try:
             log.refresh()
         except StudyNotFoundError:
@@ -95,7 +95,7 @@ class StudyFile:
                 f"{store.url} has another study {self.name!r} than {self.path} describes (the log against the file): "
                 f"{difference}. Give it another name in [study], or write the file as the log has it."
             )
-        return Study.load(store, self.name)
+        return Study.load(store, self.name, space=self.space)
 
     def _difference(self, log: StudyLog) -> str:
         logged = log.fold.specification
@@ -194,6 +194,11 @@ class _Reader:
         for name, kind in (("linear", Linear), ("nonlinear", Nonlinear), ("forbidden", Forbidden)):
             for k, table in enumerate(tables.get(name, [])):
                 constraints.append(self._object(kind, table, _place(name, k, table)))
+                if constraints[-1].is_absent:
+                    raise self._error(
+                        f"{_place(name, k, table)}: a file cannot hold a function. Write the condition as text, or "
+                        "make the study in Python, with Nonlinear(function)"
+                    )
         return self._made("[[parameter]]", lambda: Space(tuple(parameters), tuple(constraints)))
 
     def _objectives(self, tables: Mapping[str, Any]) -> Objectives:

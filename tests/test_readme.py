@@ -18,9 +18,10 @@ def test_the_example_prints_what_stands_below_it_and_goes_on_when_run_again(tmp_
         assert said == f"{printed}{n_trials}\n"
 
 
-def test_the_example_of_spaces_prints_what_stands_below_it_and_so_does_its_study_file(tmp_path):
+def test_the_examples_of_spaces_print_what_stands_below_them_and_so_does_their_study_file(tmp_path):
     page = (PAGE.parent / "docs" / "spaces.md").read_text()
-    code, printed = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL).groups()
+    blocks = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL)
+    code, printed = ("".join(parts) for parts in zip(*blocks, strict=True))
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True) == printed
     others = """
 [[parameter]]

@@ -6,11 +6,12 @@ test of decoded values; a combination of levels that is forbidden is also a row 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from bbo.space.constraints import Constraint, Forbidden, Linear
+from bbo.space.constraints import Constraint, Forbidden, Linear, Nonlinear
 from bbo.space.encoding import Encoding
 from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
@@ -20,6 +21,8 @@ from bbo.space.simplex import Simplex
 
 # A program has a variable for each level of what may be forbidden.
 _MOST_TOLD_APART = 1000
+# Points at random on which a function is called, of which one call may well take a millisecond.
+_MOST_CALLS = 10_000
 
 Sum = tuple[Mapping[str, float], float]
 
@@ -32,6 +35,9 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
     texts = [name for name in constraint.numbers if not _is_number(space.cells[name])]
     if texts:
         raise ValueError(f"{constraint}: {texts} must be numbers; compare others by == and != alone.")
+    conditional = [name for name in constraint.names if name not in _always(space)]
+    if constraint.between_points and conditional:
+        raise ValueError(f"{constraint}: {conditional} must be always there, but they are under conditions.")
     if not isinstance(constraint, Forbidden):
         return
     for name, values in constraint.combination.items():
@@ -58,11 +64,10 @@ def region_of(space: Encoding, constraints: Sequence[Constraint]) -> Region:
             mixtures.append(p.mixture(at.start))
             totals.append((dict.fromkeys(p.columns, 1.0), p.total))
             lower[at], upper[at] = mixtures[-1].least, mixtures[-1].most
-        elif p.n_levels is not None and (not p.is_ordered or p.n_levels <= ENUMERABLE):
-            levels[at] = p.centres()
         if p.name in space.fixed:
             lower[at] = upper[at] = space.position(p.name, space.fixed[p.name])
-            levels.pop(at, None)
+        elif p.n_levels is not None and (not p.is_ordered or p.n_levels <= ENUMERABLE):
+            levels[at] = p.centres()
     linear = [c for c in constraints if isinstance(c, Linear) and _is_linear(space, c)]
     equal = [c for c in linear if c.lower == c.upper]
     E, e = _rows(space, [*totals, *((c.coefficients, c.bounds[0]) for c in equal)])
@@ -72,13 +77,19 @@ def region_of(space: Encoding, constraints: Sequence[Constraint]) -> Region:
     A, b = _rows(space, [*above, *below])
     tests = tuple((str(c), _test(space, c)) for c in constraints if c not in linear)
     forbidden = [_positions_of(space, c) for c in constraints if isinstance(c, Forbidden)]
-    return Region(lower, upper, levels, A, b, E, e, tuple(mixtures), tests, tuple(f for f in forbidden if f))
+    region = Region(lower, upper, levels, A, b, E, e, tuple(mixtures), tests, tuple(f for f in forbidden if f))
+    has_functions = any(isinstance(c, Nonlinear) and c.is_function for c in constraints)
+    return replace(region, most_tried=_MOST_CALLS) if has_functions else region
 
 
 def _is_linear(space: Encoding, constraint: Linear) -> bool:
     """Whether it is linear in positions, of numbers that are always there."""
-    always = {cell.name for p in space.parameters if not p.when for cell in p.cells}
-    return all(name in space.lines and name in always for name in constraint.names)
+    return all(name in space.lines and name in _always(space) for name in constraint.names)
+
+
+def _always(space: Encoding) -> set[str]:
+    """Names of what is there in all points."""
+    return {cell.name for p in space.parameters if not p.when for cell in p.cells}
 
 
 def _rows(space: Encoding, sums: Sequence[Sum]) -> tuple[Positions, Positions]:
@@ -100,6 +111,8 @@ def _test(space: Encoding, constraint: Constraint) -> Callable[[Positions], Mask
     def accepts(U: Positions) -> Mask:
         if not len(U):
             return np.empty(0, dtype=bool)
+        if isinstance(constraint, Nonlinear) and constraint.is_function:
+            return constraint.holds_at(space.decode(U))
         columns, is_there = space.values_at(U, constraint.names)
         is_accepted: Mask = constraint.holds(columns, space.sizes) | ~is_there
         return is_accepted

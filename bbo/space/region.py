@@ -61,6 +61,7 @@ class Region:
         mixtures: the simplices.
         tests: of whole points, from `n x d` to `n`, each behind what it asks in words.
         forbidden: positions of levels that do not go together, by discrete column; what tests say too.
+        most_tried: among so many points at random some must satisfy the tests; fewer where a test is slow.
     """
 
     lower: Positions
@@ -73,6 +74,7 @@ class Region:
     mixtures: tuple[Mixture, ...] = ()
     tests: tuple[tuple[str, Callable[[Positions], Mask]], ...] = ()
     forbidden: tuple[Mapping[int, Sequence[float]], ...] = ()
+    most_tried: int = 100_000
 
     @property
     def dim(self) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Protocol, Self
 
@@ -12,9 +12,11 @@ from pydantic.dataclasses import dataclass
 
 from bbo import seeding
 from bbo.errors import SpaceError
+from bbo.space.between import Between
 from bbo.space.binding import check_names, culprits, region_of
 from bbo.space.conditions import in_order, in_words, is_there
-from bbo.space.constraints import Constraint
+from bbo.space.constraints import Constraint, Linear, Nonlinear, absence
+from bbo.space.differences import differences
 from bbo.space.encoding import Encoding, Params
 from bbo.space.fresh import (
     ENUMERABLE,
@@ -51,7 +53,7 @@ class Space(Encoding):
 
     Args:
         parameters: their names must differ.
-        constraints: what points have to satisfy beside.
+        constraints: what points have to satisfy beside; those between points are kept by the asks of a study alone.
         fixed: values of parameters that are given, not chosen; `fix` makes such a space. Columns stay the same.
     Raises:
         pydantic.ValidationError: (a ValueError) that names the parameter and the field, or the constraints that no
@@ -84,20 +86,44 @@ class Space(Encoding):
                 raise ValueError(
                     f"{name!r} can be fixed where {in_words(self.by_name[name])}: fix that as well, got {self.fixed!r}."
                 )
-        contradictory = culprits(self, self.constraints) if self.constraints else []
+        contradictory = culprits(self, self.of_points) if self.of_points else []
         if contradictory:
             given = f" with {self.fixed!r}" if self.fixed else ""
             said = " and ".join(map(str, contradictory))
             raise ValueError(f"No point satisfies {said}{given} within the ranges of the parameters.")
+        if self.between is not None:
+            self.between.check()
         return self
 
     @cached_property
     def region(self) -> Region:
         """Where its points are in the cube."""
-        return region_of(self, self.constraints)
+        return region_of(self, self.of_points)
+
+    @cached_property
+    def of_points(self) -> tuple[Constraint, ...]:
+        """The constraints that each point satisfies by itself."""
+        return tuple(c for c in self.constraints if not c.between_points)
+
+    @cached_property
+    def between(self) -> Between | None:
+        """What the constraints between points of an ask leave to each of them; None without any."""
+        between = [c for c in self.constraints if isinstance(c, Linear) and c.between_points]
+        return Between.of(self, self.of_points, between) if between else None
+
+    def of_one_point(self, constraints: Sequence[Constraint]) -> "Space":
+        """This space with other constraints in the place of those between points.
+
+        Raises:
+            SpaceError: no point satisfies them.
+        """
+        try:
+            return Space(self.parameters, (*self.of_points, *constraints), fixed=self.fixed)
+        except ValidationError as error:
+            raise SpaceError(f"Of the points that may come next the space has none: {error}") from error
 
     def is_member(self, U: Positions) -> Mask:
-        """Which positions of decoded points, `n x dim`, satisfy the constraints; `n`."""
+        """Which positions of decoded points, `n x dim`, satisfy the constraints, but those between points; `n`."""
         return self.region.contains(U)
 
     @cached_property
@@ -131,17 +157,28 @@ class Space(Encoding):
                 point breaks.
         """
         point = self.check_values(params)
-        cells = self.flat(point)
-        for c in self.broken(cells):
-            got = {name: cells[name] for name in c.names}
+        for c in self._broken(point):
+            cells = self.flat(point)
+            got = {name: cells[name] for name in c.names} or point
             raise SpaceError(f"The point breaks {c}: got {got!r}.")
         return point
 
-    def broken(self, cells: Mapping[str, Any]) -> list[Constraint]:
-        """The constraints that values by the names of cells break."""
+    def _broken(self, point: Params) -> Iterator[Constraint]:
+        """The constraints that a point breaks by itself.
+
+        Raises:
+            SpaceError: one of them is absent, or its function fails.
+        """
+        cells = self.flat(point)
         columns = {name: np.array([value]) for name, value in cells.items()}
-        applies = [c for c in self.constraints if all(name in cells for name in c.names)]
-        return [c for c in applies if not c.holds(columns, self.sizes)[0]]
+        for c in self.of_points:
+            if all(name in cells for name in c.names):
+                if isinstance(c, Nonlinear) and c.is_function:
+                    holds = c.holds_at([point])
+                else:
+                    holds = c.holds(columns, self.sizes)
+                if not holds[0]:
+                    yield c
 
     def check_values(self, params: Mapping[str, Any]) -> Params:
         """As `check`, whatever constraints say.
@@ -205,10 +242,10 @@ class Space(Encoding):
         if not isinstance(params, Mapping):
             return False
         try:
-            self.check(params)
+            point = self.check_values(params)
         except SpaceError:
             return False
-        return True
+        return next(self._broken(point), None) is None
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Params]:
         """`n` points uniform in what of the cube satisfies the constraints: uniform over levels, and over the logarithm
@@ -229,6 +266,24 @@ class Space(Encoding):
             return Space(self.parameters, self.constraints, fixed={**self.fixed, **checked})
         except ValidationError as error:
             raise SpaceError(f"With {checked!r} the space has no point: {error}") from error
+
+    def filled_from(self, other: "Space") -> "Space":
+        """This space with what a log cannot hold, such as functions, as an equal constraint of another space has it."""
+        if not any(c.is_absent for c in self.constraints):
+            return self
+        at_hand = [c for c in other.constraints if not c.is_absent]
+        filled = [next((o for o in at_hand if o == c), c) if c.is_absent else c for c in self.constraints]
+        return Space(self.parameters, tuple(filled), fixed=self.fixed)
+
+    @property
+    def absent(self) -> tuple[Constraint, ...]:
+        """The constraints of which a log does not hold all, where they were not taken from elsewhere."""
+        return tuple(c for c in self.constraints if c.is_absent)
+
+    def check_whole(self) -> None:
+        """Raises SpaceError where a constraint is absent, so that it is not known what is a member."""
+        for c in self.absent:
+            raise absence(c)
 
     @property
     def unfixed(self) -> "Space":
@@ -323,6 +378,12 @@ class Space(Encoding):
             for name in ("when", "descriptors"):
                 if parameter.get(name, "") is None:
                     del parameter[name]
+        for constraint in plain.get("constraints", ()):
+            for name in ("condition", "function", "fingerprint"):
+                if constraint.get(name, "") is None:
+                    del constraint[name]
+            if constraint.get("between_points") is False:
+                del constraint["between_points"]
         return plain
 
     @staticmethod
@@ -339,28 +400,7 @@ class Space(Encoding):
 
     def difference(self, other: "Space") -> str:
         """What `other` has otherwise, in words; empty when nothing."""
-        mine, theirs = self.by_name, other.by_name
-
-        def said_of(p: Any) -> str:
-            known = getattr(p, "descriptors", None)
-            return (
-                repr(p)
-                + (f" where {in_words(p)}" if p.when else "")
-                + (f" with descriptors {known!r}" if known else "")
-            )
-
-        said = [f"parameter {name!r} is only in the first" for name in mine if name not in theirs]
-        said += [f"parameter {name!r} is only in the second" for name in theirs if name not in mine]
-        pairs = [(said_of(mine[n]), said_of(theirs[n])) for n in mine if n in theirs]
-        said += [f"{one} against {another}" for one, another in pairs if one != another]
-        ours, others = [repr(c) for c in self.constraints], [repr(c) for c in other.constraints]
-        said += [f"constraint {c} is only in the first" for c in ours if c not in others]
-        said += [f"constraint {c} is only in the second" for c in others if c not in ours]
-        if self.fixed != other.fixed:
-            said.append(f"fixed values: {self.fixed!r} against {other.fixed!r}")
-        if not said and self.names != other.names:
-            said.append(f"the order of the parameters: {list(self.names)} against {list(other.names)}")
-        return "; ".join(said)
+        return "; ".join(differences(self, other))
 
 
 _ADAPTER = TypeAdapter(Space)
