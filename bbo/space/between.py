@@ -27,7 +27,7 @@ from bbo.space.listed import Listed
 from bbo.space.program import Program
 from bbo.space.region import Positions
 
-_MOST_NODES = 20_000
+_MOST_NODES = 2_000  # no time: else a slow machine would find other points
 _OPTIMAL, _INFEASIBLE = 0, 2  # as scipy says it
 # Of so many points to come each is looked at by itself; of more, the others by their mean, whose levels are not whole.
 _MOST_APART = 8
@@ -141,6 +141,8 @@ class Between:
         fewest, most = 1, math.inf
         for one, bound in ((self.least[k], high), (-self.most[k], -low)):  # n points have at least n times that
             room = bound + self.slack[k]
+            if room == math.inf:
+                continue
             if abs(one) <= _SAME * self.sizes[k]:
                 most = most if room >= 0 else 0
             elif one > 0:

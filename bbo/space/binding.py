@@ -38,6 +38,12 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
     conditional = [name for name in constraint.names if name not in _always(space)]
     if constraint.between_points and conditional:
         raise ValueError(f"{constraint}: {conditional} must be always there, but they are under conditions.")
+    curved = [name for name in constraint.names if name not in space.lines and space.cells[name].n_levels is None]
+    if constraint.between_points and constraint.lower == constraint.upper and curved:
+        raise ValueError(
+            f"{constraint}: {curved} must not be on a logarithmic axis, where a sum is hardly ever hit. Leave it room, by "
+            "lower below upper."
+        )
     if not isinstance(constraint, Forbidden):
         return
     for name, values in constraint.combination.items():

@@ -92,7 +92,9 @@ def test_numbers_that_are_no_positions_never_make_impossible_what_is_possible(dr
     parameters, constraints = drawn
     points = Space(parameters, [c for c in constraints if not c.between_points]).sample(n, np.random.default_rng(seed))
     met = [
-        stock(c.coefficients, lower=amount(c, points), upper=amount(c, points)) for c in constraints if c.between_points
+        stock(c.coefficients, lower=amount(c, points), upper=amount(c, points) + 1e-9)
+        for c in constraints
+        if c.between_points
     ]
     space = Space(parameters, [c for c in constraints if not c.between_points] + met)
     left = space.between.left([], n)
@@ -169,6 +171,7 @@ def test_how_many_points_are_possible_is_said():
         ([Float("x", 1, 2)], stock({"x": -1}, lower=0.5), "No number of points"),
         ([Int("n", 2, 3)], stock({"n": 5}, lower=1, upper=9), "No number of points"),
         (TREE, stock({"C": 1}, upper=9), "'C'\\] must be always there"),
+        ([Float("x", 1, 9, log=True)], stock({"x": 1}, lower=9, upper=9), "'x'\\] must not be on a logarithmic axis"),
         ([Categorical("c", ["u"]), Float("x", 0, 1)], stock({"c": 1}, upper=9), "must be numbers"),
     ],
 )
