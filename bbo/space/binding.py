@@ -41,7 +41,7 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
     curved = [name for name in constraint.names if name not in space.lines and space.cells[name].n_levels is None]
     if constraint.between_points and constraint.lower == constraint.upper and curved:
         raise ValueError(
-            f"{constraint}: {curved} must not be on a logarithmic axis, where a sum is hardly ever hit. Leave it room, by "
+            f"{constraint}: {curved} must not be on a logarithmic axis, where hardly any sum is hit. Leave room, with "
             "lower below upper."
         )
     if not isinstance(constraint, Forbidden):
