@@ -186,8 +186,9 @@ class Study(StudyView):
             WaitForTells: without `n` and `wait`, when pending trials must be told first.
             SpaceExhaustedError: every point was tried and none is pending.
             StudyFinished: the budget is spent, or a stop rule holds.
-            SpaceError: `fixed` or `shared` has a name or value that the space does not have; or the space has something
-                that the log cannot hold and that was not passed again.
+            SpaceError: `fixed` or `shared` has a name or value that the space does not have; so many points cannot
+                satisfy what holds between them; or the space has something that the log cannot hold and that was not
+                passed again.
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, Integral) or n < 1):
             raise ValueError(f"Ask for at least one trial: got n={n!r}.")

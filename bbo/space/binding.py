@@ -35,15 +35,8 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
     texts = [name for name in constraint.numbers if not _is_number(space.cells[name])]
     if texts:
         raise ValueError(f"{constraint}: {texts} must be numbers; compare others by == and != alone.")
-    conditional = [name for name in constraint.names if name not in _always(space)]
-    if constraint.between_points and conditional:
-        raise ValueError(f"{constraint}: {conditional} must be always there, but they are under conditions.")
-    curved = [name for name in constraint.names if name not in space.lines and space.cells[name].n_levels is None]
-    if constraint.between_points and constraint.lower == constraint.upper and curved:
-        raise ValueError(
-            f"{constraint}: {curved} must not be on a logarithmic axis, where hardly any sum is hit. Leave room, with "
-            "lower below upper."
-        )
+    if isinstance(constraint, Linear) and constraint.between_points:
+        _check_between(space, constraint)
     if not isinstance(constraint, Forbidden):
         return
     for name, values in constraint.combination.items():
@@ -51,6 +44,18 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
             raise ValueError(f"{constraint}: {name!r} has no list of values; say it by Nonlinear({name + ' < ...'!r}).")
         for value in values:
             space.cells[name].check(value)
+
+
+def _check_between(space: Encoding, constraint: Linear) -> None:
+    conditional = [name for name in constraint.names if name not in _always(space)]
+    if conditional:
+        raise ValueError(f"{constraint}: {conditional} must be always there, but they are under conditions.")
+    curved = [name for name in constraint.names if name not in space.lines and space.cells[name].n_levels is None]
+    if constraint.lower == constraint.upper and curved:
+        raise ValueError(
+            f"{constraint}: {curved} must not be on a logarithmic axis, where hardly any sum is hit. Leave room, with "
+            "lower below upper."
+        )
 
 
 def _is_number(cell: Any) -> bool:
