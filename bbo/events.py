@@ -14,7 +14,7 @@ and of the row before: a chain that shows where a log was changed by other hands
 | budget_changed | nonce | budget: trials, cost, seconds, stop (rules) |
 | enqueued | `enqueued/<hash of the point>` | params |
 | attached | `attached/<hash of the row>/<k-th such row>` | params, values, source, replicates, sd, cost, note |
-| asked | `asked/<index>` | seen, n, seed, suggestions; fixed, context, shared, complete_below; meta: seconds, tickets |
+| asked | `asked/<index>` | seen, n, seed, suggestions; fixed, context, shared, complete_below, earlier, later; meta |
 | started | `started/<trial>/<attempt>` | attempt, runner |
 | lost | `lost/<trial>/<attempt>` | attempt, worker (its death counts), message |
 | reported | `reported/<trial>/<attempt>/<step>` | values, cost |
@@ -29,8 +29,10 @@ and of the row before: a chain that shows where a log was changed by other hands
 A trial's number is its place in the log: trials are numbered from 0 in the order of their asked and attached events. So
 two writers never contend for a number. `told`, `failed` and `cancelled` share a key: the first end of a trial wins. A
 table's row of one's own is attached under `own/<hash of params and required values>`: all else may be filled in later.
-`asked.seen` is the last event that the suggestion's history was folded to, which makes it re-derivable. `meta.tickets`
-say whose the suggestions are, in their order: `[{"id", "n", "runner", "queued"}, ...]`.
+`asked.seen` is the last event that the suggestion's history was folded to, which makes it re-derivable. Where points of
+one ask are bound together and take several events, `earlier` are its trials in those before, and `later` says how many
+come after. `meta.seconds` is how long it took, `meta.tickets` say whose the suggestions are, in their order:
+`[{"id", "n", "runner", "queued"}, ...]`.
 
 Notes of a suggestion that others read:
 

@@ -76,9 +76,13 @@ class Fold:
 
     `last_event`, `n_trials` and `n_asks` say how far it is; `history` gives what a strategy reads, `trial` what people
     read. Events must come in the order of their `seq`, without gaps.
+
+    Args:
+        given: spaces of the study as they were passed again, which have what the log cannot hold of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, given: Sequence[Space] = ()) -> None:
+        self._passed = given
         self.last_event = 0
         self.n_trials = 0
         self.n_asks = 0
@@ -166,7 +170,7 @@ class Fold:
 
     def _created(self, e: Event) -> None:
         self.specification = e.read()
-        self.space = Space.from_dict(self.specification["space"])
+        self.space = self._whole(self.specification["space"])
         self.objectives = Objectives.from_list(self.specification["objectives"])
         self.seed: int = self.specification["seed"]
         k = len(self.objectives.metrics)
@@ -186,6 +190,13 @@ class Fold:
         observed = (*measured, self._status, self._fails, self._order)
         self._others = (self._place, self._is_past, *observed)
 
+    def _whole(self, logged: dict[str, Any]) -> Space:
+        """A space of the log with what was passed again."""
+        space = Space.from_dict(logged)
+        for passed in self._passed:
+            space = space.filled_from(passed)
+        return space
+
     def _opened(self, e: Event) -> None:
         self.fingerprint = e.read()
 
@@ -194,7 +205,7 @@ class Fold:
 
     def _space_changed(self, e: Event) -> None:
         body, before, n = e.read(), self.space, self.n_trials
-        after = Space.from_dict(body["space"])
+        after = self._whole(body["space"])
         self._given |= check_change(before, after, body["given"])
         points = [carried_over(before.point(codes), after, self._given) for codes in self._codes.upto(n)]
         self.space = framed(after, before, points)

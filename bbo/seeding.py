@@ -15,6 +15,7 @@ FRESH = 3
 FIRST_DESIGN = 4
 NOISE = 5
 SHARED = 6
+BETWEEN = 7
 
 
 def derive(seed: int, *words: int) -> int:

@@ -29,7 +29,7 @@ class LatinHypercube:
             raise ValueError(f"LatinHypercube needs a size of at least 1: got {self.size!r}.")
 
     def refuses(self, space: Space, objectives: Objectives) -> str | None:
-        if space.region.is_box:
+        if space.region.is_box and space.between is None:
             return None
         return (
             "LatinHypercube spreads each parameter by itself, but here some are bound together by totals or "

@@ -1,5 +1,5 @@
-"""How the next points of a study come about: `propose`, a function of its log, which asking and verifying share, and
-`Asker`, which computes outside any transaction, for all who wait at the desk, and appends what it found."""
+"""How the next points of a study come about: an `Asker` computes them outside any transaction, for all who wait at the
+desk, and appends what it found."""
 
 import logging
 import threading
@@ -12,6 +12,7 @@ from typing import Any
 from bbo import seeding
 from bbo.errors import (
     ConflictError,
+    SpaceError,
     SpaceExhaustedError,
     StaleLeaseError,
     StorageError,
@@ -23,15 +24,14 @@ from bbo.events import check_known, event, nonce
 from bbo.fold import Fold
 from bbo.history import History
 from bbo.protocols import Strategy
-from bbo.space import Params, Space
 from bbo.space.fresh import ENUMERABLE
 from bbo.studies.desk import Turn, turn
 from bbo.studies.fingerprint import differences, fingerprint
 from bbo.studies.finishing import finish, trials_left
 from bbo.studies.log import StudyLog, writer
+from bbo.studies.proposing import propose
 from bbo.studies.runner import Runner
-from bbo.studies.wish import Wish, is_same
-from bbo.trial import Suggestion
+from bbo.studies.wish import Wish
 
 logger = logging.getLogger(__name__)
 # A process that loses its lease while it computes starts again; more than a few times in a row is a fault.
@@ -55,66 +55,6 @@ def visible(fold: Fold, complete_below: int | None) -> History:
     """What a strategy may see; with `complete_below`, trials from that number on count as pending."""
     history = fold.history()
     return history if complete_below is None else history.seen_below(complete_below)
-
-
-def propose(
-    strategy: Strategy,
-    history: History,
-    queue: Mapping[str, Params],
-    n: int,
-    *,
-    seed: int,
-    fixed: Mapping[str, Any],
-    context: Mapping[str, Any],
-    shared: Sequence[str] = (),
-) -> list[dict[str, Any]]:
-    """At most `n` suggestions as an `asked` event holds them: first what was enqueued, then what the strategy says.
-
-    Args:
-        queue: points waiting by the key of their event; those that contradict `fixed` or `context` wait on.
-        shared: parameters that have one value in all suggestions: the one that the first of them has.
-    """
-    if shared and n > 1:
-        first = propose(strategy, history, queue, 1, seed=seed, fixed=fixed, context=context)
-        if not first:
-            return []
-        params = first[0]["params"]
-        rest = propose(
-            strategy,
-            history.with_pending([params]),
-            {key: point for key, point in queue.items() if key != first[0].get("enqueued")},
-            n - 1,
-            seed=seeding.derive(seed, seeding.SHARED),
-            fixed={**fixed, **{name: params[name] for name in shared if name in params}},
-            context=context,
-        )
-        return [*first, *rest]
-    given = {**fixed, **context}
-    waiting = [(k, p) for k, p in queue.items() if is_same({name: p.get(name) for name in given}, given)][:n]
-    said = [{"params": p, "notes": {"by": "enqueued"}, "enqueued": k} for k, p in waiting]
-    if len(said) == n:
-        return said
-    if waiting:
-        history = history.with_pending([p for _, p in waiting])
-    if context:
-        history = history.given(context)
-    if fixed:
-        history = history.fix(fixed)
-    suggestions = strategy.suggest(history, n - len(said), seed=seed)
-    if len(suggestions) > n - len(said):
-        raise StrategyError(
-            f"{type(strategy).__name__} was asked for {n - len(said)} points and gave {len(suggestions)}."
-        )
-    return [*said, *(_as_json(s, history.space) for s in suggestions)]
-
-
-def _as_json(suggestion: Suggestion, space: Space) -> dict[str, Any]:
-    plain: dict[str, Any] = {"params": space.check(suggestion.params)}
-    for key in ("fidelity", "resume", "parent", "notes"):
-        value = getattr(suggestion, key)
-        if value is not None and value != {}:
-            plain[key] = value
-    return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,16 +94,26 @@ class Asker:
         Raises:
             SpaceExhaustedError: the space has no untried point and none is pending.
             StudyFinished: the budget is spent, or a stop rule holds.
+            SpaceError: the space has something that the log cannot hold and that was not passed again.
         """
+        self._log.fold.space.check_whole()
         self._open()
         largest = largest_ask(self._log.fold.space.dim)
+        is_bound = self._log.fold.space.between is not None
         numbers: list[int] = []
         while len(numbers) < wish.n:
             n = min(largest, wish.n - len(numbers))
+            part = replace(wish, n=n)
+            if is_bound:
+                part = replace(part, earlier=tuple(numbers), later=wish.n - len(numbers) - n)
             try:
-                more = self._ask_once(wish if n == wish.n else replace(wish, n=n), stop)
+                more = self._ask_once(part, stop)
             except StudyFinished:
                 if not numbers:
+                    raise
+                break
+            except SpaceError:  # others were given what was to be for these, or the model's points left nothing
+                if not part.earlier:
                     raise
                 break
             if not more:
@@ -200,7 +150,8 @@ class Asker:
             if fold.unknown is not None:
                 check_known(fold.unknown)
             self._check_unfinished(fold)
-            shares = _shares(wish, ticket, mine, fold)
+            shares, later = _shares(wish, ticket, mine, fold)
+            earlier = [fold.suggested(k) for k in wish.earlier]
             strategy = self._strategy()
         seed, n = ask_seed(history.seed, index), sum(share.n for share in shares)
         if shares[0].n == 0:
@@ -215,6 +166,8 @@ class Asker:
                 fixed=wish.fixed,
                 context=wish.context,
                 shared=wish.shared,
+                earlier=earlier,
+                later=later,
             )
             if not suggestions:
                 _check_can_wait(history, wish.given)
@@ -224,6 +177,8 @@ class Asker:
             body |= {"context": wish.context} if wish.context else {}
             body |= {"shared": list(wish.shared)} if wish.shared else {}
             body |= {"complete_below": wish.complete_below} if wish.complete_below is not None else {}
+            body |= {"earlier": list(wish.earlier)} if wish.earlier else {}
+            body |= {"later": later} if later else {}
             seconds = round(time.perf_counter() - started, 4)
             # Tickets tell this ask from another process's, which may well have found the same points.
             body["meta"] = {"seconds": seconds, "tickets": _dealt(shares, len(suggestions))}
@@ -232,7 +187,8 @@ class Asker:
             except TooLargeError:
                 if n == 1:
                     raise
-                n = (n + 1) // 2  # long choices or notes: fewer points in an event
+                fewer = (n + 1) // 2  # long choices or notes: fewer points in an event
+                later, n = later + (n - fewer if history.space.between is not None else 0), fewer
                 continue
             self._log.append(asked, lease=mine.lease, releases=True)
             mine.is_spent = True
@@ -267,12 +223,15 @@ class Asker:
             self._is_opened = True
 
 
-def _shares(wish: Wish, ticket: str, mine: Turn, fold: Fold) -> list[_Share]:
-    """Who gets how many, this wish first; those who want the same kind of points are served together."""
+def _shares(wish: Wish, ticket: str, mine: Turn, fold: Fold) -> tuple[list[_Share], int]:
+    """Who gets how many, this wish first; those who want the same kind of points are served together. And how many this
+    wish will get later."""
     room = trials_left(fold)
-    shares = [_Share(ticket, _within(wish.n, wish.limit, room, fold.n_counted), wish.runner, mine.is_queued)]
-    if wish.shared or wish.complete_below is not None:
-        return shares
+    allowed = _within(wish.n + wish.later, wish.limit, room, fold.n_counted)
+    own = min(wish.n, allowed)
+    shares = [_Share(ticket, own, wish.runner, mine.is_queued)]
+    if wish.shared or wish.complete_below is not None or fold.space.between is not None:
+        return shares, allowed - own
     for other, plain in mine.others:
         try:
             theirs = Wish.from_dict(plain)
@@ -287,7 +246,7 @@ def _shares(wish: Wish, ticket: str, mine: Turn, fold: Fold) -> list[_Share]:
         allowed = _within(theirs.n, theirs.limit, left, fold.n_counted + n)
         if allowed:
             shares.append(_Share(other, allowed, theirs.runner, True))
-    return shares
+    return shares, 0
 
 
 def _check_can_wait(history: History, given: Mapping[str, Any]) -> None:

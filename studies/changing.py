@@ -35,6 +35,7 @@ def change_space(
         said = refusal(strategy(), space, fold.objectives)
         if said is not None:
             raise StrategyError(said)
+        log.pass_on(space)
         body = {"space": plain, "given": values, "why": why}
         log.append(event("space_changed", f"space/{nonce()}", body, by=writer()), lease=mine.lease, releases=True)
         mine.is_spent = True

@@ -45,6 +45,11 @@ def create_or_compare(
             log.refresh()  # another process created it in between
     if if_exists == "fail":
         raise StudyExistsError(f"{log.storage.url} has a study {log.name!r} already; use another name, or resume it.")
+    check_same(log, space, objectives, seed)
+
+
+def check_same(log: StudyLog, space: Space, objectives: Objectives, seed: int | None) -> None:
+    """Raises StudyExistsError where the log's study is another than this; None for a seed leaves it open."""
     said = specification.difference(log.fold.specification, space, objectives, seed)
     if said:
         raise StudyExistsError(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from bbo.events import Event
 from bbo.fold import Fold
+from bbo.space import Space
 from bbo.storage import Lease, Storage
 
 _HOST = socket.gethostname()
@@ -22,14 +23,24 @@ class StudyLog:
     """Reads and appends events of one study and keeps their fold up to date; safe to use from several threads.
 
     `lock` guards the fold; `changed` is a condition on it, notified when events were folded.
+
+    Args:
+        space: the study's, where it is at hand; what the log cannot hold of it is taken from here, and from spaces
+            that `pass_on` gives.
     """
 
-    def __init__(self, storage: Storage, name: str) -> None:
+    def __init__(self, storage: Storage, name: str, space: Space | None = None) -> None:
         self.storage = storage
         self.name = name
-        self._state = Fold()
+        self._spaces = [] if space is None else [space]
+        self._state = Fold(self._spaces)
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
+
+    def pass_on(self, space: Space) -> None:
+        """Has another space of the study at hand."""
+        with self.lock:
+            self._spaces.append(space)
 
     @property
     def fold(self) -> Fold:
@@ -73,6 +84,6 @@ class StudyLog:
         try:
             self._state.add(events)
         except BaseException:
-            self._state = Fold()  # an interrupt left it half folded: it is read again from the start
+            self._state = Fold(self._spaces)  # an interrupt left it half folded: it is read again from the start
             raise
         self.changed.notify_all()

@@ -6,19 +6,15 @@ load and compared. No dotted path is ever imported and nothing is unpickled.
 """
 
 import dataclasses
-import functools
-import hashlib
 import importlib
 import inspect
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
-import numpy as np
-
 from bbo.errors import StrategyError
-from bbo.events import canonical
+from bbo.fingerprints import fingerprint
 from bbo.objective import Objectives, Wanted
 from bbo.protocols import Strategy
 from bbo.space import Parameter, Space
@@ -96,44 +92,6 @@ def rebuild(description: Description) -> Any:
         return made(**{key: _built(value) for key, value in description["options"].items()})
     except TypeError as error:
         raise StrategyError(f"The strategy {name!r} does not take these options: {error}.") from error
-
-
-def fingerprint(part: Any) -> str:
-    """A hash of what a part is made of: the source of its class and bases, or of the function, and its fields."""
-    return hashlib.sha256(canonical({"content": _content(part, ())}).encode()).hexdigest()[:24]
-
-
-def _content(value: Any, inside: tuple[int, ...]) -> Any:
-    """As JSON, the same in every process; `inside` are the objects around it, which are not gone into again."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if id(value) in inside:
-        return "..."
-    inside = (*inside, id(value))
-    if isinstance(value, np.ndarray):
-        return [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        contents = [_content(v, inside) for v in value]
-        return sorted(contents, key=repr) if isinstance(value, (set, frozenset)) else contents
-    if isinstance(value, Mapping):
-        return {str(k): _content(v, inside) for k, v in value.items()}
-    if isinstance(value, functools.partial):
-        return [_content(v, inside) for v in (value.func, value.args, value.keywords)]
-    if inspect.isfunction(value):
-        closure = [_content(cell.cell_contents, inside) for cell in value.__closure__ or ()]
-        return [_source(value), _content(value.__defaults__, inside), closure]
-    kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
-    sources = [_source(kind) for kind in kinds if kind.__module__ not in ("builtins", "typing", "abc")]
-    names = {*getattr(value, "__dict__", ()), *(n for kind in kinds for n in getattr(kind, "__slots__", ()))}
-    fields = {} if isinstance(value, type) else {n: getattr(value, n, None) for n in names if not n.startswith("_")}
-    return [sources, {n: _content(v, inside) for n, v in fields.items()}]
-
-
-def _source(kind: Any) -> str:
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):
-        return str(getattr(kind, "__qualname__", kind))
 
 
 def check_strategy(strategy: Any) -> None:

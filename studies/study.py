@@ -18,7 +18,7 @@ from bbo.storage import Storage, open_storage
 from bbo.studies import amending, changing, specification, telling
 from bbo.studies.asking import Asker
 from bbo.studies.branching import branch, described, prefix
-from bbo.studies.creating import create_or_compare, only_name
+from bbo.studies.creating import check_same, create_or_compare, only_name
 from bbo.studies.evaluating import ObjectiveFunction, objective_function
 from bbo.studies.finishing import check_rules
 from bbo.studies.frames import attached, check_names, past_rows
@@ -82,26 +82,38 @@ class Study(StudyView):
         if strategy is not None:
             specification.check_strategy(strategy)
             check_rules(budget or Budget(), strategy)
-        log = StudyLog(open_storage(storage), name)
+        log = StudyLog(open_storage(storage), name, space)
         create_or_compare(log, space, wanted, strategy, seed, if_exists, problem)
         self._attach_log(log, strategy, budget)
         if budget is not None:
             self.set_budget(budget)
 
     @classmethod
-    def load(cls, storage: str | Path | Storage, name: str | None = None, *, strategy: Strategy | None = None) -> Self:
+    def load(
+        cls,
+        storage: str | Path | Storage,
+        name: str | None = None,
+        *,
+        strategy: Strategy | None = None,
+        space: Space | None = None,
+    ) -> Self:
         """A study from its log.
 
         Args:
             name: may be left out where the storage has a single study.
             strategy: to be passed where the log's is not one of bbo's own; another one than in the log takes over.
+            space: to be passed where it has what a log cannot hold, such as a function; without it the study can be
+                read and told, but not asked.
         Raises:
             StudyNotFoundError: no study of that name; names those there are.
+            StudyExistsError: the study has another space.
             StrategyError, BudgetError: the strategy cannot take this study, or its stop rules.
         """
         store = open_storage(storage)
-        log = StudyLog(store, only_name(store) if name is None else name)
+        log = StudyLog(store, only_name(store) if name is None else name, space)
         log.refresh()
+        if space is not None:
+            check_same(log, space, log.fold.objectives, None)
         return cls._of_log(log, strategy)
 
     @classmethod
@@ -186,7 +198,8 @@ class Study(StudyView):
             SpaceExhaustedError: every point was tried and none is pending.
             StudyFinished: the budget is spent, or a stop rule holds.
             SpaceError: `fixed`, `context` or `shared` has a name or value that the space does not have, or a name
-                stands in both `fixed` and `context`.
+                stands in both `fixed` and `context`; so many points cannot satisfy what holds between them; or the
+                space has something that the log cannot hold and that was not passed again.
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, Integral) or n < 1):
             raise ValueError(f"Ask for at least one trial: got n={n!r}.")
@@ -609,7 +622,7 @@ class Study(StudyView):
             refusal = specification.refusal(strategy, self.space, self.objectives)
             if refusal is not None:
                 raise StrategyError(refusal)
-        log = StudyLog(open_storage(storage), name or self.name)
+        log = StudyLog(open_storage(storage), name or self.name, self.space)
         target = log.storage
         try:
             target.append(log.name, past)
@@ -632,4 +645,5 @@ class Study(StudyView):
             own: strategies that are none of bbo's and were at work earlier; asks of others of that kind are left out
                 and counted.
         """
-        return verify(self.storage.events(self.name), lambda d: self._own(d, *own) or specification.rebuild(d))
+        events = self.storage.events(self.name)
+        return verify(events, lambda d: self._own(d, *own) or specification.rebuild(d), self.space)

@@ -77,7 +77,7 @@ class StudyFile:
             StrategyError, BudgetError: the strategy cannot take this study, or its stop rules.
         """
         store = open_storage(self.storage if storage is None else storage)
-        log = StudyLog(store, self.name)
+        log = StudyLog(store, self.name, self.space)
         try:
             log.refresh()
         except StudyNotFoundError:
@@ -96,7 +96,7 @@ class StudyFile:
                 f"{store.url} has another study {self.name!r} than {self.path} describes (the log against the file): "
                 f"{difference}. Give it another name in [study], or write the file as the log has it."
             )
-        return Study.load(store, self.name)
+        return Study.load(store, self.name, space=self.space)
 
     def change(self, study: Study, given: Mapping[str, Any] | None = None, why: str = "") -> None:
         """Gives a study of this file the file's space in the place of its own.
@@ -212,6 +212,11 @@ class _Reader:
         for name, kind in (("linear", Linear), ("nonlinear", Nonlinear), ("forbidden", Forbidden)):
             for k, table in enumerate(tables.get(name, [])):
                 constraints.append(self._object(kind, table, _place(name, k, table)))
+                if constraints[-1].is_absent:
+                    raise self._error(
+                        f"{_place(name, k, table)}: a file cannot hold a function. Write the condition as text, or "
+                        "make the study in Python, with Nonlinear(function)"
+                    )
         for k, table in enumerate(tables.get("pool", [])):
             file = table.get("table")
             beside = {"table": self._path.parent / file} if isinstance(file, str) else {}

@@ -23,6 +23,8 @@ class Wish:
         complete_below: trials from this number on count as pending, whatever was told.
         limit: the study is to have at most so many trials, as a run counts them.
         runner: who will evaluate them; None when a person does.
+        earlier, later: of a large ask on a space with constraints between points, the trials that it was given before,
+            and how many it will be given after these.
     """
 
     n: int
@@ -32,6 +34,8 @@ class Wish:
     complete_below: int | None = None
     limit: int | None = None
     runner: Runner | None = None
+    earlier: tuple[int, ...] = ()
+    later: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As a ticket has it; `from_dict` reads it back, among other things that a ticket says."""
@@ -44,7 +48,7 @@ class Wish:
         said = plain["wish"]
         if said.keys() != {field.name for field in fields(Wish)}:
             raise KeyError(*said.keys())
-        return Wish(**{**said, "shared": tuple(said["shared"])})
+        return Wish(**{**said, "shared": tuple(said["shared"]), "earlier": tuple(said["earlier"])})
 
     @staticmethod
     def of(

@@ -45,7 +45,12 @@ def verify(
                 f"{found.n_asks} of {n_asks} asks recomputed, "
                 + (agree if found.divergence is None else f"the last differs: {found.divergence}")
             ]
-            if found.n_left_out:
+            if found.absent:
+                said += [
+                    f"{found.n_left_out} asks are of a space with {', '.join(found.absent)}, which a log cannot hold: "
+                    "Study.load(..., space=space).verify() recomputes them"
+                ]
+            elif found.n_left_out:
                 said += [f"{found.n_left_out} asks are by a strategy that is not bbo's: Study.verify takes it"]
             if broken is None:
                 said += [f"chain of {len(events)} events holds, head {found.head}"]

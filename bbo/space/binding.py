@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bbo.space.candidates import Candidates
-from bbo.space.constraints import Constraint, Forbidden, Linear
+from bbo.space.constraints import Constraint, Forbidden, Linear, Nonlinear
 from bbo.space.encoding import Encoding
 from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
@@ -26,6 +26,8 @@ from bbo.space.structure import MIDDLE
 
 # A program has a variable for each level of what may be forbidden.
 _MOST_TOLD_APART = 1000
+# Points at random on which a function is called, of which one call may well take a millisecond.
+_MOST_CALLS = 10_000
 
 Sum = tuple[Mapping[str, float], float]
 
@@ -41,6 +43,8 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
     texts = [name for name in constraint.numbers if not _is_number(space.terms[name])]
     if texts:
         raise ValueError(f"{constraint}: {texts} must be numbers; compare others by == and != alone.")
+    if isinstance(constraint, Linear) and constraint.between_points:
+        _check_between(space, constraint)
     if not isinstance(constraint, Forbidden):
         return
     for name, values in constraint.combination.items():
@@ -48,6 +52,18 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
             raise ValueError(f"{constraint}: {name!r} has no list of values; say it by Nonlinear({name + ' < ...'!r}).")
         for value in values:
             space.terms[name].check(value)
+
+
+def _check_between(space: Encoding, constraint: Linear) -> None:
+    conditional = [name for name in constraint.names if name not in _always(space)]
+    if conditional:
+        raise ValueError(f"{constraint}: {conditional} must be always there, but they are under conditions.")
+    curved = [name for name in constraint.names if name not in space.lines and space.terms[name].n_levels is None]
+    if constraint.lower == constraint.upper and curved:
+        raise ValueError(
+            f"{constraint}: {curved} must not be on a logarithmic axis, where hardly any sum is hit. Leave room, with "
+            "lower below upper."
+        )
 
 
 def _is_number(term: Any) -> bool:
@@ -116,13 +132,19 @@ def _region(space: Encoding, parameters: Sequence[Any], constraints: Sequence[Co
     tests = tuple((str(c), _test(space, c)) for c in constraints if c not in linear)
     forbidden = [_positions_of(space, c) for c in constraints if isinstance(c, Forbidden)]
     kept_apart = tuple(f for f in forbidden if f)
-    return Region(lower, upper, levels, A, b, E, e, tuple(mixtures), tests, kept_apart, tuple(orders))
+    region = Region(lower, upper, levels, A, b, E, e, tuple(mixtures), tests, kept_apart, tuple(orders))
+    has_functions = any(isinstance(c, Nonlinear) and c.is_function for c in constraints)
+    return replace(region, most_tried=_MOST_CALLS) if has_functions else region
 
 
 def _is_linear(space: Encoding, constraint: Linear) -> bool:
     """Whether it is linear in positions, of numbers that are always there."""
-    always = {name for p in space.parameters if not p.when for name in p.columns}
-    return all(name in space.lines and name in always for name in constraint.names)
+    return all(name in space.lines and name in _always(space) for name in constraint.names)
+
+
+def _always(space: Encoding) -> set[str]:
+    """Names of what is there in all points."""
+    return {name for p in space.parameters if not p.when for name in p.columns}
 
 
 def _rows(space: Encoding, sums: Sequence[Sum]) -> tuple[Positions, Positions]:
@@ -149,6 +171,8 @@ def _test(space: Encoding, constraint: Constraint) -> Callable[[Positions], Mask
             return np.empty(0, dtype=bool)
         if isinstance(constraint, Pool):
             raise constraint.absence
+        if isinstance(constraint, Nonlinear) and constraint.is_function:
+            return constraint.holds_at(space.decode(U))
         columns, is_there = space.values_at(U, constraint.names)
         is_accepted: Mask = constraint.holds(columns, space.sizes) | ~is_there
         return is_accepted

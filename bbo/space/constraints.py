@@ -2,20 +2,25 @@
 
 Values are given by the names of cells (see `bbo.space.parameters`), columns of many points as arrays. A constraint says
 something of a point only where all of its parameters are there. `holds(columns, sizes)` says for which of n points it
-does; `sizes` are how large numbers are by cell, of which rounding is a share. Of a pool it is said by positions: see
-`bbo.space.rows`.
+does; `sizes` are how large numbers are by cell, of which rounding is a share. Of a pool it is said by positions, see
+`bbo.space.rows`, and of a function by whole points.
+
+Of some a log cannot hold all: read from there they are `is_absent`, equal to what they were, and raise their `absence`
+where they are needed; `Space.filled_from` takes them from the space that is passed again.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, field_serializer, model_validator
 from pydantic.dataclasses import dataclass
 
+from bbo.errors import SpaceError
+from bbo.fingerprints import called, fingerprint
 from bbo.space.expressions import Expression
 from bbo.space.pool import Pool
 from bbo.space.values import BY_NAME, CONFIG, When, identity, require
@@ -32,12 +37,16 @@ class Linear:
     Args:
         coefficients: by number: a Float or Int, or a part of a Simplex, `mix.sand`.
         lower, upper: bounds of the sum; equal ones demand equality.
+        between_points: the sum is over all points of one ask together, such as what they use of a stock; the numbers in
+            it are then always there. A point by itself is not judged by it.
     """
 
     coefficients: Annotated[dict[str, float], BY_NAME]
     lower: float | None = Field(default=None, kw_only=True)
     upper: float | None = Field(default=None, kw_only=True)
+    between_points: bool = Field(default=False, kw_only=True)
     kind: Literal["linear"] = Field(default="linear", kw_only=True, repr=False)
+    is_absent: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def _validate(self) -> Self:
@@ -83,48 +92,141 @@ class Linear:
         terms = " ".join(f"{'-' if c < 0 else '+'} {abs(c):g} {name}" for name, c in self.coefficients.items())
         terms = terms.removeprefix("+ ").replace(" 1 ", " ").removeprefix("1 ")
         low, high = self.bounds
+        end = " over all points of an ask" if self.between_points else ""
         if low == high:
-            return f"{terms} = {high:g}"
+            return f"{terms} = {high:g}{end}"
         if high == math.inf:
-            return f"{terms} >= {low:g}"
-        return f"{'' if low == -math.inf else f'{low:g} <= '}{terms} <= {high:g}"
+            return f"{terms} >= {low:g}{end}"
+        return f"{'' if low == -math.inf else f'{low:g} <= '}{terms} <= {high:g}{end}"
+
+
+def _text_or_function(given: Any) -> Any:
+    require(
+        given is None or isinstance(given, str) or callable(given),
+        f"A condition is a text or a function: got {given!r}.",
+    )
+    return given
 
 
 @dataclass(frozen=True, config=CONFIG)
 class Nonlinear:
-    """A condition on parameters, as text: `Nonlinear("pressure * volume <= 40 and solvent != 'water'")`.
+    """A condition on parameters: `Nonlinear("pressure * volume <= 40 and solvent != 'water'")`, or as a function
+    `Nonlinear(lambda p: p["pressure"] * p["volume"] <= 40)`.
 
-    Names that are no plain names stand in backticks: `` `flow rate` < 2``. For what may stand in it see
-    `bbo.space.expressions`.
+    Args:
+        condition: text, in which names that are no plain names stand in backticks: `` `flow rate` < 2``; for what else
+            may stand in it see `bbo.space.expressions`. Or a function that takes the params of a point and returns
+            whether it may be. It gives the same for the same point, whenever and wherever it is called.
+        function, fingerprint: what a log holds of a function, whose condition is then None: what it is called, and a
+            hash by which it is known again; see `bbo.fingerprints`.
     """
 
-    condition: str
+    condition: Annotated[str | Callable[[dict[str, Any]], bool] | None, PlainValidator(_text_or_function)] = None
+    function: str | None = Field(default=None, kw_only=True)
+    fingerprint: str | None = Field(default=None, kw_only=True)
     kind: Literal["nonlinear"] = Field(default="nonlinear", kw_only=True, repr=False)
+    between_points: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def _validate(self) -> Self:
-        require(bool(self.expression.names), f"Nonlinear names no parameter: {self.condition!r}.")
+        if isinstance(self.condition, str):
+            require(
+                bool(self.expression and self.expression.names), f"Nonlinear names no parameter: {self.condition!r}."
+            )
+        elif self.condition is not None and self.fingerprint is None:
+            object.__setattr__(self, "function", called(self.condition))
+            object.__setattr__(self, "fingerprint", fingerprint(self.condition))
+        require(
+            (self.function is None) == (self.fingerprint is None) == isinstance(self.condition, str),
+            "Nonlinear takes a condition, a text or a function; or function and fingerprint, as a log has them: "
+            f"got {self.condition!r}, function={self.function!r}, fingerprint={self.fingerprint!r}.",
+        )
         return self
 
+    @field_serializer("condition")
+    def _text(self, condition: Any) -> str | None:
+        return condition if isinstance(condition, str) else None
+
+    @property
+    def _logged(self) -> tuple[str | None, ...]:
+        return self._text(self.condition), self.function, self.fingerprint
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Nonlinear) and self._logged == other._logged
+
+    def __hash__(self) -> int:
+        return hash(self._logged)
+
+    def __repr__(self) -> str:
+        if self.function is None:
+            return f"Nonlinear(condition={self.condition!r})"
+        return f"Nonlinear(function={self.function!r}, fingerprint={self.fingerprint!r})"
+
     @cached_property
-    def expression(self) -> Expression:
-        return Expression(self.condition)
+    def expression(self) -> Expression | None:
+        """Of a text."""
+        return Expression(self.condition) if isinstance(self.condition, str) else None
+
+    @property
+    def is_function(self) -> bool:
+        """So that it takes whole points, by `holds_at`."""
+        return self.function is not None
+
+    @property
+    def is_absent(self) -> bool:
+        return self.condition is None
+
+    @property
+    def absence(self) -> SpaceError:
+        """What is said where the function is needed and not at hand."""
+        return SpaceError(
+            f"A log holds no more of {self} than its name and fingerprint: pass the space again in Python, as "
+            "Study(space, ...) or Study.load(..., space=space)."
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self.expression.names))
+        """None of a function, which may look at all that is there."""
+        return () if self.expression is None else tuple(dict.fromkeys(self.expression.names))
 
     @property
     def numbers(self) -> frozenset[str]:
-        return self.expression.numbers
+        return frozenset() if self.expression is None else self.expression.numbers
 
     def holds(self, columns: Mapping[str, Any], sizes: Mapping[str, float]) -> Mask:
         n = len(next(iter(columns.values())))
+        assert self.expression is not None
         is_so: Mask = np.broadcast_to(np.asarray(self.expression.holds(columns), dtype=bool), (n,))
         return is_so
 
+    def holds_at(self, points: Sequence[Mapping[str, Any]]) -> Mask:
+        """Of which points a function says so, `n`.
+
+        Raises:
+            SpaceError: the function is absent, raises, or returns something else than a truth value.
+        """
+        if self.is_absent:
+            raise self.absence
+        return np.array([self._is_so(point) for point in points], dtype=bool)
+
+    def _is_so(self, point: Mapping[str, Any]) -> bool:
+        assert callable(self.condition)
+        try:
+            # A copy, amounts of a mixture too, so that whatever the function does to it stays with it.
+            said = self.condition({k: dict(v) if isinstance(v, dict) else v for k, v in point.items()})
+        except Exception as error:
+            raise SpaceError(
+                f"{self} raised {type(error).__name__} at {dict(point)!r}: {error}. It must say of any point within "
+                "the ranges whether it may be; parameters that are not there under conditions are not in it."
+            ) from error
+        if not isinstance(said, (bool, np.bool_)):
+            raise SpaceError(f"{self} must return True or False: got {said!r} at {dict(point)!r}.")
+        return bool(said)
+
     def __str__(self) -> str:
-        return self.condition
+        if isinstance(self.condition, str):
+            return self.condition
+        return f"{self.function}" if f"{self.function}".startswith("lambda") else f"{self.function}(point)"
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -137,6 +239,8 @@ class Forbidden:
 
     combination: When
     kind: Literal["forbidden"] = Field(default="forbidden", kw_only=True, repr=False)
+    between_points: ClassVar[bool] = False
+    is_absent: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def _validate(self) -> Self:

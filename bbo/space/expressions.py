@@ -7,6 +7,7 @@ names), + - * / % **, comparisons, `and`, `or`, `not`, parentheses, and the func
 import ast
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -50,6 +51,7 @@ _LONGEST, _DEEPEST = 2000, 100
 _LARGEST = 1e300
 _OF_SEVERAL = ("min", "max")
 _QUOTED = re.compile(r"`([^`]+)`")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -133,13 +135,28 @@ class Expression:
         for part in parts:
             self._check(part, is_number, depth + 1)
 
+    @cached_property
+    def _typed(self) -> dict[str, set[str]]:
+        """Words as they were written, by what Python's parser makes of them: µ, the unit, becomes μ, the letter."""
+        words: dict[str, set[str]] = {}
+        for word in _WORD.findall(_QUOTED.sub("", self.text)):
+            words.setdefault(unicodedata.normalize("NFKC", word), set()).add(word)
+        return words
+
+    def _word(self, name: str) -> str:
+        """A name as it was written."""
+        written = self._typed.get(name, {name})
+        if len(written) > 1:
+            raise ValueError(f"{sorted(written)} look alike in {self.text!r}: put these names in backticks.")
+        return self._places.get(name) or next(iter(written))
+
     def _name(self, node: ast.AST) -> str:
         """A parameter's, or a part's with a point in it."""
         match node:
             case ast.Name(id=name):
-                return self._places.get(name, name)
+                return self._word(name)
             case ast.Attribute(value=value, attr=attr):
-                return f"{self._name(value)}.{self._places.get(attr, attr)}"
+                return f"{self._name(value)}.{self._word(attr)}"
         raise ValueError(f"{ast.unparse(node)!r} is no name of a parameter: {self.text!r}.")
 
     @cached_property

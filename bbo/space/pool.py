@@ -8,7 +8,7 @@ from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +108,7 @@ class Pool:
     table: Annotated[Table, PlainValidator(Table.of), PlainSerializer(Table.to_dict)]
     costs: str | None = Field(default=None, kw_only=True)
     kind: Literal["pool"] = Field(default="pool", kw_only=True, repr=False)
+    between_points: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def _validate(self) -> Self:
@@ -141,8 +142,8 @@ class Pool:
         """What is said where its rows are needed and not at hand."""
         where = "" if self.table.file is None else f", and {self.table.file!r} is not there or has changed"
         return SpaceError(
-            f"The log does not hold the {self.table.n_rows:,} rows of the study's pool{where}: pass the space again, "
-            "Study(space, ...) or Study.load(..., space=space)."
+            f"The log does not hold the {self.table.n_rows:,} rows of the study's pool{where}: pass the space again "
+            "in Python, as Study(space, ...) or Study.load(..., space=space)."
         )
 
     @property

@@ -66,6 +66,7 @@ class Region:
         orders: columns that hold the places of items, as ranks.
         pools: of columns that are neither among `levels` nor in `orders`, what they may be together.
         is_part: whether columns that are not given vary in a part of the cube.
+        most_tried: among so many points at random some must satisfy the tests; fewer where a test is slow.
     """
 
     lower: Positions
@@ -81,6 +82,7 @@ class Region:
     orders: tuple[slice, ...] = ()
     pools: tuple[Candidates, ...] = ()
     is_part: bool = False
+    most_tried: int = 100_000
 
     @property
     def dim(self) -> int:

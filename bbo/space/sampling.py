@@ -21,8 +21,6 @@ _MAKES_UP = 0.7  # how often two discrete columns move together, where equalitie
 _TRIES = 64
 _STEPS = 32  # of a chain, for each column
 _MOST_STEPS = 2000
-# Points at random among which some must satisfy the tests.
-_MOST_TRIED = 100_000
 
 
 def sample(region: Region, n: int, rng: np.random.Generator) -> Positions:
@@ -63,7 +61,7 @@ class Sampler:
         Raises:
             SpaceError: there are none; says what each test accepts.
         """
-        U = Sampler(replace(self.region, tests=(), forbidden=())).sample(_MOST_TRIED, rng)
+        U = Sampler(replace(self.region, tests=(), forbidden=())).sample(self.region.most_tried, rng)
         is_in = self.region.contains(U)
         if not is_in.any():
             rates = "; ".join(f"{said}: {accepts(U).mean():.2%}" for said, accepts in self.region.tests)

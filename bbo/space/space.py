@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cache, cached_property
 from typing import Any, Protocol, Self
@@ -13,9 +13,11 @@ from pydantic.dataclasses import dataclass
 
 from bbo import seeding
 from bbo.errors import SpaceError
+from bbo.space.between import Between
 from bbo.space.binding import check_names, check_pools, culprits, region_of
 from bbo.space.conditions import in_order, in_words, is_there
-from bbo.space.constraints import Constraint
+from bbo.space.constraints import Constraint, Linear, Nonlinear
+from bbo.space.differences import differences
 from bbo.space.encoding import Encoding, Params
 from bbo.space.fresh import (
     ENUMERABLE,
@@ -54,7 +56,7 @@ class Space(Encoding):
 
     Args:
         parameters: their names must differ.
-        constraints: what points have to satisfy beside.
+        constraints: what points have to satisfy beside; those between points are kept by the asks of a study alone.
         fixed: values of parameters that are given, not chosen; `fix` makes such a space. Columns stay the same.
         wide: the parameters by which it is encoded, where trials lie outside of it; see `bbo.space.frame`.
     Raises:
@@ -93,22 +95,46 @@ class Space(Encoding):
                 raise ValueError(
                     f"{name!r} can be fixed where {in_words(self.by_name[name])}: fix that as well, got {self.fixed!r}."
                 )
-        check_pools(self, self.constraints)
-        bound = [c for c in self.constraints if not isinstance(c, Pool)]
+        check_pools(self, self.of_points)
+        bound = [c for c in self.of_points if not isinstance(c, Pool)]
         contradictory = culprits(self, bound) if bound else []
         if contradictory:
             given = f" with {self.fixed!r}" if self.fixed else ""
             said = " and ".join(map(str, contradictory))
             raise ValueError(f"No point satisfies {said}{given} within the ranges of the parameters.")
+        if self.between is not None:
+            self.between.check()
         return self
 
     @cached_property
     def region(self) -> Region:
         """Where its points are in the cube."""
-        return region_of(self, self.constraints)
+        return region_of(self, self.of_points)
+
+    @cached_property
+    def of_points(self) -> tuple[Constraint, ...]:
+        """The constraints that each point satisfies by itself."""
+        return tuple(c for c in self.constraints if not c.between_points)
+
+    @cached_property
+    def between(self) -> Between | None:
+        """What the constraints between points of an ask leave to each of them; None without any."""
+        between = [c for c in self.constraints if isinstance(c, Linear) and c.between_points]
+        return Between.of(self, self.of_points, between) if between else None
+
+    def of_one_point(self, constraints: Sequence[Constraint]) -> "Space":
+        """This space with other constraints in the place of those between points.
+
+        Raises:
+            SpaceError: no point satisfies them.
+        """
+        try:
+            return Space(self.parameters, (*self.of_points, *constraints), fixed=self.fixed, wide=self.wide)
+        except ValidationError as error:
+            raise SpaceError(f"Of the points that may come next the space has none: {error}") from error
 
     def is_member(self, U: Positions) -> Mask:
-        """Which positions of decoded points, `n x dim`, satisfy the constraints; `n`."""
+        """Which positions of decoded points, `n x dim`, satisfy the constraints, but those between points; `n`."""
         return self.region.contains(U)
 
     @cached_property
@@ -161,25 +187,30 @@ class Space(Encoding):
                 point breaks.
         """
         point = self.check_values(params)
-        for c in self.broken(point):
-            got = {name: v for name, v in {**self.flat(point), **self.by_term(point)}.items() if name in c.names}
+        for c in self._broken(point):
+            cells = {**self.flat(point), **self.by_term(point)}
+            got = {name: cells[name] for name in c.names if name in cells} or point
             raise SpaceError(f"The point breaks {c}: got {got!r}.")
         return point
 
-    def broken(self, point: Params) -> list[Constraint]:
-        """The constraints that a point breaks whose values were checked.
+    def _broken(self, point: Params) -> Iterator[Constraint]:
+        """The constraints that a point breaks by itself.
 
         Raises:
-            SpaceError: the rows of a pool are not at hand.
+            SpaceError: one of them is absent, or its function fails.
         """
         columns = {name: np.array([value]) for name, value in self.by_term(point).items()}
-
-        def is_broken(c: Constraint) -> bool:
+        for c in self.of_points:
             if isinstance(c, Pool):
-                return bool(candidates_of(self, c).find(self.encode([point]))[0] < 0)
-            return all(name in columns for name in c.names) and not c.holds(columns, self.sizes)[0]
-
-        return [c for c in self.constraints if is_broken(c)]
+                holds = candidates_of(self, c).find(self.encode([point])) >= 0
+            elif isinstance(c, Nonlinear) and c.is_function:
+                holds = c.holds_at([point])
+            elif all(name in columns for name in c.names):
+                holds = c.holds(columns, self.sizes)
+            else:
+                continue
+            if not holds[0]:
+                yield c
 
     def check_values(self, params: Mapping[str, Any]) -> Params:
         """As `check`, whatever constraints say.
@@ -243,10 +274,10 @@ class Space(Encoding):
         if not isinstance(params, Mapping):
             return False
         try:
-            self.check(params)
+            point = self.check_values(params)
         except SpaceError:
             return False
-        return True
+        return next(self._broken(point), None) is None
 
     def decode(self, U: Positions) -> list[Params]:
         """As of any encoding, within the ranges; values of a candidate of a pool to the last digit."""
@@ -283,6 +314,26 @@ class Space(Encoding):
             return Space(self.parameters, self.constraints, fixed={**self.fixed, **checked}, wide=self.wide)
         except ValidationError as error:
             raise SpaceError(f"With {checked!r} the space has no point: {error}") from error
+
+    def filled_from(self, other: "Space") -> "Space":
+        """This space with what a log cannot hold, functions and long tables, from equal constraints of another."""
+        may_lack = [c for c in self.constraints if isinstance(c, Pool) or (isinstance(c, Nonlinear) and c.is_function)]
+        at_hand = [c for c in other.constraints if c in may_lack and not c.is_absent]
+        if not at_hand:
+            return self
+        filled = [next((o for o in at_hand if o == c), c) for c in self.constraints]
+        return Space(self.parameters, tuple(filled), fixed=self.fixed, wide=self.wide)
+
+    @property
+    def absent(self) -> tuple[Constraint, ...]:
+        """The constraints of which a log does not hold all, where they were not taken from elsewhere."""
+        return tuple(c for c in self.constraints if c.is_absent)
+
+    def check_whole(self) -> None:
+        """Raises SpaceError where a constraint is absent, so that it is not known what is a member."""
+        for c in self.constraints:
+            if isinstance(c, Nonlinear | Pool) and c.is_absent:
+                raise c.absence
 
     @property
     def unfixed(self) -> "Space":
@@ -387,6 +438,12 @@ class Space(Encoding):
             for name in ("when", "descriptors"):
                 if parameter.get(name, "") is None:
                     del parameter[name]
+        for constraint in plain.get("constraints", ()):
+            for name in ("condition", "function", "fingerprint"):
+                if constraint.get(name, "") is None:
+                    del constraint[name]
+            if constraint.get("between_points") is False:
+                del constraint["between_points"]
         return plain
 
     @staticmethod
@@ -403,28 +460,7 @@ class Space(Encoding):
 
     def difference(self, other: "Space") -> str:
         """What `other` has otherwise, in words; empty when nothing."""
-        mine, theirs = self.by_name, other.by_name
-
-        def said_of(p: Any) -> str:
-            known = getattr(p, "descriptors", None)
-            return (
-                repr(p)
-                + (f" where {in_words(p)}" if p.when else "")
-                + (f" with descriptors {known!r}" if known else "")
-            )
-
-        said = [f"parameter {name!r} is only in the first" for name in mine if name not in theirs]
-        said += [f"parameter {name!r} is only in the second" for name in theirs if name not in mine]
-        pairs = [(said_of(mine[n]), said_of(theirs[n])) for n in mine if n in theirs]
-        said += [f"{one} against {another}" for one, another in pairs if one != another]
-        ours, others = [repr(c) for c in self.constraints], [repr(c) for c in other.constraints]
-        said += [f"constraint {c} is only in the first" for c in ours if c not in others]
-        said += [f"constraint {c} is only in the second" for c in others if c not in ours]
-        if self.fixed != other.fixed:
-            said.append(f"fixed values: {self.fixed!r} against {other.fixed!r}")
-        if not said and self.names != other.names:
-            said.append(f"the order of the parameters: {list(self.names)} against {list(other.names)}")
-        return "; ".join(said)
+        return "; ".join(differences(self, other))
 
 
 _ADAPTER = TypeAdapter(Space)

@@ -12,7 +12,7 @@ from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.specification import as_objectives, refusal
 from bbo.studies.study import Study
 from tests.contracts.test_strategies import each
-from tests.space.drawn import TREE, constrained
+from tests.space.drawn import TREE, bound_together, constrained
 
 SPACES = {
     "simplex": (Space([Simplex("mix", ["a", "b", "c"]), Float("x", 0.0, 1.0)]), {"x": 0.25}),
@@ -173,3 +173,35 @@ def test_any_space_is_searched_without_leaving_it_or_repeating(space, seed):
         except SpaceExhaustedError:
             assert len(study.trials) == space.n_points
         assert len(as_rows(space, study.trials)) == len(study.trials)
+
+
+def missed(constraint, space, trials):
+    """By how much the points of an ask miss a constraint between them, as a share of how large its numbers are."""
+    terms = [(c, space.flat(t.params)[name], name) for t in trials for name, c in constraint.coefficients.items()]
+    total = sum(c * value for c, value, _ in terms)
+    size = sum(abs(c) * max(space.sizes.get(name, 0.0), abs(value)) for c, value, name in terms)
+    low, high = constraint.bounds
+    bounds = [abs(v) for v in (low, high) if np.isfinite(v)]
+    return max(low - total, total - high) / (size + max(bounds))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(drawn=bound_together(), seed=st.integers(0, 1000))
+def test_points_of_any_ask_satisfy_what_holds_between_them(drawn, seed):
+    space, n, fixed = drawn
+    for strategy in (RandomSearch(), SobolSearch(), GP(n_first=3)):
+        study = Study(space, Minimize("y"), strategy=strategy, seed=seed)
+        try:
+            for _ in range(2):
+                trials = study.ask(n, fixed=fixed)
+                for trial in trials:
+                    assert trial.params in space
+                    study.tell(trial, told(trial.params)["y"])
+                if trials:
+                    assert (
+                        max((missed(c, space, trials) for c in space.constraints if c.between_points), default=0) < 2e-7
+                    )
+        except SpaceExhaustedError:
+            pass
+        assert len(as_rows(space, study.trials)) == len(study.trials) or space.fix(fixed).n_points == 1
+        assert study.verify().agrees

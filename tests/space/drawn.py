@@ -85,9 +85,9 @@ def trees(draw, kinds=(*KINDS, "simplex"), n_most=5):
 
 
 @st.composite
-def constrained(draw):
+def constrained(draw, kinds=KINDS):
     """Spaces with constraints of all kinds, each satisfied by one point that was drawn first."""
-    plain = draw(trees() | spaces((*KINDS, "simplex")))
+    plain = draw(trees((*kinds, "simplex")) | spaces((*kinds, "simplex")))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     point = plain.by_term(plain.sample(1, rng)[0])
     numbers = [name for name in point if plain.terms[name].kind in ("float", "int", "part", "place")]
@@ -117,3 +117,32 @@ def pooled(draw):
     cells = [plain.flat(point) for point in points]
     table = {name: [row.get(name) for row in cells] for name in plain.cells}
     return Space(plain.parameters, [Pool(table)]), points
+
+
+@st.composite
+def bound_together(draw):
+    """Spaces with constraints between points too, with so many points that satisfy them, and what these have fixed."""
+    drawn, n = draw(constrained([kind for kind in KINDS if "log" not in kind])), draw(st.integers(1, 4))
+    always = [name for p in drawn.parameters if not p.when and p.kind != "permutation" for name in p.columns]
+    # Conditions that no program knows are not looked ahead to, so another point may leave nothing that satisfies them.
+    known = [c for c in drawn.constraints if c.kind != "nonlinear" and set(c.names) <= set(always)]
+    space = Space(drawn.parameters, known)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    given = space.sample(1, rng)[0]
+    fixed = {name: given[name] for name in draw(st.lists(st.sampled_from(space.names), max_size=2, unique=True))}
+    fixed = {name: value for name, value in fixed.items() if name in given and not space.by_name[name].when}
+    points = [space.by_term(p) for p in space.fix(fixed).sample(n, rng)]
+    numbers = [name for name in always if space.terms[name].kind in ("float", "int", "part")]
+    between = []
+    for _ in range(draw(st.integers(1, 2)) if numbers else 0):
+        chosen = draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=2, unique=True))
+        terms = {name: draw(st.sampled_from([-1.0, 1.0, 3.0])) for name in chosen}
+        at = sum(c * p[name] for p in points for name, c in terms.items())
+        room = draw(st.sampled_from([0.0, 0.0, 0.3])) * sum(
+            abs(c * p[name]) for p in points for name, c in terms.items()
+        )
+        bounds = draw(st.sampled_from([("lower",), ("upper",), ("lower", "upper")]))
+        between.append(
+            Linear(terms, between_points=True, **{b: at + (room if b == "upper" else -room) for b in bounds})
+        )
+    return Space(space.parameters, (*space.constraints, *between)), n, fixed

@@ -185,6 +185,15 @@ def test_nonlinear_contradictions_say_what_each_accepts():
         space.sample(1, np.random.default_rng(0))
 
 
+def test_names_are_those_that_were_written_though_python_would_spell_them_otherwise():
+    unit, letter = "\u00b5", "\u03bc"  # of one look
+    space = Space([Float(unit, 0, 1), Simplex("\ufb01x", ["a", unit])], [Nonlinear(f"{unit} + \ufb01x.{unit} <= 1")])
+    assert space.constraints[0].names == (unit, f"\ufb01x.{unit}")
+    assert Nonlinear(f"`{unit}` < {letter}").names == (unit, letter)
+    with pytest.raises(ValueError, match="look alike .* in backticks"):
+        Nonlinear(f"{unit} < {letter}")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -11,11 +11,12 @@ import pytest
 
 from bbo.errors import LostTrialError, ObjectiveError, SpaceError, StrategyError, StudyExistsError
 from bbo.events import event
+from bbo.fingerprints import fingerprint
 from bbo.objective import Minimize, Tracked
 from bbo.space import Categorical, Float, Int, Space
 from bbo.storage import MemoryStorage
 from bbo.strategies import GP, RandomSearch, SobolSearch
-from bbo.studies.specification import describe, fingerprint
+from bbo.studies.specification import describe
 from bbo.studies.study import Study
 from bbo.trial import FailureReason, Status, Suggestion
 
