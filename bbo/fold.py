@@ -488,6 +488,7 @@ class Fold:
             mended=dict(self._mended),
             rankings=tuple(self.rankings),
             budget=self.budget,
+            aim=None if self.space.wide is None else self.space,
         )
 
     def notes(self, trial: int) -> dict[str, Any]:

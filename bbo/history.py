@@ -62,7 +62,8 @@ class History:
         rankings: each a tuple of groups of trials, the best group first.
         budget: how far the study goes; None where nothing was said.
         context: names of the parameters that the world gives, whose values are fixed in the space; see `given`.
-        aim: the space in this context, nothing chosen being fixed: where the best is wanted; None without a context.
+        aim: where the best is wanted, in a context or a space that trials lie outside of, nothing chosen being fixed;
+            None where that is everywhere.
     """
 
     space: Space

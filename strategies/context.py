@@ -1,5 +1,8 @@
 """A context: some parameters have values that the world gives, and the best is wanted where they are so.
 
+So it is in a space that became narrower while trials were there: the best is wanted within, and what lies outside is
+carried over to the nearest point of it.
+
 The model is that of all trials, so those of other contexts inform; what changes is the point that is to be improved on.
 Trials made in the context are points of it. All others are carried over: their own values, but for the context's. The
 incumbent is the highest posterior mean among the points so found, as far as they are feasible: as observed in the
@@ -43,11 +46,13 @@ class Context:
 
     @staticmethod
     def of(history: History, device: torch.device | str) -> "Context | None":
-        """Of the trials that a model is fitted to; None where no context is given."""
+        """Of the trials that a model is fitted to; None where the best of all is wanted."""
         if history.aim is None:
             return None
         domain, rows = Domain.compile(history.aim, device), modelled(history)
         is_here = history.is_in_context[rows]
+        if history.aim.wide is not None:
+            is_here = is_here & history.aim.has_positions(history.X[rows])
         X = torch.tensor(history.X[rows].clip(0.0, 1.0), dtype=torch.float64, device=device)
         observed, carried = X[is_here], domain.snap(X[~is_here])
         X = torch.cat([observed, carried[domain.contains(carried)]])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bbo import seeding
 from bbo.acquisition.belief import FEWEST_FAILED, Acquisition, Belief, Judge, Utility
-from bbo.acquisition.costs import Costs, PerCost
+from bbo.acquisition.costs import Costs, PerCost, Prices
 from bbo.acquisition.domain import Domain
 from bbo.acquisition.fantasies import N_DRAWS, Fantasies
 from bbo.acquisition.joint import DRAWS_TOGETHER
@@ -316,10 +316,13 @@ class ModelBased:
             return context.best(fitted, _N_ANCHORS)
         return self._tensor(history.X[best_trials(history, _N_ANCHORS, undoubted(history, fitted.outputs))])
 
-    def _costs(self, history: History) -> Costs | None:
+    def _costs(self, history: History) -> Costs | Prices | None:
         """What evaluations cost; None where that does not count, or is not known."""
         if not self.per_cost:
             return None
+        prices = Prices.of(history.space.region, self.device)
+        if prices is not None:
+            return prices
         rows = np.concatenate([modelled(history), unfinished(history, history.is_failed)])
         rows, before = rows[~np.isnan(history.cost[rows])], earlier(history)
         return Costs.fit(
@@ -329,13 +332,15 @@ class ModelBased:
             warm=None if before is None else before.get("costs"),
         )
 
-    def _notes(self, history: History, fitted: Belief, proposed: Proposed, costs: Costs | None) -> dict[str, Any]:
+    def _notes(
+        self, history: History, fitted: Belief, proposed: Proposed, costs: Costs | Prices | None
+    ) -> dict[str, Any]:
         """On one point."""
         notes = of_point(history, fitted, proposed, by=type(self).__name__)
         return notes | (of_cost(history, fitted, costs, proposed) if self.per_cost else {})
 
     def _points(
-        self, history: History, fitted: Belief, search: Search, n: int, seed: int, costs: Costs | None = None
+        self, history: History, fitted: Belief, search: Search, n: int, seed: int, costs: Costs | Prices | None = None
     ) -> list[Proposed]:
         """As `batch` gives them, by what the completed trials say; per unit of cost where costs are given."""
         pending = self._positions(history.X[history.is_pending])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bbo import seeding
 from bbo.acquisition.belief import Belief
-from bbo.acquisition.costs import Costs
+from bbo.acquisition.costs import Costs, Prices
 from bbo.acquisition.domain import Domain
 from bbo.acquisition.regret import regret_bound
 from bbo.budget import RegretBelow
@@ -53,7 +53,7 @@ def of_point(history: History, belief: Belief, proposed: Proposed, by: str) -> d
     return notes
 
 
-def of_cost(history: History, belief: Belief, costs: Costs | None, proposed: Proposed) -> dict[str, Any]:
+def of_cost(history: History, belief: Belief, costs: Costs | Prices | None, proposed: Proposed) -> dict[str, Any]:
     """What a point is expected to cost, in the unit of the study; None where too little was told to say."""
     if costs is None:
         return {"cost": None}
@@ -62,12 +62,12 @@ def of_cost(history: History, belief: Belief, costs: Costs | None, proposed: Pro
         return {"cost": _short(float(costs.log(x).exp()))}
 
 
-def of_model(history: History, fitted: Belief, costs: Costs | None) -> dict[str, Any]:
+def of_model(history: History, fitted: Belief, costs: Costs | Prices | None) -> dict[str, Any]:
     """Where the next fit may go on, and how far this one can be believed."""
     before = earlier(history)
     searched = n_told(history) if before is None else before["searched"]
     notes: dict[str, Any] = {"warm": fitted.warm | {"searched": searched}}
-    if costs is not None:
+    if costs is not None and costs.hyperparameters is not None:
         notes["warm"]["costs"] = costs.hyperparameters
     scales = getattr(fitted.outputs, "length_scales", None)
     if scales is not None:

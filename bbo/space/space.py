@@ -137,6 +137,11 @@ class Space(Encoding):
         """Which positions of decoded points, `n x dim`, satisfy the constraints, but those between points; `n`."""
         return self.region.contains(U)
 
+    def has_positions(self, U: Positions) -> Mask:
+        """Which of any positions, `n x dim`, are of points of the space: `n`."""
+        is_on_levels = (np.abs(self.region.on_levels(U) - U) <= self.same).all(1)
+        return self.region.is_in_box(U) & is_on_levels & self.is_member(U)
+
     @cached_property
     def n_points(self) -> int | None:
         """How many points the space has, given what is fixed; None for a continuum.

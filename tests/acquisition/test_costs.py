@@ -4,10 +4,11 @@ import torch
 from scipy.stats import norm
 
 from bbo.acquisition.belief import Belief
-from bbo.acquisition.costs import Costs, PerCost
+from bbo.acquisition.costs import Costs, PerCost, Prices
 from bbo.acquisition.fantasies import Fantasies
 from bbo.acquisition.outcomes import Outcomes
 from bbo.acquisition.utilities import log_ei
+from bbo.space import Categorical, Float, Int, Pool, Space
 from bbo.surrogates.exact_gp import ExactGP
 from tests.acquisition.functions import NONE, D, uniform, waves
 
@@ -90,3 +91,22 @@ def test_a_fit_goes_on_from_an_earlier_one():
     first = Costs.fit(X[:28], dear(X[:28]))
     again = Costs.fit(X, dear(X), warm=first.hyperparameters)
     assert again.log(Z).numpy() == pytest.approx(Costs.fit(X, dear(X)).log(Z).numpy(), abs=0.1)
+
+
+def test_costs_of_the_rows_of_a_pool_are_those_of_the_table():
+    rng = np.random.default_rng(0)
+    columns = {"x": rng.integers(0, 50, 400), "c": rng.choice(["u", "v"], 400), "z": rng.random(400)}
+    price = rng.uniform(1, 9, 400)
+    space = Space(
+        [Int("x", 0, 49), Categorical("c", ["u", "v"]), Float("z", 0, 1), Float("t", 0, 1)],
+        [Pool({**columns, "price": price}, costs="price")],
+    )
+    points = space.sample(60, rng)
+    of_row = {row: cost for *row, cost in zip(*map(list, columns.values()), price, strict=True) for row in [tuple(row)]}
+    X = torch.tensor(space.encode(points), dtype=torch.float64)
+    expected = [of_row[p["x"], p["c"], p["z"]] for p in points]
+    prices = Prices.of(space.region, "cpu")
+    assert prices.log(X).exp().tolist() == pytest.approx(expected)
+    moved = (X + 1e-13 * torch.randn(X.shape, dtype=torch.float64)).requires_grad_()
+    assert prices.log(moved).exp().tolist() == pytest.approx(expected)
+    assert Prices.of(Space(space.parameters).region, "cpu") is None

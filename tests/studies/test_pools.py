@@ -99,3 +99,22 @@ metric = "y"
     path.write_text(path.read_text().replace("stock.csv", "stork.csv"))
     with pytest.raises(StudyFileError, match=r"1st \[\[pool\]\].*there is no file.*stork.csv"):
         read_study_file(path)
+
+
+def test_per_unit_of_cost_the_cheaper_of_two_equal_valleys_is_searched():
+    frame = table(300)[["x", "z"]]
+    frame["price"] = np.where(frame.x < 0.5, 1.0, 10.0)
+    space = Space(PARAMETERS[:2], [Pool(frame, costs="price")])
+    spent = {False: 0.0, True: 0.0}
+    for seed in range(3):
+        for per_cost in spent:
+            study = Study(space, Minimize("y"), strategy=GP(per_cost=per_cost, n_first=4), seed=seed)
+            for _ in range(20):
+                trial = study.ask()
+                price = 1.0 if trial["x"] < 0.5 else 10.0
+                spent[per_cost] += price
+                study.tell(trial, min((trial["x"] - 0.2) ** 2, (trial["x"] - 0.8) ** 2) + (trial["z"] - 0.6) ** 2)
+                if per_cost and trial.number >= 4:
+                    assert trial.notes["cost"] == pytest.approx(price)
+            assert study.best.values["y"] < 0.003
+    assert spent[True] < 0.8 * spent[False]
