@@ -363,7 +363,7 @@ class Verbs(RuleBasedStateMachine):
         self.model, self.sheets = Model(), []
         options = {"strategy": RandomSearch(), "storage": self.storage, "name": self.name, "seed": 11}
         self.studies = [Study(SPACE, WANTED, **options), Study(SPACE, WANTED, **options)]
-        self.ask(3, {}, shared=False)
+        self.ask(3, ({}, {}), shared=False)
 
     def at(self, k):
         return k % (len(self.model.trials) + 1)
