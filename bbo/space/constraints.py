@@ -1,8 +1,8 @@
 """What the parameters of a point have to satisfy together.
 
-Values are given by the names of cells (see `bbo.space.parameters`), columns of many points as arrays. A constraint says
+Values are given by the names of terms (see `bbo.space.parameters`), columns of many points as arrays. A constraint says
 something of a point only where all of its parameters are there. `holds(columns, sizes)` says for which of n points it
-does; `sizes` are how large numbers are by cell, of which rounding is a share. Of a pool it is said by positions, see
+does; `sizes` are how large numbers are by term, of which rounding is a share. Of a pool it is said by positions, see
 `bbo.space.rows`, and of a function by whole points.
 
 Of some a log cannot hold all: read from there they are `is_absent`, equal to what they were, and raise their `absence`
@@ -35,7 +35,7 @@ class Linear:
     """A weighted sum of numbers that stays within bounds: `Linear({"mix.sand": 1, "water": -0.5}, upper=0)`.
 
     Args:
-        coefficients: by number: a Float or Int, or a part of a Simplex, `mix.sand`.
+        coefficients: by number: a Float or Int, a part of a Simplex, `mix.sand`, or the place of an item, `tour.A`.
         lower, upper: bounds of the sum; equal ones demand equality.
         between_points: the sum is over all points of one ask together, such as what they use of a stock; the numbers in
             it are then always there. A point by itself is not judged by it.

@@ -1,7 +1,7 @@
 """Conditions written as text, such as `x**2 + mix.sand <= 4 and solvent != 'water'`: read once, never executed as code.
 
-What may stand in them: numbers, texts in quotes, names of parameters and parts (in backticks where they are no plain
-names), + - * / % **, comparisons, `and`, `or`, `not`, parentheses, and the functions below.
+What may stand in them: numbers, texts in quotes, names of parameters, parts and items (in backticks where they are no
+plain names), + - * / % **, comparisons, `and`, `or`, `not`, parentheses, and the functions below.
 """
 
 import ast

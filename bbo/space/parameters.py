@@ -14,11 +14,11 @@ kinds of one column and `n x k` for those of k.
 | `place(codes)` | positions in [0, 1] |
 | `decode(u)` | plain Python values at positions |
 | `arrays(u)` | the same by the names of terms, as arrays |
-| `centres()` | the positions of all values, in order, where there are so many |
+| `centres()` | the positions of all values, in order, where these are no continuum |
 | `same` | positions that differ by less are one value |
 | `reach` | positions that are nearer to a level belong to it, where there are levels |
-| `n_levels`, `is_ordered` | how many values its column has, and whether neighbours mean anything |
-| `n_values` | how many there are in all; both are None for a continuum, the former also where columns are several |
+| `n_values` | how many values there are; None for a continuum |
+| `n_levels`, `is_ordered` | the same of a kind of one column, None of others; and whether neighbours mean anything |
 | `terms` | what each column holds, by which constraints and figures name it |
 | `by_term(value)` | a value by the names of terms |
 | `lines` | by term, the number at position 0 and what a step to 1 adds, where that is so |

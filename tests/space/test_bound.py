@@ -286,3 +286,13 @@ def test_a_condition_on_a_number_of_billions_of_values_takes_no_room():
     space = Space([Int("n", 0, 3 * 10**9), Float("y", 0, 1, when={"n": [0, 7]})])
     assert "y" in space.check({"n": 7, "y": 0.5})
     assert space.decode(space.encode([{"n": 7, "y": 0.25}, {"n": 8}])) == [{"n": 7, "y": 0.25}, {"n": 8}]
+
+
+def test_what_was_tried_gives_way_to_another_branch_of_which_little_is_allowed():
+    space = Space(
+        [Categorical("m", ["a", "b", "c"]), Float("x", 1, 7, log=True, when={"m": ["c"]})], [Linear({"x": 1}, lower=5)]
+    )
+    tried = space.encode([{"m": "a"}, {"m": "b"}])
+    for seed in range(30):
+        (other,) = space.fresh([{"m": "b"}], Tried(tried, seed))
+        assert other["m"] == "c"

@@ -7,7 +7,7 @@ from bbo.space import Permutation
 from bbo.strategies import GP, RandomSearch
 from bbo.studies.study import Study
 
-N_CITIES, N_TRIALS = 8, 40
+N_CITIES, N_TRIALS = 9, 36
 
 
 def salesman(seed):
@@ -53,6 +53,6 @@ def test_tours_are_shorter_than_by_chance_and_than_by_local_search():
         length = salesman(seed)
         local = np.median([two_opt(length, [seed, k]) for k in range(9)])
         found.append([searched(GP(), length, seed), searched(RandomSearch(), length, seed), local])
-    model, chance, local = np.median(found, axis=0)
-    assert model < 0.95 * chance
-    assert model < local
+    model, chance, local = np.mean(found, axis=0)
+    assert model < 0.9 * chance
+    assert model < 0.98 * local
