@@ -129,8 +129,8 @@ def bound_together(draw):
     space = Space(drawn.parameters, known)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     given = space.sample(1, rng)[0]
-    fixed = {name: given[name] for name in draw(st.lists(st.sampled_from(space.names), max_size=2, unique=True))}
-    fixed = {name: value for name, value in fixed.items() if name in given and not space.by_name[name].when}
+    names = draw(st.lists(st.sampled_from([p.name for p in space.parameters if not p.when]), max_size=2, unique=True))
+    fixed = {name: given[name] for name in names}
     points = [space.by_term(p) for p in space.fix(fixed).sample(n, rng)]
     numbers = [name for name in always if space.terms[name].kind in ("float", "int", "part")]
     between = []
