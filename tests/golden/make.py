@@ -14,6 +14,7 @@ from bbo import Categorical, Float, Int, Minimize, Ordinal, OutcomeConstraint, S
 from bbo.budget import Budget
 from bbo.errors import StudyFinished
 from bbo.events import event
+from bbo.space import Forbidden, Linear, Nonlinear, Permutation, Pool, Simplex
 from bbo.storage import copy_study, open_storage
 from bbo.strategies import RandomSearch, SobolSearch
 from bbo.trial import FailureReason, Status
@@ -115,10 +116,51 @@ def make_v3(where):
     study.close()
 
 
+WIDE = Space(
+    [
+        Simplex("mix", ["sand", "lime", "clay"], total=100.0, upper={"clay": 60.0}, max_parts=2, unit="g"),
+        Permutation("steps", ["mix", "press", "dry"]),
+        Categorical("kiln", ["gas", "none"]),
+        Float("heat", 500.0, 900.0, when={"kiln": ["gas"]}),
+        Categorical("alloy", ["a", "b", "c"], descriptors={"melting": [660.0, 1085.0, 1538.0]}),
+        Int("plate", 1, 3),
+    ],
+    [
+        Linear({"mix.sand": 1, "mix.lime": 1}, upper=90.0),
+        Linear({"mix.lime": 1}, upper=120.0, between_points=True),
+        Linear({"steps.mix": 1, "steps.dry": -1}, upper=-1),
+        Nonlinear("heat <= 850 or mix.clay > 20"),
+        Forbidden({"kiln": ["none"], "alloy": ["c"]}),
+        Pool({"alloy": ["a", "b", "c", "a"], "plate": [1, 1, 2, 3], "price": [1.0, 2.0, 3.0, 4.0]}, costs="price"),
+    ],
+)
+
+
+def make_spaces(where):
+    """All that a space may have, and another space in the place of that."""
+    study = Study(WIDE, Minimize("waste"), strategy=RandomSearch(), storage=where, name="golden", seed=2026)
+    for trial in study.ask(4, fixed={"kiln": "gas"}):
+        study.tell(trial, trial["heat"] / 900 + trial["plate"])
+    by_name = {p.name: p for p in WIDE.parameters}
+    narrower = [
+        Simplex("mix", ["sand", "lime", "clay", "ash"], total=100.0, max_parts=2, unit="g"),
+        by_name["steps"],
+        Categorical("kiln", ["gas", "none", "electric"]),
+        Float("heat", 600.0, 700.0, when={"kiln": ["gas"]}),
+        by_name["alloy"],
+        by_name["plate"],
+        Float("salt", 0.5, 2.0),
+    ]
+    study.change_space(Space(narrower, WIDE.constraints[:1]), given={"salt": 0.0}, why="new furnace")
+    for trial in study.ask(3):
+        study.tell(trial, float(trial["plate"]))
+    study.close()
+
+
 if __name__ == "__main__":
     version = sys.argv[1]
     log = HERE / f"{version}.jsonl"
-    {"v1": make_v1, "v2": make_v2, "v3": make_v3}[version](log)
+    {"v1": make_v1, "v2": make_v2, "v3": make_v3, "spaces": make_spaces}[version](log)
     source, target = open_storage(log), open_storage(HERE / f"{version}.db")
     copy_study(source, "golden", target)
     source.close()

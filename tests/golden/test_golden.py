@@ -150,7 +150,25 @@ def test_a_log_of_version_3_is_recomputed_to_the_last_bit_and_goes_on(contexts):
     assert contexts.ask(context={"solvent": "water"}).notes["by"] == "enqueued"
 
 
-@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+@pytest.mark.parametrize("file", ["spaces.jsonl", "spaces.db"])
+def test_a_log_of_all_that_a_space_may_have_folds_is_recomputed_and_goes_on(file, tmp_path):
+    study = Study.load(shutil.copy(HERE / file, tmp_path), "golden")
+    t = study.trials
+    assert [len(study.at(k).space.parameters) for k in (3, 6)] == [6, 7]
+    assert sum(k["mix"]["lime"] for k in t[:4]) <= 120.0 + 1e-5
+    assert {k["salt"] for k in t[:4]} == {0.0}
+    assert all(k["mix"]["ash"] == 0.0 and k["steps"].index("mix") < k["steps"].index("dry") for k in t[:4])
+    assert all((k["alloy"], k["plate"]) in {("a", 1), ("b", 1), ("c", 2), ("a", 3)} for k in t[:4])
+    assert all(k.params in study.space for k in t[4:])
+    assert study.space.frame != study.space.parameters
+    said = study.verify()
+    assert said.agrees, said.divergence
+    assert said.n_asks == 2
+    assert study.ask().params in study.space
+    study.close()
+
+
+@pytest.mark.parametrize("version", ["v1", "v2", "v3", "spaces"])
 def test_both_files_hold_the_same_events(version, tmp_path):
     logs = []
     for file in (f"{version}.jsonl", f"{version}.db"):
