@@ -1,7 +1,6 @@
 """The space of a study: its parameters, what is fixed, and the way to the unit cube and back."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cache, cached_property
@@ -14,14 +13,13 @@ from pydantic.dataclasses import dataclass
 from bbo import seeding
 from bbo.errors import SpaceError
 from bbo.space.between import Between
-from bbo.space.binding import check_names, check_pools, culprits, region_of
+from bbo.space.binding import check_names, check_pools, culprits
 from bbo.space.conditions import in_order, in_words, is_there
 from bbo.space.constraints import Constraint, Linear, Nonlinear
 from bbo.space.differences import differences
-from bbo.space.encoding import Encoding, Params
+from bbo.space.encoding import Params
+from bbo.space.extent import Extent
 from bbo.space.fresh import (
-    ENUMERABLE,
-    grid,
     members_around,
     members_at_random,
     nearest_of_grid,
@@ -32,10 +30,10 @@ from bbo.space.fresh import (
 from bbo.space.parameters import Parameter
 from bbo.space.pool import Pool
 from bbo.space.program import nearest
-from bbo.space.region import Mask, Positions, Region
+from bbo.space.region import Positions
 from bbo.space.rows import candidates_of
 from bbo.space.sampling import sample
-from bbo.space.values import Scalar, identity
+from bbo.space.values import Scalar
 
 Value = Scalar | dict[str, float] | list[Scalar]
 
@@ -51,7 +49,7 @@ class Tried(Protocol):
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Space(Encoding):
+class Space(Extent):
     """Parameters and the cube [0, 1]^dim they are encoded to, in the order given; most have one column.
 
     Args:
@@ -107,16 +105,6 @@ class Space(Encoding):
         return self
 
     @cached_property
-    def region(self) -> Region:
-        """Where its points are in the cube."""
-        return region_of(self, self.of_points)
-
-    @cached_property
-    def of_points(self) -> tuple[Constraint, ...]:
-        """The constraints that each point satisfies by itself."""
-        return tuple(c for c in self.constraints if not c.between_points)
-
-    @cached_property
     def between(self) -> Between | None:
         """What the constraints between points of an ask leave to each of them; None without any."""
         between = [c for c in self.constraints if isinstance(c, Linear) and c.between_points]
@@ -132,55 +120,6 @@ class Space(Encoding):
             return Space(self.parameters, (*self.of_points, *constraints), fixed=self.fixed, wide=self.wide)
         except ValidationError as error:
             raise SpaceError(f"Of the points that may come next the space has none: {error}") from error
-
-    def is_member(self, U: Positions) -> Mask:
-        """Which positions of decoded points, `n x dim`, satisfy the constraints, but those between points; `n`."""
-        return self.region.contains(U)
-
-    def has_positions(self, U: Positions) -> Mask:
-        """Which of any positions, `n x dim`, are of points of the space: `n`."""
-        is_on_levels = (np.abs(self.region.on_levels(U) - U) <= self.same).all(1)
-        return self.region.is_in_box(U) & is_on_levels & self.is_member(U)
-
-    @cached_property
-    def n_points(self) -> int | None:
-        """How many points the space has, given what is fixed; None for a continuum.
-
-        Where there are too many to look at each, constraints do not count.
-        """
-        sizes = self._sizes
-        if sizes is None:
-            return None
-        n = math.prod(sizes)
-        is_plain = (self.region.is_box and not self.is_conditional) or self._is_listed
-        return n if is_plain or n > ENUMERABLE else len(self._members)
-
-    @cached_property
-    def _sizes(self) -> list[int] | None:
-        """How many values what varies has, parameters and pools each by themselves; None for a continuum."""
-        free = [
-            p.n_values
-            for p in self.parameters
-            if p.name not in self.fixed and self._may_be_there(p) and not self._is_pooled(p)
-        ]
-        return None if None in free else [n for n in free if n is not None] + [len(pool) for pool in self.region.pools]
-
-    def _is_pooled(self, p: Any) -> bool:
-        """Whether a pool has the values of a parameter."""
-        return any(p.cells[0].name in c.names for c in self.constraints if isinstance(c, Pool))
-
-    @property
-    def _is_listed(self) -> bool:
-        """Whether all that varies stands in one pool."""
-        return len(self.region.pools) == 1 and self._sizes == [len(self.region.pools[0])]
-
-    def _may_be_there(self, p: Any) -> bool:
-        """Whether what is fixed leaves room for a parameter."""
-        return all(
-            self._may_be_there(self.by_name[name])
-            and (name not in self.fixed or identity(self.fixed[name]) in map(identity, values))
-            for name, values in (p.when or {}).items()
-        )
 
     # The way in: what people and files give.
 
@@ -390,43 +329,13 @@ class Space(Encoding):
             raise SpaceError(f"No point of the space was found near {point!r}.")
         return found[0]
 
-    @property
-    def _blocks(self) -> list[tuple[list[int], Positions]]:
-        """Columns that vary together, of parameters and pools, and positions of all they can have, each `n x k`; of a
-        space without a continuum."""
-        fixed = {p.name: p.absent for p in self.parameters if not self._may_be_there(p)}
-        fixed |= {name: self.position(name, value) for name, value in self.fixed.items()}
-        blocks = [(pool.columns.tolist(), pool.U) for pool in self.region.pools]
-        p: Any
-        for p in self.parameters:
-            columns = np.atleast_1d(np.arange(self.dim)[self.at[p.name]]).tolist()
-            if p.name in fixed:
-                blocks.append((columns, np.reshape(fixed[p.name], (1, -1))))
-            elif not self._is_pooled(p):
-                own = p.centres() if len(columns) > 1 else self.region.levels[columns[0]]
-                blocks.append((columns, own.reshape(-1, len(columns))))
-        return sorted(blocks, key=lambda block: block[0])
-
-    @cached_property
-    def _members(self) -> Positions:
-        """All points of a small space without a continuum, or of one that stands in a pool, `n x dim`."""
-        columns = [j for at, _ in self._blocks for j in at]
-        every = grid([u for _, u in self._blocks])
-        U = np.empty((len(every), self.dim))
-        U[:, columns] = every
-        U = U[self.is_member(U)]
-        if not self.is_conditional:
-            return U
-        _, first = np.unique(self.structure.settled(U).round(12), axis=0, return_index=True)
-        return self.structure.settled(U)[np.sort(first)]
-
     def _alternatives(self, free: list[int], tried: Tried) -> Any:
         ordered = [p.is_ordered for p in self.owners]
         rng = seeding.generator(tried.seed, seeding.FRESH, len(tried.X))
-        if self._is_listed or (self._sizes is not None and math.prod(self._sizes) <= ENUMERABLE):
+        if self.is_enumerable:
             if self.is_conditional or not self.region.is_box or self.region.orders:
-                return nearest_of_list(self._members, ordered, self.same)
-            return nearest_of_grid([u for _, block in self._blocks for u in block.T], ordered, self.same)
+                return nearest_of_list(self.members, ordered, self.same)
+            return nearest_of_grid([u for _, block in self.blocks for u in block.T], ordered, self.same)
         if not self.region.is_box:
             around = members_around(self.region, self.snap, rng)
             return lambda x, tried: (y for y in around(x, tried) if self.decode(y[None])[0] in self)
