@@ -129,7 +129,8 @@ def regrets(runs: Mapping[str, Sequence[Record]], known: Mapping[int, float]) ->
     finals = {method: {r.seed: final(r) for r in records} for method, records in runs.items()}
     seeds = {seed for by_seed in finals.values() for seed in by_seed}
     best = {s: known.get(s, min(by_seed[s] for by_seed in finals.values() if s in by_seed)) for s in seeds}
-    return {m: {seed: value - best[seed] for seed, value in by_seed.items()} for m, by_seed in finals.items()}
+    # Records have 9 digits, so that the least value may be missed by less than nothing.
+    return {m: {seed: max(value - best[seed], 0.0) for seed, value in by.items()} for m, by in finals.items()}
 
 
 def comparison(name: str, runs: Mapping[str, Sequence[Record]]) -> list[list[str]]:

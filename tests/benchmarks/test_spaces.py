@@ -195,6 +195,7 @@ def test_points_asked_for_together_are_judged_as_they_were_chosen():
 def test_regret_is_above_the_least_value_or_else_above_the_best_of_all_runs():
     runs = {"bbo": [_run("bbo", 0, [3.0, 1.0]), _run("bbo", 1, [2.0])], "tpe": [_run("tpe", 1, [1.5, 4.0])]}
     assert regrets(runs, {0: 0.25}) == {"bbo": {0: 0.75, 1: 0.5}, "tpe": {1: 0.0}}
+    assert regrets(runs, {0: 1.0 + 1e-10})["bbo"][0] == 0.0
 
 
 def test_methods_are_compared_in_pairs():
