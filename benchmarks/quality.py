@@ -47,6 +47,8 @@ from quality_scores import Scores, tables
 from quality_suite import SUITE, SUITES, fingerprint, penalty
 
 _SHIFT = 1000
+# Suites whose problems have the same best value under every seed, or of which none is known.
+COMPARED = ("general", "constrained", "many-dimensions")
 
 Cell = tuple[str, int, int]
 
@@ -106,33 +108,49 @@ def seeds_in(text: str) -> list[int]:
     return [seed for part in parts for seed in range(int(part[0]), int(part[-1]) + 1)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(said: str | None, methods: Iterable[str]) -> argparse.ArgumentParser:
+    """What scripts take that compare bbo with records."""
+    parser = argparse.ArgumentParser(description=said, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", nargs="?", choices=["record"], help="without it bbo is run and compared")
-    parser.add_argument("--method", choices=[RANDOM, *PEERS], help="what to record")
+    parser.add_argument("--method", choices=list(methods), help="what to record")
     parser.add_argument("--venvs", type=Path, default=Path("peers"), help="folder of the peers' environments")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="no run begins after so many")
-    parser.add_argument("--suite", choices=SUITES, default="general")
+    parser.add_argument("--records", type=Path, default=RECORDS, help="folder of the records")
+    parser.add_argument("--markdown", type=Path)
+    return parser
+
+
+def add_ours(parser: argparse.ArgumentParser) -> None:
+    """What scripts take beside that run bbo anew."""
+    parser.add_argument("--workers", type=int, default=2, help="runs of bbo at once, of one thread each")
+    parser.add_argument("--ours", type=Path, help="file that keeps the runs of bbo, to go on after an interruption")
+
+
+def record_wanted(parser: argparse.ArgumentParser, options: argparse.Namespace, wanted: list[Cell]) -> None:
+    """What the command `record` does."""
+    if options.method is None:
+        parser.error("record needs --method, see --help")
+    torch.set_num_threads(1)
+    path = options.records / f"{options.method}.jsonl"
+    record(options.method, path, wanted, options.venvs, options.minutes)
+
+
+def main() -> None:
+    parser = arguments(__doc__, [RANDOM, *PEERS])
+    add_ours(parser)
+    parser.add_argument("--suite", choices=COMPARED, default="general")
     parser.add_argument("--problems", nargs="+", choices=SUITE, metavar="PROBLEM", help="default: all of the suite")
     parser.add_argument("--seeds", type=seeds_in, default=seeds_in("0-9"), help="as 0-4,7 (default 0-9)")
     parser.add_argument("--shift", type=int, default=0, help=f"adds so many times {_SHIFT} to the seeds")
     parser.add_argument("--equal-first", action="store_true", help=f"{N_EQUAL} given first points")
-    parser.add_argument("--records", type=Path, default=RECORDS, help="folder of the records")
-    parser.add_argument("--workers", type=int, default=2, help="runs of bbo at once, of one thread each")
-    parser.add_argument("--ours", type=Path, help="file that keeps the runs of bbo, to go on after an interruption")
-    parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
     n_given = N_EQUAL if options.equal_first else 0
     problems = options.problems or SUITES[options.suite].problems
     wanted = cells(problems, [_SHIFT * options.shift + s for s in options.seeds], n_given)
     if options.command == "record":
-        if options.method is None:
-            parser.error(f"record needs --method, one of {', '.join([RANDOM, *PEERS])}")
         if n_given and options.method in PEERS and not PEERS[options.method].takes_first:
             parser.error(f"{options.method} takes no first points")
-        torch.set_num_threads(1)
-        path = options.records / f"{options.method}.jsonl"
-        record(options.method, path, wanted, options.venvs, options.minutes)
+        record_wanted(parser, options, wanted)
         return
     runs = {OURS: list(ours(wanted, options.workers, options.ours))}
     runs |= {m: list(kept(options.records / f"{m}.jsonl", wanted).values()) for m in (RANDOM, *PEERS)}

@@ -11,7 +11,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ from bbo import Study
 from bbo.errors import SpaceError
 from bbo.objective import Objectives
 from bbo.protocols import Problem, Strategy
+from bbo.space import Categorical, Space
 from bbo.strategies import GP, RandomSearch
 
 HERE = Path(__file__).parent
@@ -39,9 +41,14 @@ class PeerError(Exception):
 
 
 class Conversation(Protocol):
-    """A method at work on one problem."""
+    """A method at work on one problem.
+
+    Args:
+        pid: of the process that it works in.
+    """
 
     versions: dict[str, str]
+    pid: int
 
     def suggest(self, told: Sequence[Told]) -> tuple[dict[str, Any], float]:
         """The next point, after the trials that were evaluated since the last call, and the seconds of CPU it took.
@@ -62,34 +69,59 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class Ours:
-    """bbo's default strategy, or random search for comparison, in this process."""
+    """bbo's default strategy, or random search for comparison, in this process.
+
+    Args:
+        is_told_likeness: whether it is given the descriptors of choices.
+    """
 
     is_random: bool = False
     device: str = "cpu"
+    is_told_likeness: bool = True
 
     @contextmanager
     def start(self, problem: Problem, seed: int, n_given: int, n_trials: int) -> Iterator[Conversation]:
         # Where first points are given, none of its own come after them.
         gp = GP(n_first=n_given or None, device=self.device)
         strategy: Strategy = RandomSearch() if self.is_random else gp
-        yield _OurStudy(Study(problem.space, problem.objectives, strategy=strategy, seed=seed))
+        space = problem.space if self.is_told_likeness else _without_descriptors(problem.space)
+        yield _OurStudy(Study(space, problem.objectives, strategy=strategy, seed=seed))
+
+
+def _without_descriptors(space: Space) -> Space:
+    parameters = [replace(p, descriptors=None) if isinstance(p, Categorical) else p for p in space.parameters]
+    return Space(parameters, space.constraints)
 
 
 class _OurStudy:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._asked: int | None = None
-        self.versions = {name: version(name) for name in ("bbo", "torch", "numpy")}
+        self.versions = {name: version(name) for name in ("bbo", "torch", "numpy")} | {"commit": _commit()}
+        self.pid = os.getpid()
 
     def suggest(self, told: Sequence[Told]) -> tuple[dict[str, Any], float]:
         started = time.process_time()
         if self._asked is None and told:
-            self._study.add(pd.DataFrame([t.params | t.values for t in told]))
+            self._study.add(pd.DataFrame([self._study.space.flat(t.params) | t.values for t in told]))
         elif self._asked is not None:
             self._study.tell(self._asked, told[0].values)
         trial = self._study.ask()
         self._asked = trial.number
         return trial.params, time.process_time() - started
+
+
+@cache
+def _commit() -> str:
+    """The last one that changed bbo in this checkout; empty outside of one."""
+    folders = ["bbo", "problems", "strategies", "studies"]
+    try:
+        log = subprocess.run(
+            ["git", "log", "-1", "--format=%h", "--", *folders], cwd=HERE.parent, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        return ""
+    return log.stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -139,10 +171,11 @@ class _Program:
     def __init__(
         self, process: "subprocess.Popen[str]", errors: Any, problem: Problem, seed: int, n_trials: int
     ) -> None:
-        self._process, self._errors = process, errors
+        self._process, self._errors, self.pid = process, errors, process.pid
         wanted = Objectives(tuple(problem.objectives))
         bounds = sum((c.lower is not None) + (c.upper is not None) for c in wanted.constraints)
-        task = {"parameters": problem.space.to_dict()["parameters"], "n_violations": bounds}
+        task = {"constraints": [], "n_violations": bounds} | problem.space.to_dict()
+        del task["fixed"]
         self.versions: dict[str, str] = self._answer(task | {"seed": seed, "n_trials": n_trials})
 
     def suggest(self, told: Sequence[Told]) -> tuple[dict[str, Any], float]:
@@ -179,6 +212,7 @@ class Record:
         first: the first few points.
         seconds: of CPU, of each ask and the tells before it; one thread, so that of an idle machine they are the time.
         error: why there are fewer trials than wanted.
+        peak_mb: the most memory that the process had, by then; None where that is not known.
     """
 
     method: str
@@ -193,6 +227,7 @@ class Record:
     versions: dict[str, str]
     machine: str
     error: str = ""
+    peak_mb: int | None = None
 
     @property
     def key(self) -> tuple[str, str, int, int]:
@@ -204,7 +239,7 @@ def run(label: str, method: Method, name: str, seed: int, *, n_given: int = 0, n
     n_trials = trials_of(name) if n_trials is None else n_trials
     problem = SUITE[name](seed)
     trials = [evaluate(name, problem, p, seed) for p in first_points(problem, seed, n_given)]
-    news, seconds, versions, error = list(trials), [], {}, ""
+    news, seconds, versions, error, peak = list(trials), [], {}, "", None
     try:
         with method.start(problem, seed, n_given, n_trials) as conversation:
             versions = conversation.versions
@@ -213,6 +248,7 @@ def run(label: str, method: Method, name: str, seed: int, *, n_given: int = 0, n
                 seconds.append(round(cpu_s, 4))
                 news = [evaluate(name, problem, params, seed)]
                 trials += news
+                peak = peak_mb(conversation.pid)
     except (PeerError, SpaceError) as failure:
         error = str(failure)
     return Record(
@@ -228,7 +264,15 @@ def run(label: str, method: Method, name: str, seed: int, *, n_given: int = 0, n
         versions=versions,
         machine=described(),
         error=error,
+        peak_mb=peak,
     )
+
+
+def peak_mb(pid: int | str) -> int | None:
+    """The most memory that a process had so far, "self" this one; None where the system does not tell."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) // 1000 for line in lines if line.startswith("VmHWM")), None)
 
 
 def read_records(path: Path) -> list[Record]:
@@ -249,15 +293,17 @@ def _short(value: Any) -> Any:
 
 
 # Not `bbo`: what bbo does changes, and is run anew.
-OURS, RANDOM = "bbo", "random"
+OURS, RANDOM, PLAIN = "bbo", "random", "bbo-plain"
 PEERS: dict[str, Peer] = {
     "cmaes": Peer(("with_cmaes.py",), "cmaes", takes_first=False),
     "ngopt": Peer(("with_nevergrad.py",), "nevergrad"),
     "tpe": Peer(("with_optuna.py", "tpe"), "optuna"),
+    "tpe-group": Peer(("with_optuna.py", "tpe-group"), "optuna"),
     "gpsampler": Peer(("with_optuna.py", "gp"), "optuna"),
     "optuna-cmaes": Peer(("with_optuna.py", "cmaes"), "optuna", takes_first=False),
     "turbo": Peer(("with_turbo.py",), "botorch"),
     "botorch": Peer(("with_botorch.py",), "botorch"),
+    "botorch-onehot": Peer(("with_onehot.py",), "botorch"),
     "ax": Peer(("with_ax.py",), "ax"),
     "smac": Peer(("with_smac.py",), "smac"),
     "baybe": Peer(("with_baybe.py",), "baybe"),
@@ -271,8 +317,8 @@ def made(label: str, venvs: Path) -> Method:
     Raises:
         FileNotFoundError: a peer's environment is missing; says how to make it.
     """
-    if label in (OURS, RANDOM):
-        return Ours(is_random=label == RANDOM)
+    if label in (OURS, RANDOM, PLAIN):
+        return Ours(is_random=label == RANDOM, is_told_likeness=label != PLAIN)
     peer = PEERS[label]
     python = peer.python(venvs).absolute()  # not resolved: a venv's link makes it the venv's
     if not python.exists():

@@ -185,8 +185,15 @@ def _share_won(won: Array) -> float:
     there = won[~np.isnan(won)]
     if len(there) < _FEWEST_CELLS:
         return 0.0
+    return mean_interval(there).low
+
+
+def mean_interval(values: Array) -> Interval:
+    """Of `n` values, with the 95 % interval of the means of their resamples; of differences of pairs, a paired one."""
     rng = np.random.default_rng(0)
-    return float(np.quantile(rng.choice(there, (N_RESAMPLES, len(there))).mean(axis=1), 0.025))
+    means = rng.choice(values, (N_RESAMPLES, len(values))).mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(values.mean()), float(low), float(high))
 
 
 def tables(scores: Scores) -> str:

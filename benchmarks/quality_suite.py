@@ -17,6 +17,14 @@
 | hartmann6-of-60, rosenbrock5-of-200 | 60; 200 | 6 and 5 of them matter, moved and turned |
 | levy60, ackley200 | 60; 200 | moved and turned |
 
+| problem | parameters | of the suites of `spaces.py` |
+|---|---|---|
+| fifteen-categories | 15 of 6 choices | half of what they do depends on one another |
+| sparse-mixture | 20 parts of which 5 are there at most | three linear constraints |
+| model-choice, model-choice-diabetes | 6 | a tree of conditions; the latter scikit-learn |
+
+The tables of `reaction_tables.py` are the suite of `reactions.py`.
+
 The first eight, and those of many dimensions, are other functions under every seed. Of gradient boosting the seed
 decides the noise of training, which is the same for all trials of a run: within a run no problem has noise.
 """
@@ -29,7 +37,9 @@ from functools import cache
 from typing import Any, Self
 
 import numpy as np
+from reaction_tables import TABLES, Table
 from scipy.stats import qmc
+from spaces_problems import ManyCategories, ModelChoice, ModelChoiceDiabetes, SparseMixture
 
 from bbo.history import Array
 from bbo.objective import Objectives
@@ -67,6 +77,16 @@ _MANY_DIMENSIONS: dict[str, Callable[[int], Problem]] = {
     "levy60": lambda seed: Moved(Levy(60), seed),
     "ackley200": lambda seed: Moved(Ackley(200), seed),
 }
+_SPACES: dict[str, Callable[[int], Problem]] = {
+    "fifteen-categories": ManyCategories,
+    "sparse-mixture": SparseMixture,
+    "model-choice": ModelChoice,
+    "model-choice-diabetes": ModelChoiceDiabetes,
+}
+_REACTIONS: dict[str, Callable[[int], Problem]] = {
+    name: lambda _, name=name: Table(name)  # type: ignore[misc]
+    for name in TABLES
+}
 
 
 @dataclass(frozen=True)
@@ -81,8 +101,12 @@ SUITES = {
     "general": Suite(tuple(_GENERAL), 60),
     "constrained": Suite(tuple(_CONSTRAINED), 60),
     "many-dimensions": Suite(tuple(_MANY_DIMENSIONS), 300),
+    "categories": Suite(("fifteen-categories",), 80),
+    "mixtures": Suite(("sparse-mixture",), 60),
+    "trees": Suite(("model-choice", "model-choice-diabetes"), 60),
+    "reactions": Suite(tuple(_REACTIONS), 20),
 }
-SUITE = _GENERAL | _CONSTRAINED | _MANY_DIMENSIONS
+SUITE = _GENERAL | _CONSTRAINED | _MANY_DIMENSIONS | _SPACES | _REACTIONS
 
 
 def trials(name: str) -> int:
@@ -184,7 +208,9 @@ def _fingerprint(problem: Problem) -> str:
 
 
 def first_points(problem: Problem, seed: int, n: int) -> list[dict[str, Any]]:
-    """The equal first points of the second table: a Latin hypercube."""
+    """The equal first points of the second table: a Latin hypercube; where columns are bound together, at random."""
+    if not problem.space.region.is_box:
+        return problem.space.sample(n, np.random.default_rng([seed, n]))
     return problem.space.decode(qmc.LatinHypercube(problem.space.dim, rng=np.random.default_rng([seed, n])).random(n))
 
 

@@ -20,14 +20,16 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number in [low, high], whole or not, or one of some choices.
+    """A number in [low, high], whole or not, one of some choices, or a mixture of parts.
 
     Args:
-        kind: "float", "int" or "categorical".
+        kind: "float", "int", "categorical", "ordinal" or "simplex".
         low, high: bounds of a number, both attainable.
         log: whether the logarithm is searched.
         step: of a number that is a multiple of it above `low`; None where it may be any.
-        choices: of a category, strings.
+        choices: of a category, strings; of one that has an order, whatever they are.
+        parts, total, max_parts: of a mixture, whose value is a dict from part to amount; None for any number of parts.
+        when: by the names of others, values which they have where this one is there; None where it always is.
     """
 
     name: str
@@ -36,7 +38,15 @@ class Parameter:
     high: float = math.nan
     log: bool = False
     step: float | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[Any, ...] = ()
+    parts: tuple[str, ...] = ()
+    total: float = math.nan
+    max_parts: int | None = None
+    when: Mapping[str, Sequence[Any]] | None = None
+
+    def is_there(self, point: Params) -> bool:
+        """Whether a point that has the others has this one."""
+        return all(name in point and point[name] in values for name, values in (self.when or {}).items())
 
     def position(self, value: Any) -> float:
         """Of a number, in [0, 1]."""
@@ -68,19 +78,22 @@ class Task:
     Args:
         n_violations: of the constraints' sides.
         n_trials: the budget.
+        constraints: on points, as bbo's `Space` writes them.
     """
 
     parameters: tuple[Parameter, ...]
     n_violations: int
     seed: int
     n_trials: int
+    constraints: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def read(cls, line: str) -> "Task":
         said = json.loads(line)
         names = Parameter.__dataclass_fields__
-        parameters = tuple(Parameter(**{k: v for k, v in p.items() if k in names}) for p in said["parameters"])
-        return cls(parameters, said["n_violations"], said["seed"], said["n_trials"])
+        listed = [p | {"choices": p.get("choices", p.get("values", ()))} for p in said["parameters"]]
+        parameters = tuple(Parameter(**{k: v for k, v in p.items() if k in names}) for p in listed)
+        return cls(parameters, said["n_violations"], said["seed"], said["n_trials"], said["constraints"])
 
 
 @dataclass(frozen=True)

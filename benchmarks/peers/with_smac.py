@@ -1,9 +1,9 @@
-"""SMAC's facade for hyperparameters, a random forest, with its defaults; it knows no constraints."""
+"""SMAC's facade for hyperparameters, a random forest, with its defaults; it knows conditions and no constraints."""
 
 import tempfile
 from collections.abc import Sequence
 
-from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
+from ConfigSpace import AndConjunction, Categorical, ConfigurationSpace, Float, InCondition, Integer
 from ConfigSpace.hyperparameters import Hyperparameter
 from peer import Parameter, Params, Task, Told, serve
 from smac import HyperparameterOptimizationFacade, Scenario
@@ -18,6 +18,15 @@ def hyperparameter(p: Parameter) -> Hyperparameter:
     return Float(p.name, (p.low, p.high), log=p.log)
 
 
+def described(parameters: Sequence[Parameter]) -> ConfigurationSpace:
+    space = ConfigurationSpace({p.name: hyperparameter(p) for p in parameters})
+    for p in parameters:
+        conditions = [InCondition(space[p.name], space[name], list(v)) for name, v in (p.when or {}).items()]
+        if conditions:
+            space.add(AndConjunction(*conditions) if len(conditions) > 1 else conditions[0])
+    return space
+
+
 def not_called(config: object, seed: int = 0) -> float:
     raise AssertionError("points are evaluated elsewhere")
 
@@ -25,7 +34,7 @@ def not_called(config: object, seed: int = 0) -> float:
 class Facade:
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._space = ConfigurationSpace({p.name: hyperparameter(p) for p in task.parameters})
+        self._space = described(task.parameters)
         self._smac: HyperparameterOptimizationFacade | None = None
         self._asked: TrialInfo | None = None
 
@@ -37,7 +46,7 @@ class Facade:
             smac.tell(info, TrialValue(cost=t.penalized))
         self._asked = smac.ask()
         point = dict(self._asked.config)
-        return {p.name: _plain(p, point[p.name]) for p in self._task.parameters}
+        return {p.name: _plain(p, point[p.name]) for p in self._task.parameters if p.name in point}
 
     def _started(self, *, with_design: bool) -> HyperparameterOptimizationFacade:
         scenario = Scenario(

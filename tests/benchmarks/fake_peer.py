@@ -21,7 +21,11 @@ class Fake:
             return {p.name: p.high + 1 for p in self.task.parameters}
         assert len(told) == (1 if self.n_told > 1 else self.n_told)
         u = 0.5 + self.n_told / 100 + self.task.seed / 1000
-        return {p.name: p.choices[0] if p.choices else p.value(u) for p in self.task.parameters}
+        point = {}
+        for p in self.task.parameters:
+            if p.is_there(point):
+                point[p.name] = p.choices[0] if p.choices else p.value(u)
+        return point
 
 
 serve(Fake, "pip")

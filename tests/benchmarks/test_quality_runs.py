@@ -133,4 +133,4 @@ def test_first_points_lie_one_in_each_tenth_of_every_parameter():
 
 def test_ours_is_the_default_strategy():
     record = run(OURS, made(OURS, Path()), "rosenbrock5", 0, n_trials=2)
-    assert list(record.versions) == ["bbo", "torch", "numpy"]
+    assert list(record.versions) == ["bbo", "torch", "numpy", "commit"]
