@@ -11,7 +11,7 @@ from bbo.acquisition.belief import Judge
 from bbo.acquisition.domain import Domain
 from bbo.acquisition.fantasies import Fantasies
 from bbo.acquisition.joint import improved
-from bbo.acquisition.optimize import Options, maximize_acquisition
+from bbo.acquisition.optimize import Maximum, Options, Worth, maximize_acquisition
 from bbo.errors import StrategyError
 from bbo.history import Array, History
 from bbo.space import Params
@@ -82,9 +82,7 @@ def batch(history: History, judge: Judge, search: Search, n: int, *, seed: int) 
 def _best_untried(history: History, judge: Judge, search: Search, seed: int) -> Proposed | None:
     """The best untried point found; None where the space has none."""
     space = history.space
-    found = maximize_acquisition(
-        lambda X: judge(X[:, 0]), search.domain, seed=seed, anchors=search.anchors, options=search.work
-    )
+    found = _sought(lambda X: judge(X[:, 0]), search, seed)
     is_judged = bool(found.value.isfinite())
     if not is_judged and bool(judge(found.X).isnan().all()):
         raise StrategyError(
@@ -93,10 +91,28 @@ def _best_untried(history: History, judge: Judge, search: Search, seed: int) -> 
         )
     ranked = found.ranked[:, 0].cpu().numpy()
     untried = next((x for x in ranked if not is_tried(x, history.X, space.same)), None)
+    if untried is None and is_judged:  # all climbs ended where few values are left, so others are to begin elsewhere
+        found = _sought(_among_untried(judge, history), search, seed)
+        untried = found.X[0].cpu().numpy() if bool(found.value.isfinite()) else None
     fresh = space.fresh(space.decode((ranked[0] if untried is None else untried)[None]), history)
     if not fresh:
         return None
     return Proposed(fresh[0], judge, "unjudged" if not is_judged else "moved" if untried is None else None)
+
+
+def _sought(acquisition: Worth, search: Search, seed: int) -> Maximum:
+    return maximize_acquisition(acquisition, search.domain, seed=seed, anchors=search.anchors, options=search.work)
+
+
+def _among_untried(judge: Judge, history: History) -> Worth:
+    """What single points are worth, minus infinity where they were tried."""
+
+    def worth(X: Tensor) -> Tensor:
+        value, same = judge(X[:, 0]), X.new_tensor(history.space.same)
+        apart = torch.cdist(X[:, 0].detach() / same, X.new_tensor(history.X) / same, p=torch.inf)
+        return torch.where((apart <= 1.0).any(1), -torch.inf, value)
+
+    return worth
 
 
 def _moved(history: History, judge: Fantasies, search: Search, points: list[Params], seed: int) -> list[Params] | None:

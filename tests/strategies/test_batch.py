@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
+from bbo.acquisition.domain import Domain
+from bbo.acquisition.optimize import Options
 from bbo.objective import Minimize
-from bbo.space import Float
+from bbo.space import Categorical, Float, Int, Space
 from bbo.strategies import GP, batch
 from bbo.studies.study import Study
 from bbo.surrogates.exact_gp import ExactGP
@@ -47,3 +49,33 @@ def test_few_points_are_moved_together_and_are_worth_more_for_it(q, monkeypatch)
         gains.append(math.log(together / greedy))
     assert min(gains) > -0.01
     assert sum(gains) > 0.02
+
+
+class FewAboveMany:
+    """Worth most at all points of a branch of three, else by how near a number is to 0.3."""
+
+    def __call__(self, X):
+        return torch.where(X[:, 0] < 0.5, 10.0, -((X[:, 2] - 0.3) ** 2))
+
+    def with_pending(self, X):
+        return self
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_all_that_is_worth_most_was_tried_the_best_of_all_else_is_found(seed):
+    space = Space(
+        [
+            Categorical("model", ["few", "many"]),
+            Int("k", 1, 3, when={"model": ["few"]}),
+            Float("x", 0.0, 1.0, when={"model": ["many"]}),
+        ]
+    )
+    study = Study(space, Minimize("y"), strategy=GP(), seed=seed)
+    study.add(pd.DataFrame({"model": ["few"] * 3, "k": [1, 2, 3], "x": [None] * 3, "y": [0.0, 1.0, 2.0]}))
+    domain = Domain.compile(space)
+    search = batch.Search(domain, domain.snap(torch.tensor(study.history.X)), Options())
+    first, second = batch.batch(study.history, FewAboveMany(), search, 2, seed=seed)
+    assert (first.params["model"], first.fall) == ("many", None)
+    assert first.params["x"] == pytest.approx(0.3, abs=1e-3)
+    assert (second.params["model"], second.fall) == ("many", None)
+    assert second.params["x"] != first.params["x"]
