@@ -11,9 +11,12 @@
 | categories | 15 choices of 6 | 80 |
 | mixtures | 20 parts of which at most 5 are there, three linear constraints | 60 |
 | trees | a choice of model with its own hyperparameters, made up and with scikit-learn | 60 |
+| pool | a table of a million rows of 10 numbers: five single points after | 100 |
+| tours | a travelling salesman of 12 cities | 100 |
 
-The problems stand in `spaces_problems.py` and `spaces_molecules.py`. All is asked for through `Study.ask()`, one point
-at a time but for the molecules; every method has its own defaults. Peers' runs are recorded as those of `quality.py`.
+The problems stand in `spaces_problems.py`, `spaces_molecules.py`, `spaces_pool.py` and `spaces_tours.py`. All is asked
+for through `Study.ask()`, one point at a time but for the molecules; every method has its own defaults. Peers' runs are
+recorded as those of `quality.py`.
 
 *Regret* is the best value of a run less the least there is under its seed, or where nobody knows that, less the best of
 all runs under this seed. Differences are those of pairs, the same problem and seed, with the 95 % interval of the means
@@ -41,8 +44,14 @@ from quality_runs import OURS, PEERS, RANDOM, Record
 from quality_scores import as_markdown, final, mean_interval
 from quality_suite import SUITE, SUITES
 from spaces_molecules import N_TOGETHER, N_TOLD, Batch, asked_together
+from spaces_pool import N_ROWS, Asked, asked_of_pool
+from spaces_pool import N_TOLD as N_TOLD_OF_POOL
+from spaces_tours import N_CITIES, N_TRIALS, Salesman, median_two_opt, searched
+
+from bbo.strategies import GP, RandomSearch
 
 MOST_SECONDS_TOGETHER = 60.0
+MOST_SECONDS_OF_POOL = 3.0
 
 
 class Cell(Protocol):
@@ -107,6 +116,54 @@ class Compared:
         return "\n\n".join(parts)
 
 
+@dataclass(frozen=True)
+class OfPool:
+    """Time and memory of single suggestions among many rows, and how many rows are worth more."""
+
+    seeds: tuple[int, ...]
+
+    def section(self, options: argparse.Namespace) -> str:
+        seeds = options.seeds or self.seeds
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as executor:
+            found = list(executor.map(asked_of_pool, seeds))
+        rows = [["seed", "s for the space", "s per suggestion: median, most", "peak MB", "rows worth more", "aim"]]
+        rows += [self._row(seed, asked) for seed, asked in zip(seeds, found, strict=True)]
+        return f"{N_ROWS:,} rows, {N_TOLD_OF_POOL} told.\n\n{as_markdown(rows)}"
+
+    @staticmethod
+    def _row(seed: int, asked: Asked) -> list[str]:
+        slowest = max(asked.seconds)
+        seconds = f"{median(asked.seconds):.2f}, {slowest:.2f}"
+        said = f"{MOST_SECONDS_OF_POOL:.0f} s: {'met' if slowest <= MOST_SECONDS_OF_POOL else 'MISSED'}"
+        better = ", ".join(map(str, asked.better))
+        return [str(seed), f"{asked.seconds_of_space:.1f}", seconds, str(asked.peak_mb), better, said]
+
+
+@dataclass(frozen=True)
+class Tours:
+    """Lengths of tours over that of the shortest, by seed."""
+
+    seeds: tuple[int, ...]
+
+    def section(self, options: argparse.Namespace) -> str:
+        seeds = options.seeds or self.seeds
+        with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as executor:
+            found = np.array(list(executor.map(_tours, seeds)))
+        rows = [["", "median over the shortest (quartiles)", "above bbo's (95 %)", "bbo better (95 %)"]]
+        for k, method in enumerate(("bbo", "random", "2-opt")):
+            low, middle, high = np.quantile(found[:, k], [0.25, 0.5, 0.75])
+            pairs = ["", ""] if k == 0 else in_pairs(found[:, [0, k]])
+            rows.append([method, f"{middle:.3f} ({low:.3f} to {high:.3f})", *pairs])
+        return f"{N_CITIES} cities, {N_TRIALS} trials, {len(seeds)} seeds.\n\n{as_markdown(rows)}"
+
+
+def _tours(seed: int) -> list[float]:
+    """What bbo, chance and local search find, over the shortest."""
+    problem = Salesman(seed)
+    found = [searched(problem, GP()), searched(problem, RandomSearch()), median_two_opt(problem)]
+    return [length / problem.shortest for length in found]
+
+
 CELLS: dict[str, Cell] = {
     "molecules": Molecules((0, 1, 2)),
     "categories": Compared("categories", tuple(range(10))),
@@ -117,6 +174,8 @@ CELLS: dict[str, Cell] = {
         "none on how many parts there are.",
     ),
     "trees": Compared("trees", tuple(range(20))),
+    "pool": OfPool((0, 1, 2)),
+    "tours": Tours(tuple(range(10))),
 }
 
 

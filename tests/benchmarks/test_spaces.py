@@ -14,10 +14,12 @@ from quality_suite import SUITE, SUITES, fingerprint
 from rdkit import Chem
 from spaces import CELLS, Compared, Molecules, comparison, regrets
 from spaces_molecules import Batch, FourMolecules, Watched, asked_after, smiles
+from spaces_pool import asked_of_pool
 from spaces_problems import ManyCategories, ModelChoice, ModelChoiceDiabetes, SparseMixture
+from spaces_tours import Salesman, searched, two_opt
 
 from bbo import Study
-from bbo.strategies import GP, ModelBased
+from bbo.strategies import GP, ModelBased, RandomSearch
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_peer.py")))
 KINDS = (ManyCategories, SparseMixture, ModelChoice, FourMolecules)
@@ -226,3 +228,30 @@ def test_the_aim_of_molecules_is_missed_by_a_point_that_is_worse_than_a_random_o
 def test_cells_take_the_seeds_that_are_wanted():
     wanted = CELLS["trees"].wanted(argparse.Namespace(seeds=[3]))
     assert wanted == [("model-choice", 3, 0), ("model-choice-diabetes", 3, 0)]
+
+
+def test_the_shortest_tour_is_that_of_all_orders():
+    problem = Salesman(3, n=7)
+    every = min(problem.length([0, *order]) for order in itertools.permutations(range(1, 7)))
+    assert problem.shortest == pytest.approx(every)
+    assert two_opt(problem, 0, 400) == pytest.approx(every)
+    assert searched(problem, RandomSearch(), 30) >= problem.shortest - 1e-12
+
+
+def test_of_a_local_search_so_many_tours_count_as_it_may_look_at(monkeypatch):
+    lengths = []
+    length = Salesman.length
+
+    def watched(problem, tour):
+        lengths.append(length(problem, tour))
+        return lengths[-1]
+
+    monkeypatch.setattr(Salesman, "length", watched)
+    found = two_opt(Salesman(1), 2, 20)
+    assert found == min(lengths[:20]) > min(lengths)
+
+
+def test_a_suggestion_among_many_rows_is_worth_most():
+    asked = asked_of_pool(0, n_rows=3000)
+    assert asked.better == [0] * 5
+    assert len(asked.seconds) == 5
