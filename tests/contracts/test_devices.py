@@ -14,7 +14,7 @@ from bbo.acquisition.optimism import UCB, Thompson
 from bbo.acquisition.utilities import log_pi
 from bbo.budget import Budget, RegretBelow
 from bbo.objective import Minimize, OutcomeConstraint
-from bbo.space import Categorical, Float, Int, Linear, Permutation, Simplex, Space
+from bbo.space import Categorical, Float, Int, Linear, Permutation, Pool, Simplex, Space
 from bbo.strategies import GP
 from bbo.studies.study import Study
 from bbo.surrogates import mode
@@ -168,6 +168,23 @@ def test_so_it_is_where_columns_are_bound_together_absent_or_known(strict, n):
     with strict:
         s.ask(n)
     assert strict.loops["points"] >= n
+    assert strict.loops["hyperparameters"] >= 1
+
+
+POOL = Pool(
+    {"a": [k / 30 for k in range(31)], "c": (["u", "v", "w"] * 11)[:31], "price": [1.0 + k for k in range(31)]},
+    costs="price",
+)
+
+
+@pytest.mark.parametrize("others", [[], [Float("x", 0.0, 1.0)]])
+def test_so_it_is_among_the_rows_of_a_pool(strict, others):
+    space = Space([Float("a", 0.0, 1.0), Categorical("c", ["u", "v", "w"]), *others], [POOL])
+    s = Study(space, Minimize("z"), strategy=GP(per_cost=True), seed=1)
+    for trial in s.ask(10):
+        s.tell(trial, (trial["a"] - 0.4) ** 2 + trial.params.get("x", 0.0))
+    with strict:
+        s.ask(2)
     assert strict.loops["hyperparameters"] >= 1
 
 
