@@ -251,7 +251,7 @@ def test_a_ticket_that_cannot_be_read_is_passed_over():
     "plain",
     [
         {"n": 1, "fixed": {}, "shared": [], "complete_below": None, "limit": None, "runner": None},
-        {"wish": wish().to_dict()["wish"] | {"later": {}}},
+        {"wish": wish().to_dict()["wish"] | {"unheard_of": {}}},
     ],
 )
 def test_a_ticket_that_says_more_or_less_than_is_understood_is_left_to_its_own_version(plain):
