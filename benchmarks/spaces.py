@@ -242,11 +242,11 @@ def main() -> None:
         record_wanted(parser, options, [w for cell in compared for w in cell.wanted(options)])
         return
     text = f"{described()}; one thread per process.\n"
+    print(text)
     for name, cell in zip(options.cells, chosen, strict=True):
         section = f"\n### {name}\n\n{cell.section(options)}\n"
         print(section, flush=True)
         text += section
-    print(text)
     if options.markdown:
         Path(options.markdown).write_text(text)
 
