@@ -138,6 +138,10 @@ CONTEXTS = {
     "tree": ({"model": "nn"}, {"opt": "sgd"}, ()),
     "equality": ({"n": 2}, {"x": 0.5}, ("m",)),
     "forbidden": ({"s": "t"}, {"o": 1}, ("b",)),
+    "pool": ({"c": "u"}, {"t": 0.5}, ("t",)),
+    "list": ({"o": 2}, {}, ()),
+    "orders": ({"m": "u"}, {"steps": [2, 1, 3]}, ("steps",)),
+    "precedence": ({"m": "v"}, {"x": 1.5}, ("x",)),
 }
 
 
