@@ -46,9 +46,9 @@ def change(
     ] = None,
     why: Annotated[str, typer.Option(metavar="TEXT", help="For those who read the log.")] = "",
 ) -> None:
-    """Give a running study the space of its changed file: other ranges, choices or constraints, new parameters.
+    """Give a running study the space of its changed file.
 
-    Trials outside of it stay and inform.
+    Ranges, choices and constraints may be others, and parameters new. Trials outside of it stay and inform.
     """
     from bbo.cli.logs import existing_storage, load, shown
     from bbo.cli.specified import print_specification
