@@ -78,9 +78,19 @@ def region_of(space: Encoding, constraints: Sequence[Constraint]) -> Region:
     listed = {name for pool in here for name in pool.names}
     alone = [p for p in space.parameters if not any(cell.name in listed for cell in p.cells)]
     # What a pool alone decides is decided by leaving rows out.
-    others = [c for c in constraints if c not in here and not any(set(c.names) <= set(pool.names) for pool in here)]
+    others = [c for c in constraints if c not in here and not any(_is_decided_by(pool, c) for pool in here)]
+    region = _region(space, alone, others)
     pools = tuple(_candidates(space, pool, constraints) for pool in here)
-    return replace(_region(space, alone, others), pools=pools, is_part=space.frame is not space.parameters)
+    for pool in pools:
+        if len(pool):
+            region.lower[pool.columns], region.upper[pool.columns] = pool.U.min(0), pool.U.max(0)
+    return replace(region, pools=pools, is_part=space.frame is not space.parameters)
+
+
+def _is_decided_by(pool: Pool, constraint: Constraint) -> bool:
+    """Whether the rows of a pool say by themselves which of them satisfy a constraint; functions see whole points."""
+    is_plain = not isinstance(constraint, Pool) and bool(constraint.names)
+    return is_plain and set(constraint.names) <= set(pool.names)
 
 
 def _candidates(space: Encoding, pool: Pool, constraints: Sequence[Constraint]) -> Candidates:
@@ -89,7 +99,7 @@ def _candidates(space: Encoding, pool: Pool, constraints: Sequence[Constraint]) 
     for name, value in space.fixed.items():
         at = np.atleast_1d(np.arange(space.dim)[space.at[name]])
         found = found.given(at.tolist(), np.atleast_1d(space.position(name, value)))
-    own = [c for c in constraints if not isinstance(c, Pool) and set(c.names) <= set(pool.names)]
+    own = [c for c in constraints if _is_decided_by(pool, c)]
     region = _region(space, [p for p in space.parameters if p.cells[0].name in pool.names], own)
     if region.is_box:
         return found
@@ -205,7 +215,7 @@ def check_pools(space: Encoding, constraints: Sequence[Constraint]) -> None:
         if pool.table.given is not None and not len(_candidates(space, pool, constraints)):
             listed = [p.name for p in space.parameters if p.cells[0].name in pool.names]
             given = {name: value for name, value in space.fixed.items() if name in listed}
-            others = [str(c) for c in constraints if c is not pool and set(c.names) <= set(pool.names)]
+            others = [str(c) for c in constraints if _is_decided_by(pool, c)]
             said = " and ".join([*([f"has {given!r}"] if given else []), *(f"satisfies {c}" for c in others)])
             raise ValueError(f"The pool has no candidate: none of its {pool.table.n_rows:,} rows {said}.")
 

@@ -53,7 +53,7 @@ class Extent(Encoding):
         if sizes is None:
             return None
         n = math.prod(sizes)
-        is_plain = (self.region.is_box and not self.is_conditional) or self.is_listed
+        is_plain = (self.region.is_box and not self.is_conditional) or (self.is_listed and not self.region.tests)
         return n if is_plain or n > ENUMERABLE else len(self.members)
 
     @cached_property

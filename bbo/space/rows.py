@@ -24,7 +24,7 @@ from bbo.space.values import as_number
 _ROUNDING = 1e-12
 
 
-# Of each table the parameters that its rows were placed by, and where: a million take seconds.
+# Of each table the parameters that its rows were placed by, `Encoding.frame`, and where: a million take seconds.
 _PLACED: WeakKeyDictionary[Table, tuple[tuple[Any, ...], Candidates]] = WeakKeyDictionary()
 
 
@@ -48,15 +48,15 @@ def candidates_of(space: Encoding, pool: Pool) -> Candidates:
     """
     columns = pool.columns
     parameters, found = _PLACED.get(pool.table, ((), None))
-    if found is None or parameters != space.parameters:
+    if found is None or parameters != (*space.parameters, *space.frame):
         named = _named(space, pool)
         at = np.concatenate([np.arange(space.dim)[space.at[p.name]].reshape(-1) for p in named])
         costs = None if pool.costs is None else columns[pool.costs]
         is_ordered = np.array([space.owners[j].is_ordered for j in at])
-        codes = np.hstack([_codes(pool, p) for p in named])
+        codes = np.hstack([_codes(pool, p, space.framed[p.name]) for p in named])
         U = _placed(space, pool, named, codes)[:, at]
         found = Candidates.of(at, U, codes, costs, space.same[at], is_ordered)
-        _PLACED[pool.table] = (space.parameters, found)
+        _PLACED[pool.table] = ((*space.parameters, *space.frame), found)
     return found
 
 
@@ -79,29 +79,30 @@ def _placed(space: Encoding, pool: Pool, named: Sequence[Any], codes: Positions)
     for p in in_order(space.parameters):
         if p.name not in of:
             continue
-        own, at = of[p.name], np.arange(space.dim)[space.at[p.name]].reshape(-1)
+        wide, own, at = space.framed[p.name], of[p.name], np.arange(space.dim)[space.at[p.name]].reshape(-1)
         is_there = space.structure.is_there(U, int(at[0]))
         if isinstance(p, Listed) and None in p.listed:
-            own[is_there & np.isnan(own[:, 0])] = p.code(None)
+            own[is_there & np.isnan(own[:, 0])] = wide.code(None)
         is_empty = np.isnan(own)
         for row in np.flatnonzero(is_there & is_empty.any(1))[:1]:
             raise SpaceError(f"{_at(pool, row)}: the cell of {p.name!r} is empty.")
         for row in np.flatnonzero(~is_there & ~is_empty.all(1))[:1]:
             raise SpaceError(f"{_at(pool, row)}: {p.name!r} is there where {in_words(p)}: leave its cell empty.")
         with np.errstate(invalid="ignore", divide="ignore"):
-            u = p.place(own if len(at) > 1 else own[:, 0]).reshape(n, -1)
-        is_out = ~is_empty & ~((u >= -_ROUNDING) & (u <= 1 + _ROUNDING))
-        for row, i in np.argwhere(is_out)[:1]:
+            u = wide.place(own if len(at) > 1 else own[:, 0]).reshape(n, -1)
+            within = p.place(own if len(at) > 1 else own[:, 0]).reshape(n, -1)
+        is_out = ~is_empty & ~((within >= -_ROUNDING) & (within <= 1 + _ROUNDING))
+        for row, i in np.argwhere(is_out)[:1] if p.n_values is None else ():  # the others were checked by value
             cell = p.terms[i]
             raise SpaceError(
                 f"{_at(pool, row)}: {cell.name!r} lies in [{cell.low!r}, {cell.high!r}], got {float(own[row, i])!r}."
             )
-        U[:, at] = np.where(is_empty, p.absent, u)
+        U[:, at] = np.where(is_empty, wide.absent, u)
     return U
 
 
-def _codes(pool: Pool, p: Any) -> Positions:
-    """The numbers that stand for the cells of a parameter, `n x k`; NaN for empty ones."""
+def _codes(pool: Pool, p: Any, wide: Any) -> Positions:
+    """The numbers that stand for the cells of a parameter, encoded as `wide`, `n x k`; NaN for empty ones."""
     cells = [pool.columns[cell.name] for cell in p.cells]
     if p.n_values is None and all(column.dtype == float for column in cells):
         return np.stack(cells, 1)
@@ -110,7 +111,7 @@ def _codes(pool: Pool, p: Any) -> Positions:
             [_each(column, partial(_number, pool, cell), 1)[:, 0] for cell, column in zip(p.cells, cells, strict=True)],
             1,
         )
-    return _each(cells[0], partial(_code, pool, p), len(p.columns))
+    return _each(cells[0], partial(_code, pool, p, wide), len(p.columns))
 
 
 def _each(column: NDArray[Any], code: Callable[[int, Any], list[float]], k: int) -> Positions:
@@ -134,9 +135,9 @@ def _number(pool: Pool, cell: Any, row: int, value: Any) -> list[float]:
         return [as_number(cell.name, cell.parse(value))]
 
 
-def _code(pool: Pool, p: Any, row: int, value: Any) -> list[float]:
+def _code(pool: Pool, p: Any, wide: Any, row: int, value: Any) -> list[float]:
     with _of_row(pool, row):
-        code = p.code(p.check(p.parse(value)))
+        code = wide.code(p.check(p.parse(value)))
         return code if isinstance(code, list) else [float(code)]
 
 

@@ -227,7 +227,7 @@ class Space(Extent):
         """As of any encoding, within the ranges; values of a candidate of a pool to the last digit."""
         points = super().decode(U if self.wide is None else self.region.on_levels(self.region.clipped(U)))
         for pool in self.region.pools if self._has_pool else ():
-            named = [p for p in self.parameters if self.columns.index(p.columns[0]) in pool.columns]
+            named = [p for p in self.frame if self.columns.index(p.columns[0]) in pool.columns]
             for point, row in zip(points, pool.find(U).tolist(), strict=True):
                 if row >= 0:
                     codes = np.full(self.dim, np.nan)

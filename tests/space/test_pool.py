@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bbo.errors import SpaceError
-from bbo.space import Categorical, Float, Int, Linear, Pool, Simplex, Space
+from bbo.space import Categorical, Float, Int, Linear, Nonlinear, Pool, Simplex, Space
 from tests.space.drawn import TREE, pooled
 
 PARAMETERS = (Float("x", 0.0, 3.0), Int("n", 1, 4), Categorical("c", ["a", "b", "z"]))
@@ -73,6 +73,22 @@ def test_of_equal_rows_one_is_kept_at_its_least_cost():
     (pool,) = space.region.pools
     assert dict(zip(pool.codes[:, 0], pool.costs, strict=True)) == {3.0: 0.5, 5.0: 1.0, 7.0: 4.0}
     assert space.n_points == 3
+
+
+def test_a_function_judges_whole_points_of_rows_and_of_what_varies_beside_them():
+    def is_allowed(p):
+        return p["n"] * (1.0 + p.get("t", 0.0)) < 4.5
+
+    frame = table()[["x", "n", "c"]]
+    whole = Space(PARAMETERS, [Pool(frame), Nonlinear(is_allowed)])
+    assert whole.n_points == int((frame.n < 4.5).sum())
+    narrower = Space(PARAMETERS, [Pool(frame), Nonlinear(lambda p: p["n"] < 3)])
+    assert narrower.n_points == int((frame.n < 3).sum())
+    partial = Space([*PARAMETERS, Float("t", 0, 1)], [Pool(frame), Nonlinear(is_allowed)])
+    points = partial.sample(80, np.random.default_rng(0))
+    assert all(is_allowed(p) and (p["x"], p["n"], p["c"]) in rows_of(frame) for p in points)
+    assert {p["n"] for p in points} == {1, 2, 3, 4}
+    assert max(p["t"] for p in points if p["n"] == 2) > 0.5 > min(p["t"] for p in points if p["n"] == 2)
 
 
 def test_parameters_without_a_column_vary_freely():

@@ -180,6 +180,18 @@ def test_constraints_and_choices_come_and_go():
     assert len(study.ask(3)) == 3
 
 
+def test_a_parameter_is_held_at_a_value_from_now_on():
+    study = Study([Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)], Minimize("y"), strategy=GP(n_first=3), seed=1)
+    for _ in range(4):
+        trial = study.ask()
+        study.tell(trial, trial["x"] + trial["z"])
+    study.change_space(Space([Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)], fixed={"x": 0.25}))
+    trials = study.ask(3)
+    assert {t["x"] for t in trials} == {0.25}
+    assert len({t["z"] for t in trials}) == 3
+    assert study.verify().agrees
+
+
 def test_a_parameter_that_is_there_for_new_choices_alone_needs_no_value():
     study = Study([Categorical("model", ["svm"]), Float("C", 0, 1)], Minimize("y"), strategy=RandomSearch(), seed=1)
     study.tell(study.ask(), 1.0)

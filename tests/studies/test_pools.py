@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from bbo.cli import app
-from bbo.errors import SpaceExhaustedError, StudyFileError
+from bbo.errors import SpaceError, SpaceExhaustedError, StudyFileError
 from bbo.objective import Minimize
-from bbo.space import Categorical, Float, Pool, Space
+from bbo.space import Categorical, Float, Linear, Pool, Space
 from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.study import Study
 from bbo.studies.study_file import read_study_file
@@ -118,3 +118,35 @@ def test_per_unit_of_cost_the_cheaper_of_two_equal_valleys_is_searched():
                     assert trial.notes["cost"] == pytest.approx(price)
             assert study.best.values["y"] < 0.003
     assert spent[True] < 0.8 * spent[False]
+
+
+def test_rows_of_an_ask_together_stay_within_a_stock():
+    stock = Linear({"grams": 1}, upper=14.0, between_points=True)
+    pool = Pool({"grams": [3.0, 4.0, 5.0, 6.0], "c": ["u", "v", "u", "v"]})
+    space = Space([Float("grams", 0.0, 10.0), Categorical("c", ["u", "v"])], [pool, stock])
+    for seed in range(5):
+        trials = Study(space, Minimize("y"), strategy=RandomSearch(), seed=seed).ask(3)
+        assert len(trials) == 3
+        assert sum(t["grams"] for t in trials) <= 14.0
+    with pytest.raises(SpaceError, match="amounts to 3 at least and 6 at most, so ask for 1 to 4 points"):
+        Study(space, Minimize("y"), strategy=RandomSearch(), seed=0).ask(5)
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch(), GP(n_first=4)], ids=lambda s: type(s).__name__)
+def test_a_pool_in_a_changed_space_has_its_rows_beside_trials_outside(strategy):
+    study = Study(PARAMETERS, Minimize("y"), strategy=strategy, seed=1)
+    study.enqueue({"x": 0.9, "z": 0.1, "c": "u"})
+    for _ in range(5):
+        trial = study.ask()
+        study.tell(trial, cost(trial.params))
+    rows = {"x": [0.2, 0.35, 0.1, 0.3], "z": [0.5, 0.7, 0.55, 0.6], "c": ["w", "v", "v", "w"]}
+    narrower = Space([Float("x", 0.1, 0.4), PARAMETERS[1], Categorical("c", ["w", "v"])], [Pool(rows)])
+    study.change_space(narrower)
+    assert study.space.wide is not None
+    assert study.trial(0).params == {"x": 0.9, "z": 0.1, "c": "u"}
+    asked = sorted(tuple(t.params.values()) for t in study.ask(4))
+    assert asked == sorted(zip(*rows.values(), strict=True))
+    for t in study.trials[5:]:
+        study.tell(t, cost(t.params))
+    with pytest.raises(SpaceExhaustedError, match="All 4 points"):
+        study.ask()
