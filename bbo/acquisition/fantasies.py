@@ -112,8 +112,8 @@ class Fantasies:
         utility = self.utility(mean, sd.expand_as(mean), best.expand_as(mean))
         return feasibility + torch.logsumexp(utility, 0) - math.log(len(mean))
 
-    def jointly(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the objective may be at batches of points beside the rivals; `X` is `b x q x d`.
+    def jointly(self, rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the objective may be at batches of some of the rows, `r x d`, beside the rivals; `index` is `b x q`.
 
         Returns:
             means by draw, `S x b x q`; covariances, `b x q x q`; further standard normal numbers, `S x (q - 1)`.
@@ -124,7 +124,7 @@ class Fantasies:
             raise StrategyError("Only a Gaussian process says what points may give together.")
         pinned = self._unpinned if self.pinned is None else self.pinned
         k = len(pinned.Z)
-        return *pinned.jointly(X, self.draws[:, :k]), self.draws[:, k : k + X.shape[1] - 1]
+        return *pinned.jointly(rows, index, self.draws[:, :k]), self.draws[:, k : k + index.shape[1] - 1]
 
     @cached_property
     def _unpinned(self) -> Pinned:

@@ -42,11 +42,12 @@ class Batch:
 
     def __call__(self, X: Tensor) -> Tensor:
         """Of each batch of `X`, `b x q x d`: `b`, as a logarithm; differentiable."""
-        b, q, d = X.shape
-        means, covariance, draws = self.alone.jointly(X)
+        q = X.shape[1]
+        rows, index = _distinct(X)
+        means, covariance, draws = self.alone.jointly(rows, index)
         best = self.best
         L, _ = torch.linalg.cholesky_ex(covariance)
-        log_p = self.alone.belief.log_feasibility(X.reshape(-1, d)).reshape(b, q)
+        log_p = self.alone.belief.log_feasibility(rows)[index]
         log_q = _log_of_not(log_p)
         # Which of the points before count: how likely that is, and the incumbent then.
         cases = [(torch.zeros_like(log_p[:, 0]), self.best)]
@@ -62,6 +63,18 @@ class Batch:
             counts = [(log_weight + log_p[:, i], best.maximum(value)) for log_weight, best in cases]
             cases = counts + [(w + log_q[:, i], best) for w, best in cases if self.alone.belief.is_doubtful]
         return torch.logsumexp(torch.cat(worth), 0) - math.log(len(draws))
+
+
+def _distinct(X: Tensor) -> tuple[Tensor, Tensor]:
+    """The points of batches `b x q x d` as rows, `r x d`, and which of them each batch has, `b x q`.
+
+    Once each, but where gradients are asked for: batches that differ by moves of one point share all the others.
+    """
+    rows = X.reshape(-1, X.shape[2])
+    if X.requires_grad:
+        return rows, torch.arange(len(rows), dtype=torch.long, device=X.device).reshape(X.shape[:2])
+    distinct, index = torch.unique(rows, dim=0, return_inverse=True)
+    return distinct, index.reshape(X.shape[:2])
 
 
 def _log_of_not(log_p: Tensor) -> Tensor:

@@ -161,17 +161,21 @@ class Pinned:
         mean, sd, B = _moments(model, self.conditioned, X)
         return model.location + model.scale * self._by_draw(mean, B, e), model.scale * sd[0]
 
-    def jointly(self, X: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
-        """Means by draw, `S x b x q`, and the covariances that all share, `b x q x q`, at `X`, `b x q x d`."""
-        model, (b, q, d) = self.model, X.shape
-        rows = X.reshape(-1, d)
+    def jointly(self, rows: Tensor, index: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
+        """Means by draw, `S x b x q`, and the covariances that all share, `b x q x q`, of batches of some of the rows.
+
+        Args:
+            rows: points, `r x d`.
+            index: which of them are in each batch, `b x q`.
+        """
+        model, q = self.model, index.shape[1]
         mean, _, B = _moments(model, self.conditioned, rows)
-        F = model.scaled_features(rows)[0].reshape(b, q, -1)
+        F = model.scaled_features(rows)[0][index]
         s = model.settled.outputscale[0]
-        V = B[0].reshape(-1, b, q).movedim(1, 0)
-        nugget = _JOINT_NUGGET * torch.eye(q, dtype=X.dtype, device=X.device)
+        V = B[0][:, index].movedim(1, 0)
+        nugget = _JOINT_NUGGET * torch.eye(q, dtype=rows.dtype, device=rows.device)
         covariance = s * (matern52(squared_distances(F, F)) + nugget) - V.mT @ V
-        means = self._by_draw(mean, B, e).reshape(len(e), b, q)
+        means = self._by_draw(mean, B, e)[:, index]
         return model.location + model.scale * means, model.scale.square() * covariance
 
     def _by_draw(self, mean: Tensor, B: Tensor, e: Tensor) -> Tensor:
