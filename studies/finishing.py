@@ -7,7 +7,8 @@ import numpy as np
 
 from bbo.budget import Budget
 from bbo.errors import BudgetError
-from bbo.fold import Fold, Foretold
+from bbo.fold import Fold
+from bbo.folded import Foretold
 from bbo.history import History
 from bbo.protocols import Strategy
 
