@@ -11,12 +11,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from bbo.declared import complaints, refused_as
 from bbo.errors import BudgetError
 
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 Notes = Mapping[str, float]
 
 
+@refused_as(BudgetError)
 @dataclass(frozen=True, config=_CONFIG)
 class GainBelow:
     """Stop when the expected improvement by the next trial stays below `gain`, in the objective's units.
@@ -40,6 +42,7 @@ class GainBelow:
         return f"expected gain {_listed(asks, 'gain')}, below {self.gain:.4g}"
 
 
+@refused_as(BudgetError)
 @dataclass(frozen=True, config=_CONFIG)
 class GainBelowNoise:
     """Stop when the expected improvement by the next trial stays below `factor` standard deviations of the noise.
@@ -66,6 +69,7 @@ class GainBelowNoise:
         return f"expected gain {_listed(asks, 'gain')}, below {self.factor:.4g} x noise sd {noise:.2g}"
 
 
+@refused_as(BudgetError)
 @dataclass(frozen=True, config=_CONFIG)
 class RegretBelow:
     """Stop when, in all likelihood, the best is less than `regret` away from the optimum, in the objective's units.
@@ -95,6 +99,7 @@ class RegretBelow:
 Rule = Annotated[GainBelow | GainBelowNoise | RegretBelow, Field(discriminator="kind")]
 
 
+@refused_as(BudgetError)
 @dataclass(frozen=True, config=_CONFIG)
 class Budget:
     """When a study is finished: at the first of these; without any, never. Trials that run then may end.
@@ -131,7 +136,9 @@ class Budget:
         try:
             return _ADAPTER.validate_json(json.dumps(plain))
         except (ValidationError, TypeError) as error:
-            raise BudgetError(f"This is not a budget: {error}") from error
+            raise BudgetError(
+                f"This is not a budget: {complaints(error) if isinstance(error, ValidationError) else error}"
+            ) from error
 
 
 def _listed(asks: Sequence[Notes], key: str) -> str:

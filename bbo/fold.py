@@ -123,9 +123,10 @@ class Fold(Folded):
     def _space_changed(self, e: Event) -> None:
         body, before, n = e.read(), self.space, self.n_trials
         after = self._whole(body["space"])
-        self._given |= check_change(before, after, body["given"])
-        points = [carried_over(before.point(codes), after, self._given) for codes in self._codes.upto(n)]
+        self.given |= check_change(before, after, body["given"])
+        points = [carried_over(before.point(codes), after, self.given) for codes in self._codes.upto(n)]
         self.space = framed(after, before, points)
+        self.former_spaces.append(self.specification["space"])
         self.specification = {**self.specification, "space": body["space"]}
         self._codes, self._X = (Column(self.space.dim, np.float64, np.nan) for _ in range(2))
         for trial, point in enumerate(points):
@@ -141,7 +142,7 @@ class Fold(Folded):
         carried = []
         for key, point in self.queue.items():
             with suppress(SpaceError):
-                carried.append((key, carried_over(point, self.space, self._given)))
+                carried.append((key, carried_over(point, self.space, self.given)))
         return carried
 
     def _budget_changed(self, e: Event) -> None:
@@ -290,8 +291,8 @@ class Fold(Folded):
         trial = self.n_trials
         for column in (self._codes, self._X, *self._others):  # all at once, so that reading never writes
             column.upto(trial + 1)
-        if self._given:  # where it was checked just before the space changed
-            params = carried_over(params, self.space, self._given)
+        if self.given:  # where it was checked just before the space changed
+            params = carried_over(params, self.space, self.given)
         self._codes.upto(trial + 1)[trial] = self.space.codes(params)
         self._place.upto(trial + 1)[trial] = len(self._asked), position
         self._asked_at.append(at)

@@ -4,6 +4,7 @@ A row per trial in columns that grow; no object is built per event. Strategies r
 """
 
 import json
+import math
 from array import array
 from typing import Any, NamedTuple
 
@@ -64,6 +65,7 @@ class Folded:
         self.n_trials = 0
         self.n_asks = 0
         self.specification: dict[str, Any] = {}
+        self.former_spaces: list[dict[str, Any]] = []  # as the log has them
         self.fingerprint: dict[str, Any] = {}
         self.unknown: Event | None = None
         self.queue: dict[str, Params] = {}
@@ -73,7 +75,7 @@ class Folded:
         self.stops: list[dict[str, Any]] = []
         self.mendings: list[int] = []  # numbers of the events that put something in the place of something else
         self._mended: dict[int, int] = {}
-        self._given: Params = {}  # what parameters had that came later
+        self.given: Params = {}  # what parameters had that came later
         self._first_of_ask = array("q")
         self._asked: list[str] = []  # bodies of asked and attached events, as they stand in the log
         self._messages: dict[int, tuple[str, str]] = {}
@@ -141,7 +143,7 @@ class Folded:
 
     def suggested(self, trial: int) -> Params:
         """The point as it was suggested, or given where it is past data."""
-        return carried_over(self._suggestion(trial)["params"], self.space, self._given)
+        return carried_over(self._suggestion(trial)["params"], self.space, self.given)
 
     def params(self, trial: int) -> Params:
         """The point as it was executed, so far as that is known."""
@@ -191,6 +193,11 @@ class Folded:
         """Whether a value of this metric is known, of a part or of the whole."""
         return not np.isnan(self._V.upto(self.n_trials)[trial, self.objectives.metrics.index(metric)])
 
+    def trial_cost(self, trial: int) -> float | None:
+        """What a trial cost; None where nobody said so."""
+        cost = float(self._cost.upto(self.n_trials)[trial])
+        return None if math.isnan(cost) else cost
+
     def total_cost(self) -> float:
         """Sum of the costs that were told."""
         return float(np.nansum(self._cost.upto(self.n_trials)))
@@ -216,7 +223,6 @@ class Folded:
         suggestion, params = self._suggestion(trial), self.params(trial)
         values, status = self.values(trial), self.status(trial)
         reason, message = self._messages.get(trial, ("", ""))
-        cost = float(self._cost.upto(self.n_trials)[trial])
         return Trial(
             number=trial,
             params=params,
@@ -228,7 +234,7 @@ class Folded:
             is_feasible=self._is_feasible(trial) if status is Status.COMPLETED else None,
             sd=self._by_metric(self._V_sd.upto(self.n_trials)[trial]),
             replicates={m: tuple(map(number, v)) for m, v in self._replicates.get(trial, {}).items()},
-            cost=None if np.isnan(cost) else cost,
+            cost=self.trial_cost(trial),
             reports=tuple(self._reports.get(trial, ())),
             reason=FailureReason(reason) if reason else None,
             message=message,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from bbo.declared import complaints, refused_as
 from bbo.errors import NonFiniteError, ObjectiveError
 
 Values = dict[str, float]
@@ -23,6 +24,7 @@ _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _LARGEST = 1e307
 
 
+@refused_as(ObjectiveError)
 @dataclass(frozen=True, config=_CONFIG)
 class Maximize:
     """The more of this metric the better."""
@@ -38,6 +40,7 @@ class Maximize:
         return utility
 
 
+@refused_as(ObjectiveError)
 @dataclass(frozen=True, config=_CONFIG)
 class Minimize:
     """The less of this metric the better."""
@@ -53,6 +56,7 @@ class Minimize:
         return -utility
 
 
+@refused_as(ObjectiveError)
 @dataclass(frozen=True, config=_CONFIG)
 class Target:
     """The nearer to `value` the better; within `tolerance` of it all are equally good."""
@@ -76,6 +80,7 @@ class Target:
         return None  # two values have this utility
 
 
+@refused_as(ObjectiveError)
 @dataclass(frozen=True, config=_CONFIG)
 class OutcomeConstraint:
     """A metric that must stay within bounds, both included; at least one is given."""
@@ -99,6 +104,7 @@ class OutcomeConstraint:
         return sides if self.upper is None else [*sides, v - self.upper]
 
 
+@refused_as(ObjectiveError)
 @dataclass(frozen=True, config=_CONFIG)
 class Tracked:
     """A metric that is kept with the trial and does not steer; it may be missing."""
@@ -112,6 +118,7 @@ Objective = Maximize | Minimize | Target
 Wanted = Annotated[Objective | OutcomeConstraint | Tracked, Field(discriminator="kind")]
 
 
+@refused_as(ObjectiveError)
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Objectives:
     """All that is wanted of a study, in the order given: at least one objective, any constraints, tracked metrics."""
@@ -220,6 +227,11 @@ class Objectives:
     def _by_metric(self, values: object) -> dict[str, object]:
         """In the order of the metrics; a value that stands alone is that of the only required metric."""
         if not isinstance(values, Mapping):
+            if isinstance(values, tuple):
+                raise ObjectiveError(
+                    f"Give several metrics in a dict, such as {{{self.required[0]!r}: ...}}, and several measurements "
+                    f"of one in a list: got the tuple {values!r}."
+                )
             if len(self.required) > 1:
                 raise ObjectiveError(f"A value for each of {list(self.required)} is needed in a dict: got {values!r}.")
             values = {self.required[0]: values}
@@ -290,7 +302,7 @@ class Objectives:
         try:
             return _ADAPTER.validate_json(json.dumps({"wanted": list(plain)}))
         except ValidationError as error:
-            raise ObjectiveError(f"These are not objectives: {error}") from error
+            raise ObjectiveError(f"These are not objectives: {complaints(error)}") from error
 
 
 _ADAPTER = TypeAdapter(Objectives)

@@ -49,7 +49,12 @@ def create_or_compare(
 
 
 def check_same(log: StudyLog, space: Space, objectives: Objectives, seed: int | None) -> None:
-    """Raises StudyExistsError where the log's study is another than this; None for a seed leaves it open."""
+    """Raises StudyExistsError where the log's study is another than this; None for a seed leaves it open.
+
+    A space that the study had before it was changed is no other one: so the script that changed it may be run again.
+    """
+    if any(not Space.from_dict(former).difference(space) for former in log.fold.former_spaces):
+        space = Space.from_dict(log.fold.specification["space"])
     said = specification.difference(log.fold.specification, space, objectives, seed)
     if said:
         raise StudyExistsError(

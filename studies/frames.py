@@ -12,6 +12,7 @@ import numpy as np
 from bbo.errors import ObjectiveError
 from bbo.events import Event, digest, event
 from bbo.fold import Fold
+from bbo.history import STATUS_CODES
 from bbo.objective import Objectives, Values
 from bbo.space import Params, Space
 from bbo.studies.cells import EMPTY, columns_of, cost_column, is_empty, metric_cell, parameter_cell, sd_columns
@@ -62,7 +63,10 @@ def to_frame(fold: Fold) -> "pd.DataFrame":
     told = {noise[m]: history.V_sd[:, j] for j, m in enumerate(history.objectives.metrics) if m in noise}
     columns |= {title: sds for title, sds in told.items() if not np.isnan(sds).all()}
     if history.objectives.constraints:
-        columns["feasible"] = history.is_feasible
+        is_known = np.equal(history.status, STATUS_CODES[Status.COMPLETED])
+        columns["feasible"] = [
+            bool(is_so) if known else None for is_so, known in zip(history.is_feasible, is_known, strict=True)
+        ]
     if not np.isnan(history.cost).all():
         columns["trial_cost"] = history.cost
     trials = [fold.trial(k) for k in range(n)]

@@ -44,7 +44,7 @@ from bbo.studies.orphans import Orphans
 from bbo.studies.progress import Progress
 from bbo.studies.runner import Runner, active_runner
 from bbo.studies.wish import Wish
-from bbo.trial import FailureReason, RunningTrial
+from bbo.trial import FailureReason, RunningTrial, Status
 
 logger = logging.getLogger(__name__)
 Order = Literal["tell", "trial"]
@@ -52,6 +52,8 @@ Order = Literal["tell", "trial"]
 _POLL_S = 0.2
 # Within so long a signal to a whole group of processes has reached all of them.
 _SIGNAL_S = 0.3
+# Failures without a completed trial after which it is said that something may be wrong.
+_ALL_FAILED = 5
 _PICKLING = (PicklingError, AttributeError, TypeError)
 
 
@@ -182,6 +184,7 @@ class _Run:
         self._running: dict[Future[Outcome], _Running] = {}
         self._is_ending = False  # it was interrupted or stopped
         self._is_full = False  # there is nothing more to ask for
+        self._n_failed = 0
 
     def go(self) -> None:
         self._show()
@@ -326,6 +329,18 @@ class _Run:
             self._end(future, telling.failed, error, FailureReason.INVALID, reports=reports)
             return
         self._end(future, telling.failed, outcome.message, outcome.reason, reports=reports)
+        self._warn_of(running.number, outcome.message)
+
+    def _warn_of(self, number: int, message: str) -> None:
+        """Of the first failure; and once of several while nothing else has come, as of a mistake in the objective."""
+        self._n_failed += 1
+        last = (telling.clean(message).strip().splitlines() or ["without a word"])[-1]
+        if self._n_failed == 1:
+            logger.warning("Trial %d failed: %s. Of further ones: trial.message, bbo status.", number, last)
+        elif self._n_failed == _ALL_FAILED and not self._log.fold.count(Status.COMPLETED):
+            logger.warning(
+                "All of %d trials failed, and none completed. Should the objective be wrong: Ctrl-C.", self._n_failed
+            )
 
     def _is_stopped_soon(self) -> bool:
         """Whether a worker is to stop, or is told so in this moment, as a signal may reach its children first."""

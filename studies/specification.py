@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
+from bbo.budget import Budget
 from bbo.errors import StrategyError
 from bbo.fingerprints import fingerprint
 from bbo.objective import Objectives, Wanted
@@ -26,13 +27,24 @@ DEFAULT_STRATEGY: Description = {"name": "GP", "options": {}}
 
 
 def as_space(space: Space | Sequence[Parameter]) -> Space:
-    return space if isinstance(space, Space) else Space(tuple(space))
+    """Raises TypeError for what is neither a space nor a list of parameters."""
+    if isinstance(space, Space):
+        return space
+    if not isinstance(space, Sequence) or not all(hasattr(p, "columns") for p in space):
+        raise TypeError(f'A space is a Space or a list of parameters, such as [Float("x", 0, 1)]: got {space!r}.')
+    return Space(tuple(space))
 
 
 def as_objectives(wanted: Objectives | Wanted | Sequence[Wanted]) -> Objectives:
+    """Raises TypeError for what is no objective."""
     if isinstance(wanted, Objectives):
         return wanted
-    return Objectives(tuple(wanted) if isinstance(wanted, Sequence) else (wanted,))
+    several = tuple(wanted) if isinstance(wanted, Sequence) else (wanted,)
+    if isinstance(wanted, str) or not all(hasattr(w, "metric") for w in several):
+        raise TypeError(
+            f'Objectives are Maximize("yield"), Minimize("cost") and the like, one or a list of them: got {wanted!r}.'
+        )
+    return Objectives(several)
 
 
 def specify(
@@ -101,6 +113,12 @@ def check_strategy(strategy: Any) -> None:
             "A strategy is an object with a method suggest(history, n, *, seed), e.g. GP() or RandomSearch() "
             f"from bbo.strategies: got {strategy!r}."
         )
+
+
+def check_budget(budget: Any) -> None:
+    """Raises TypeError for what is no budget, such as a number of trials."""
+    if budget is not None and not isinstance(budget, Budget):
+        raise TypeError(f"A budget is a Budget, such as Budget(trials=60): got {budget!r}.")
 
 
 def check_seed(seed: Any) -> None:

@@ -77,6 +77,7 @@ class Study(StudyView):
     ) -> None:
         space, wanted = specification.as_space(space), specification.as_objectives(objectives)
         check_names(space, wanted)
+        specification.check_budget(budget)
         if seed is not None:
             specification.check_seed(seed)
         if strategy is not None:
@@ -202,7 +203,7 @@ class Study(StudyView):
                 space has something that the log cannot hold and that was not passed again.
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, Integral) or n < 1):
-            raise ValueError(f"Ask for at least one trial: got n={n!r}.")
+            raise ValueError(f"Ask for a whole number of trials, 1 or more: got n={n!r}.")
         wish = Wish.of(self.space, 1 if n is None else int(n), fixed=fixed, context=context, shared=shared)
         numbers = self._asker.ask(wish)
         while wait and not numbers:
@@ -362,6 +363,7 @@ class Study(StudyView):
         Raises:
             BudgetError: a stop rule that would never hold, as the strategy does not say what it reads.
         """
+        specification.check_budget(budget)
         if budget.stop:
             check_rules(budget, self.strategy)
         if canonical(budget.to_dict()) != canonical(self.budget.to_dict()):
@@ -400,6 +402,8 @@ class Study(StudyView):
         Raises:
             ObjectiveError, SpaceError: naming the row or column; nothing is added.
         """
+        if not hasattr(frame, "columns"):
+            raise TypeError(f"add() takes a pandas table, such as pd.DataFrame(rows): got {type(frame).__name__}.")
         rows = attached(past_rows(frame, self.space, self.objectives, source))
         with self._log.lock:
             self._log.refresh()

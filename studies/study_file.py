@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from bbo.budget import Budget, Rule
+from bbo.declared import complaints, short
 from bbo.errors import BBOError, StudyExistsError, StudyFileError, StudyNotFoundError
 from bbo.events import canonical
 from bbo.objective import Objective, Objectives, OutcomeConstraint, Tracked
@@ -201,9 +202,9 @@ class _Reader:
     def _check_form(self, name: str, content: Any) -> None:
         is_list = isinstance(content, list) and all(isinstance(row, dict) for row in content)
         if name in _LISTS and not is_list:
-            raise self._error(f"write [[{name}]], in two brackets, before each of them: got {_short(content)}")
+            raise self._error(f"write [[{name}]], in two brackets, before each of them: got {short(content)}")
         if name not in _LISTS and not isinstance(content, dict):
-            raise self._error(f"write [{name}], in one bracket, once: got {_short(content)}")
+            raise self._error(f"write [{name}], in one bracket, once: got {short(content)}")
 
     def _space(self, tables: Mapping[str, Any]) -> Space:
         rows = enumerate(tables.get("parameter", []))
@@ -242,11 +243,11 @@ class _Reader:
         for name in times:
             amount = table[name]
             if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 < amount < 1e12:
-                raise self._error(f"[budget] {name} should be a number above 0, got {_short(amount)}")
+                raise self._error(f"[budget] {name} should be a number above 0, got {short(amount)}")
             fields["seconds"] = amount * _SECONDS[name]
         rules = fields.get("stop", [])
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-            raise self._error(f"[budget]: write [[budget.stop]] before each rule: got {_short(rules)}")
+            raise self._error(f"[budget]: write [[budget.stop]] before each rule: got {short(rules)}")
         fields["stop"] = tuple(self._one_of(Rule, r, _place("budget.stop", k, r)) for k, r in enumerate(rules))
         return self._object(Budget, fields, "[budget]")
 
@@ -262,7 +263,7 @@ class _Reader:
         name = table.get("name")
         if not isinstance(name, str) or name not in names:
             near = _near(name, names) if isinstance(name, str) else ""
-            got = "got none" if name is None else f"got {_short(name)}"
+            got = "got none" if name is None else f"got {short(name)}"
             raise self._error(f"{place} needs a name, one of {_listed(names)}: {got}{near}")
         default = self._made(place, specification.rebuild, {"name": name, "options": {}})
         fields = [] if inspect.isfunction(default) else [f.name for f in dataclasses.fields(default) if f.init]
@@ -282,15 +283,15 @@ class _Reader:
         if isinstance(value, dict):
             names = [n for n in (*PARTS, *STRATEGIES) if _role(_named(n)) == _role(default) != ""]
             if not names:
-                raise self._error(f"{place} takes no table: got {_short(value)}")
+                raise self._error(f"{place} takes no table: got {short(value)}")
             return {"part": self._described(value, place, names)}
         value = tuple(value) if isinstance(value, list) else value
         try:
             checked = TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(value)
         except ValidationError as error:
-            raise self._error(f"{place}: {_in_words(error)}") from error
+            raise self._error(f"{place}: {complaints(error)}") from error
         except PydanticUserError as error:  # a type that only objects have
-            raise self._error(f'{place} is written as a table, {{name = "..."}}: got {_short(value)}') from error
+            raise self._error(f'{place} is written as a table, {{name = "..."}}: got {short(value)}') from error
         return list(checked) if isinstance(checked, tuple) else checked
 
     # Tables to objects.
@@ -300,7 +301,7 @@ class _Reader:
         kinds = {kind.__pydantic_fields__["kind"].default: kind for kind in _members(union)}
         kind = table.get("kind")
         if not isinstance(kind, str) or kind not in kinds:
-            got = "got none" if kind is None else f"got {_short(kind)}"
+            got = "got none" if kind is None else f"got {short(kind)}"
             near = _near(kind, kinds) if isinstance(kind, str) else ""
             raise self._error(f"{place} needs a kind, one of {_listed(kinds)}: {got}{near}")
         return self._object(kinds[kind], {key: v for key, v in table.items() if key != "kind"}, place)
@@ -308,20 +309,18 @@ class _Reader:
     def _object(self, kind: Callable[..., T], fields: Mapping[str, Any], place: str) -> T:
         known = [f.name for f in dataclasses.fields(kind) if f.name != "kind"]  # type: ignore[arg-type]
         self._check_keys(place, fields, known)
-        return self._made(place, lambda: kind(**fields))
+        return self._made(place, kind, **fields)
 
-    def _made(self, place: str, make: Callable[..., T], *arguments: Any) -> T:
+    def _made(self, place: str, make: Callable[..., T], *arguments: Any, **fields: Any) -> T:
         try:
-            return make(*arguments)
-        except ValidationError as error:
-            raise self._error(f"{place}: {_in_words(error)}") from error
+            return make(*arguments, **fields)
         except (BBOError, ValueError) as error:
-            raise self._error(f"{place}: {error}") from error
+            raise self._error(f"{place}: {str(error).removeprefix(f'{make.__name__}: ')}") from error
 
     def _text(self, table: Mapping[str, Any], key: str) -> str | None:
         value = table.get(key)
         if value is not None and (not isinstance(value, str) or not value.strip() or "\0" in value):
-            raise self._error(f"[study] {key} should be text, got {_short(value)}")
+            raise self._error(f"[study] {key} should be text, got {short(value)}")
         return value
 
     def _check_keys(self, place: str, table: Iterable[str], known: Collection[str], *, word: str = "key") -> None:
@@ -339,7 +338,7 @@ def _place(name: str, k: int, table: Mapping[str, Any]) -> str:
     """As one finds it in the file: `2nd [[parameter]] 'temperature'`."""
     ending = "th" if 10 <= k % 100 < 13 else {0: "st", 1: "nd", 2: "rd"}.get(k % 10, "th")
     said = table.get("name", table.get("metric"))
-    return f"{k + 1}{ending} [[{name}]]" + (f" {_short(said)}" if isinstance(said, str) else "")
+    return f"{k + 1}{ending} [[{name}]]" + (f" {short(said)}" if isinstance(said, str) else "")
 
 
 def _members(union: Any) -> tuple[Any, ...]:
@@ -363,23 +362,6 @@ def _is_simple(value: object) -> bool:
     return value is None or isinstance(value, (bool, int, float, str, tuple))
 
 
-def _in_words(error: ValidationError) -> str:
-    """What pydantic found: a clause for each field."""
-    said: dict[str, str] = {}
-    for found in error.errors(include_url=False):
-        if found["type"] == "value_error":
-            said.setdefault("", str(found["ctx"]["error"]))
-            continue
-        place = "".join(f"[{k}]" if isinstance(k, int) else str(k) for k in found["loc"][:2] if k != "kind") or "it"
-        if found["type"] in ("missing", "missing_argument"):
-            said[place] = f"{place} is missing"
-        elif place in said or len(found["loc"]) > 2:  # each kind that a value may be of has its own complaint
-            said[place] = f"{place} cannot be {_short(found['input'])}"
-        else:
-            said[place] = f"{found['msg'].replace('Input', place, 1)}, got {_short(found['input'])}"
-    return "; ".join(said.values())
-
-
 def _near(name: str, known: Collection[str]) -> str:
     by_folded = {k.lower(): k for k in known}
     near = difflib.get_close_matches(name.lower(), by_folded, n=2, cutoff=0.6)
@@ -388,8 +370,3 @@ def _near(name: str, known: Collection[str]) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
-
-
-def _short(value: object) -> str:
-    said = repr(value)
-    return said if len(said) <= 80 else f"{said[:77]}..."

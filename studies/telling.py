@@ -135,6 +135,7 @@ def said(fold: Fold, number: int, result: Result, *, partial: bool) -> list[Even
     Raises:
         ObjectiveError, AlreadyToldError: as `tell`.
     """
+    result = replace(result, cost=_cost(fold, number, result.cost))
     if not result.values:
         raise ObjectiveError(f"A result has at least one metric: got none for trial {number}.")
     if not result.values.keys() >= result.sd.keys():
@@ -258,6 +259,7 @@ def told(log: StudyLog, trial: Trial | int, values: object, *, output: str = "")
     number = known_trial(log, trial)
     result = Result.of(log.fold, values)
     log.fold.objectives.check(result.values)
+    result = replace(result, cost=_cost(log.fold, number, None))
     return _told(number, result.body(list(result.values), {}) | _kept(output))
 
 
@@ -279,6 +281,7 @@ def failed(
     number = known_trial(log, trial)
     if reason not in tuple(FailureReason):
         raise TrialError(f"A reason of failure is one of {[r.value for r in FailureReason]}: got {reason!r}.")
+    cost = _cost(log.fold, number, cost)
     body = {"reason": FailureReason(reason).value} | _without_values(message, cost, params) | _kept(output)
     return event("failed", f"ended/{number}", body, trial=number, by=writer())
 
@@ -420,6 +423,13 @@ def _kept(output: str) -> dict[str, str]:
 def clean(message: object) -> str:
     """Text that every storage takes: what UTF-8 cannot hold, and NUL, are spelled out."""
     return str(message).encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _cost(fold: Fold, number: int, told: float | None) -> float | None:
+    """What a trial cost: as told, else, where nothing is known yet, the price of its row in a pool."""
+    if told is not None or fold.trial_cost(number) is not None or not is_open(fold, number):
+        return told
+    return fold.space.price(fold.params(number))
 
 
 def check_cost(cost: float) -> float:

@@ -1,7 +1,6 @@
 import json
 
 import pytest
-from pydantic import ValidationError
 
 from bbo.budget import Budget, GainBelow, GainBelowNoise, RegretBelow
 from bbo.errors import BudgetError
@@ -58,7 +57,7 @@ def test_only_an_empty_budget_is_without_limit():
     ],
 )
 def test_a_wrong_field_is_named(field, value):
-    with pytest.raises(ValidationError, match=field):
+    with pytest.raises(BudgetError, match=field):
         Budget(**{field: value})
     with pytest.raises(BudgetError, match=field):
         Budget.from_dict({field: value})

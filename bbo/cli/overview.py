@@ -45,7 +45,8 @@ def _print_studies(screen: Console, studies: Sequence[StudyView]) -> None:
 
 def _print_details(screen: Console, study: StudyView) -> None:
     events = study.storage.events(study.name)
-    n_opened = sum(e.kind == "opened" for e in events)
+    n_opened = len({e.body for e in events if e.kind == "opened"})
+    changes = [e for e in events if e.kind == "space_changed"]
     objectives, audited = study.objectives, audit(study.history)
     rows = {
         "finished": "" if study.finished is None else study.finished.message,
@@ -63,7 +64,8 @@ def _print_details(screen: Console, study: StudyView) -> None:
         "model": str(audited),
         "created": local_time(events[0].at),
         "last event": local_time(events[-1].at),
-        "opened": f"{n_opened} times, on differing versions or machines" if n_opened > 1 else "",
+        "space": _changes_in_words(changes),
+        "opened": f"on {n_opened} differing sets of versions or machines" if n_opened > 1 else "",
     }
     screen.print(study.name, style="bold")
     table = bare_table("left", "left")
@@ -108,6 +110,12 @@ def _notes(study: StudyView, events: Sequence[Event]) -> list[tuple[str, str, st
         if text:
             rows.append(("" if trial is None else str(trial), "", text))
     return rows
+
+
+def _changes_in_words(changes: Sequence[Event]) -> str:
+    """How often the space was changed, and when and why each time; empty where it never was."""
+    said = [joined([local_time(e.at), e.read().get("why", "")]) for e in changes]
+    return f"changed {counted(len(said), 'time')}: {'; '.join(said)}" if said else ""
 
 
 def _last_line(text: str) -> str:

@@ -45,6 +45,8 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
         raise ValueError(f"{constraint}: {texts} must be numbers; compare others by == and != alone.")
     if isinstance(constraint, Linear) and constraint.between_points:
         _check_between(space, constraint)
+    if isinstance(constraint, Nonlinear):
+        _check_compared(space, constraint)
     if not isinstance(constraint, Forbidden):
         return
     for name, values in constraint.combination.items():
@@ -52,6 +54,18 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
             raise ValueError(f"{constraint}: {name!r} has no list of values; say it by Nonlinear({name + ' < ...'!r}).")
         for value in values:
             space.terms[name].check(value)
+
+
+def _check_compared(space: Encoding, constraint: Nonlinear) -> None:
+    """Raises ValueError where a value never is what it is compared with, as where that is misspelt."""
+    for name, value in constraint.compared:
+        term = space.terms[name]
+        if isinstance(term, Listed) and value not in term.listed:
+            raise ValueError(
+                f"{constraint}: {name!r} is never {value!r}, it is one of {list(term.listed)!r}. Mend the spelling."
+            )
+        if not isinstance(term, Listed) and isinstance(value, str):
+            raise ValueError(f"{constraint}: {name!r} is a number, never {value!r}: compare it with numbers.")
 
 
 def _check_between(space: Encoding, constraint: Linear) -> None:

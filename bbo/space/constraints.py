@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainValidator, field_serializer, model_validator
 from pydantic.dataclasses import dataclass
 
+from bbo.declared import refused_as
 from bbo.errors import SpaceError
 from bbo.fingerprints import called, fingerprint
 from bbo.space.expressions import Expression
@@ -30,6 +31,7 @@ SLACK = 1e-7
 Mask = NDArray[np.bool_]
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Linear:
     """A weighted sum of numbers that stays within bounds: `Linear({"mix.sand": 1, "water": -0.5}, upper=0)`.
@@ -108,6 +110,7 @@ def _text_or_function(given: Any) -> Any:
     return given
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Nonlinear:
     """A condition on parameters: `Nonlinear("pressure * volume <= 40 and solvent != 'water'")`, or as a function
@@ -193,6 +196,11 @@ class Nonlinear:
     def numbers(self) -> frozenset[str]:
         return frozenset() if self.expression is None else self.expression.numbers
 
+    @property
+    def compared(self) -> tuple[tuple[str, Any], ...]:
+        """Names that a text compares with a value by == or !=, and that value."""
+        return () if self.expression is None else self.expression.compared
+
     def holds(self, columns: Mapping[str, Any], sizes: Mapping[str, float]) -> Mask:
         n = len(next(iter(columns.values())))
         assert self.expression is not None
@@ -229,6 +237,7 @@ class Nonlinear:
         return f"{self.function}" if f"{self.function}".startswith("lambda") else f"{self.function}(point)"
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Forbidden:
     """Values that do not go together: `Forbidden({"solvent": ["water", "ethanol"], "base": ["NaH"]})`.

@@ -9,6 +9,7 @@ import operator
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any
@@ -183,6 +184,21 @@ class Expression:
         for child in ast.iter_child_nodes(node):
             if not (isinstance(node, ast.Call) and child is node.func):
                 yield from self._named(child, is_number)
+
+    @cached_property
+    def compared(self) -> tuple[tuple[str, Any], ...]:
+        """Names that are compared with a value by == or !=, and that value."""
+        found = []
+        for node in ast.walk(self._tree):
+            if not isinstance(node, ast.Compare):
+                continue
+            sides = [node.left, *node.comparators]
+            for op, *pair in zip(node.ops, sides[:-1], sides[1:], strict=True):
+                for name, other in (pair, pair[::-1]):
+                    if isinstance(op, (ast.Eq, ast.NotEq)) and isinstance(name, (ast.Name, ast.Attribute)):
+                        with suppress(ValueError):  # something that is computed
+                            found.append((self._name(name), ast.literal_eval(other)))
+        return tuple(found)
 
     def holds(self, values: Mapping[str, Any]) -> Any:
         """Whether it does, of values by name, each `n`: `n`."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from bbo.declared import refused_as
 from bbo.errors import SpaceError
 from bbo.space.descriptors import by_descriptor, spots
 from bbo.space.values import (
@@ -103,6 +104,7 @@ class Listed(OneColumn):
         return [self.listed[k] for k in cells_of(u, self.n_levels)]
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Ordinal(Listed):
     """One of some values that have an order but no distance, e.g. `Ordinal("batch", [16, 32, 64])`."""
@@ -124,6 +126,7 @@ class Ordinal(Listed):
         return self
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Categorical(Listed):
     """One of some choices without order, e.g. `Categorical("kernel", ["rbf", "poly"])`; None is a choice too.

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from bbo.declared import refused_as
+from bbo.errors import SpaceError
 from bbo.space.descriptors import SPREAD, spots
 from bbo.space.listed import Listed
 from bbo.space.values import CONFIG, When, require
@@ -22,6 +24,7 @@ _DESCRIPTORS = (
 _LEAST = 1e-9
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Molecule(Listed):
     """One of some molecules, by SMILES: `Molecule("ligand", ["c1ccccc1P", "CCP(CC)CC"])`.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from bbo.declared import refused_as
 from bbo.errors import SpaceError
 from bbo.space.structure import MIDDLE
 from bbo.space.values import CONFIG, SAME, Column, Scalar, When, as_number, identity, require, spelt
@@ -45,6 +46,7 @@ class Place:
         return int(number)
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Permutation:
     """An order of items, each exactly once; a value is a list of them: `Permutation("tour", ["A", "B", "C"])`.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainSerializer, PlainValidator, model_validator
 from pydantic.dataclasses import dataclass
 
+from bbo.declared import refused_as
 from bbo.errors import SpaceError
 from bbo.space.values import CONFIG, require
 
@@ -92,6 +93,7 @@ class Table:
         return found if _fingerprint(found) == self.fingerprint else None
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Pool:
     """A table of candidates: points have the values of one of its rows, up to a million of them.
@@ -103,10 +105,12 @@ class Pool:
         table: a pandas table, a dict of columns, or the path of a CSV file. A log keeps rows of at most 20 KB; of more
             the path and a fingerprint, so a long table from memory is passed again when the study is loaded.
         costs: the column that says what it costs to evaluate a row, above 0.
+        ignore: columns that say nothing of points, such as the number of a row in a catalogue.
     """
 
     table: Annotated[Table, PlainValidator(Table.of), PlainSerializer(Table.to_dict)]
     costs: str | None = Field(default=None, kw_only=True)
+    ignore: tuple[str, ...] = Field(default=(), kw_only=True, strict=False)
     kind: Literal["pool"] = Field(default="pool", kw_only=True, repr=False)
     between_points: ClassVar[bool] = False
 
@@ -117,16 +121,20 @@ class Pool:
             self.costs is None or self.costs in self.table.names,
             f"Pool: there is no column {self.costs!r} of costs among {list(self.table.names)}.",
         )
-        require(bool(self.names), f"Pool: the table has no column beside the costs, {self.costs!r}.")
+        unknown = [name for name in self.ignore if name not in self.table.names]
+        require(not unknown, f"Pool: there are no columns {unknown} to ignore among {list(self.table.names)}.")
+        require(bool(self.names), f"Pool: the table has no column beside {[self.costs, *self.ignore]}.")
         if self.costs is not None and self.table.given is not None:
             costs = self.table.given[self.costs]
-            is_cost = costs.dtype == float and bool((np.isfinite(costs) & (costs > 0)).all())
-            require(is_cost, f"Pool: costs are finite numbers above 0, not so in the column {self.costs!r}.")
+            row, cost = next(((k + 1, v) for k, v in enumerate(costs.tolist()) if not _is_cost(v)), (0, None))
+            require(
+                not row, f"Pool: costs are finite numbers above 0; row {row} has {cost!r} in the column {self.costs!r}."
+            )
         return self
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name in self.table.names if name != self.costs)
+        return tuple(name for name in self.table.names if name != self.costs and name not in self.ignore)
 
     @property
     def numbers(self) -> frozenset[str]:
@@ -165,8 +173,15 @@ class Pool:
 def _read(file: str) -> dict[str, NDArray[Any]]:
     import pandas as pd
 
-    frame = pd.read_csv(file, keep_default_na=False, na_values=[""])
+    try:
+        frame = pd.read_csv(file, keep_default_na=False, na_values=[""])
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"Pool: {file!r} is no CSV file in UTF-8, with commas and names: {error}") from error
     return {str(name): frame[name].to_numpy() for name in frame.columns}
+
+
+def _is_cost(value: object) -> bool:
+    return isinstance(value, float) and 0 < value < math.inf
 
 
 def _plain(column: NDArray[Any]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from bbo.declared import refused_as
 from bbo.errors import SpaceError
 from bbo.space.values import CONFIG, SAME, Column, OneColumn, When, as_number, cells_of, parsed_number, require
 
@@ -18,6 +19,7 @@ _STEP_TOLERANCE = 0.01
 _LARGEST_INT = 2**53
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Float(OneColumn):
     """A real number in [low, high]; on the grid low, low + step, ... when `step` is given.
@@ -145,6 +147,7 @@ class Float(OneColumn):
         return values
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Int(OneColumn):
     """A whole number low, low + step, ..., high.

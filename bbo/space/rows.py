@@ -24,7 +24,7 @@ from bbo.space.values import as_number
 _ROUNDING = 1e-12
 
 
-# Of each table the parameters that its rows were placed by, `Encoding.frame`, and where: a million take seconds.
+# Of each table the columns and parameters that its rows were placed by, and where: a million take seconds.
 _PLACED: WeakKeyDictionary[Table, tuple[tuple[Any, ...], Candidates]] = WeakKeyDictionary()
 
 
@@ -32,7 +32,7 @@ def check_columns(space: Encoding, pool: Pool) -> None:
     """Raises ValueError where a pool has a column that is no parameter, or lacks one that one of its others needs."""
     unknown = [name for name in pool.names if name not in space.cells]
     if unknown:
-        raise ValueError(f"{pool}: unknown are {unknown}; there are {list(space.cells)}. Leave other columns out.")
+        raise ValueError(f"{pool}: unknown are {unknown}; there are {list(space.cells)}. Ignore others, by ignore=.")
     for p in _named(space, pool):
         missing = [cell.name for cell in p.cells if cell.name not in pool.names]
         missing += [name for name in p.when or {} if name not in pool.names]
@@ -47,8 +47,9 @@ def candidates_of(space: Encoding, pool: Pool) -> Candidates:
         SpaceError: a cell has what its parameter cannot be; or the rows are not at hand.
     """
     columns = pool.columns
-    parameters, found = _PLACED.get(pool.table, ((), None))
-    if found is None or parameters != (*space.parameters, *space.frame):
+    placed_by = (pool.names, pool.costs, *space.parameters, *space.frame)
+    before, found = _PLACED.get(pool.table, ((), None))
+    if found is None or before != placed_by:
         named = _named(space, pool)
         at = np.concatenate([np.arange(space.dim)[space.at[p.name]].reshape(-1) for p in named])
         costs = None if pool.costs is None else columns[pool.costs]
@@ -56,7 +57,7 @@ def candidates_of(space: Encoding, pool: Pool) -> Candidates:
         codes = np.hstack([_codes(pool, p, space.framed[p.name]) for p in named])
         U = _placed(space, pool, named, codes)[:, at]
         found = Candidates.of(at, U, codes, costs, space.same[at], is_ordered)
-        _PLACED[pool.table] = ((*space.parameters, *space.frame), found)
+        _PLACED[pool.table] = (placed_by, found)
     return found
 
 

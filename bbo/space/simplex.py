@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from bbo.declared import refused_as
 from bbo.errors import SpaceError
 from bbo.space.region import Mixture
 from bbo.space.structure import MIDDLE
@@ -18,6 +19,8 @@ from bbo.space.values import BY_NAME, CONFIG, SAME, Column, When, as_number, par
 
 # Amounts given by hand may miss the total by the rounding of a spreadsheet; a share of the total.
 TOLERANCE = 1e-6
+# What was weighed may miss the total by so much of it; more is a slip of the pen.
+_WEIGHED = 0.1
 # A smaller share of the total is none: what rounding leaves of a part that was left out.
 _NONE = 1e-12
 _HALVINGS = 100
@@ -43,6 +46,7 @@ class Part:
         return parsed_number(self.name, cell)
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=CONFIG)
 class Simplex:
     """Amounts of parts that sum to a total; a value is a dict from part to amount.
@@ -203,7 +207,7 @@ class Simplex:
         return {part: cells[name] for part, name in zip(self.parts, self.columns, strict=True)}
 
     def check(self, value: object) -> dict[str, float]:
-        amounts = self.check_executed(value)
+        amounts = self._amounts(value)
         low, high = self.own_bounds
         slack = TOLERANCE * self.total
         for part, least, most in zip(self.parts, low.tolist(), high.tolist(), strict=True):
@@ -223,6 +227,16 @@ class Simplex:
         return amounts
 
     def check_executed(self, value: object) -> dict[str, float]:
+        amounts = self._amounts(value)
+        total = math.fsum(amounts.values())
+        if abs(total - self.total) > _WEIGHED * self.total:
+            raise SpaceError(
+                f"Parameter {self.name!r}: amounts sum to {self.total:g}, those really set within "
+                f"{_WEIGHED:.0%} of it: got {amounts!r}, which sum to {total:g}."
+            )
+        return amounts
+
+    def _amounts(self, value: object) -> dict[str, float]:
         if not isinstance(value, Mapping):
             raise SpaceError(
                 f"Parameter {self.name!r} is a dict from part to amount, of {list(self.parts)}: got {value!r}."

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from pydantic.dataclasses import dataclass
 
 from bbo import seeding
+from bbo.declared import complaints, refused_as
 from bbo.errors import SpaceError
 from bbo.space.between import Between
 from bbo.space.binding import check_names, check_pools, culprits
@@ -48,6 +49,7 @@ class Tried(Protocol):
     def seed(self) -> int: ...
 
 
+@refused_as(SpaceError)
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Space(Extent):
     """Parameters and the cube [0, 1]^dim they are encoded to, in the order given; most have one column.
@@ -58,8 +60,7 @@ class Space(Extent):
         fixed: values of parameters that are given, not chosen; `fix` makes such a space. Columns stay the same.
         wide: the parameters by which it is encoded, where trials lie outside of it; see `bbo.space.frame`.
     Raises:
-        pydantic.ValidationError: (a ValueError) that names the parameter and the field, or the constraints that no
-            point satisfies.
+        SpaceError: that names the parameter and the field, or the constraints that no point satisfies.
     """
 
     parameters: tuple[Parameter, ...]
@@ -118,7 +119,7 @@ class Space(Extent):
         """
         try:
             return Space(self.parameters, (*self.of_points, *constraints), fixed=self.fixed, wide=self.wide)
-        except ValidationError as error:
+        except SpaceError as error:
             raise SpaceError(f"Of the points that may come next the space has none: {error}") from error
 
     # The way in: what people and files give.
@@ -155,6 +156,19 @@ class Space(Extent):
                 continue
             if not holds[0]:
                 yield c
+
+    def price(self, point: Params) -> float | None:
+        """What the rows of pools at which a point stands cost in all; None where none says it, or is not at hand."""
+        pools = [c for c in self.of_points if isinstance(c, Pool) and c.costs is not None]
+        if not pools or any(pool.is_absent for pool in pools):
+            return None
+        u, total = self.encode([point]), 0.0
+        for candidates in (candidates_of(self, pool) for pool in pools):
+            row = int(candidates.find(u)[0])
+            if row < 0 or candidates.costs is None:
+                return None
+            total += float(candidates.costs[row])
+        return total
 
     def check_values(self, params: Mapping[str, Any]) -> Params:
         """As `check`, whatever constraints say.
@@ -252,12 +266,14 @@ class Space(Extent):
         """
         unknown = [name for name in values if name not in self.by_name]
         if unknown:
-            raise SpaceError(f"Cannot fix {unknown}: the parameters are {list(self.names)}.")
+            parts = [name for name in unknown if name in self.cells]
+            mend = " Of a mixture all parts are fixed, or one is narrowed for good by change_space()." if parts else ""
+            raise SpaceError(f"Cannot give {unknown} a value: the parameters are {list(self.names)}.{mend}")
         checked = {name: self.by_name[name].check(value) for name, value in values.items()}
         try:
             return Space(self.parameters, self.constraints, fixed={**self.fixed, **checked}, wide=self.wide)
-        except ValidationError as error:
-            raise SpaceError(f"With {checked!r} the space has no point: {error}") from error
+        except SpaceError as error:
+            raise SpaceError(f"Given {checked!r}: {error}") from error
 
     def filled_from(self, other: "Space") -> "Space":
         """This space with what a log cannot hold, functions and long tables, from equal constraints of another."""
@@ -356,8 +372,9 @@ class Space(Extent):
             for name in ("condition", "function", "fingerprint"):
                 if constraint.get(name, "") is None:
                     del constraint[name]
-            if constraint.get("between_points") is False:
-                del constraint["between_points"]
+            for name in ("between_points", "ignore"):
+                if not constraint.get(name, True):
+                    del constraint[name]
         return plain
 
     @staticmethod
@@ -370,7 +387,7 @@ class Space(Extent):
         try:
             return _ADAPTER.validate_json(json.dumps(plain))
         except ValidationError as error:
-            raise SpaceError(f"This is not a space: {error}") from error
+            raise SpaceError(f"This is not a space: {complaints(error)}") from error
 
     def difference(self, other: "Space") -> str:
         """What `other` has otherwise, in words; empty when nothing."""
