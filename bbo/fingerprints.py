@@ -55,7 +55,8 @@ def _content(value: Any, inside: tuple[int, ...]) -> Any:
         return [_content(v, inside) for v in (value.__func__, value.__self__)]
     if isinstance(value, FunctionType):
         closure = [_content(cell.cell_contents, inside) for cell in value.__closure__ or ()]
-        return [_source(value), _content(value.__defaults__, inside), closure]
+        by_keyword = [_content(value.__kwdefaults__, inside)] if value.__kwdefaults__ else []
+        return [_source(value), _content(value.__defaults__, inside), closure, *by_keyword]
     kinds = value.__mro__ if isinstance(value, type) else type(value).__mro__
     sources = [_source(kind) for kind in kinds if kind.__module__ not in ("builtins", "typing", "abc")]
     names = {*getattr(value, "__dict__", ()), *(n for kind in kinds for n in getattr(kind, "__slots__", ()))}

@@ -45,4 +45,4 @@ class LatinHypercube:
     def _row(self, history: History, k: int) -> dict[str, object]:
         rng = seeding.generator(history.seed, seeding.FIRST_DESIGN, k // self.size)
         U = qmc.LatinHypercube(history.space.dim, rng=rng).random(self.size)
-        return history.space.decode(U[[k % self.size]])[0]
+        return history.space.unframed.decode(U[[k % self.size]])[0]

@@ -32,7 +32,9 @@ def change_space(
         check_names(space, fold.objectives)
         # As the fold will do it, for its errors.
         points = [carried_over(fold.params(k), space, values) for k in range(fold.n_trials)]
-        framed(space, fold.space, points)
+        encoded = framed(space, fold.space, points)
+        for point in points:
+            encoded.codes(point)
         said = refusal(strategy(), space, fold.objectives)
         if said is not None:
             raise StrategyError(said)

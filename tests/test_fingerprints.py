@@ -73,3 +73,13 @@ def test_functions_without_a_source_are_told_apart_by_what_they_do():
         for _ in range(3)  # sets of texts are in another order in each
     ]
     assert len(set(said)) == 1
+
+
+def test_defaults_given_by_name_are_told_apart():
+    def bounded(limit):
+        def holds(p, *, least=limit):
+            return p["x"] > least
+
+        return holds
+
+    assert fingerprint(bounded(0.5)) == fingerprint(bounded(0.5)) != fingerprint(bounded(0.1))

@@ -25,17 +25,6 @@ def test_the_examples_of_spaces_print_what_stands_below_them_and_so_does_their_s
     assert subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True) == printed
     others = """
 [[parameter]]
-name = "kiln"
-kind = "categorical"
-choices = ["gas", "electric", "none"]
-
-[[parameter]]
-name = "hours"
-kind = "int"
-low = 1
-high = 48
-
-[[parameter]]
 name = "carbon"
 kind = "float"
 low = 0.0

@@ -114,7 +114,9 @@ def _candidates(space: Encoding, pool: Pool, constraints: Sequence[Constraint]) 
         at = np.atleast_1d(np.arange(space.dim)[space.at[name]])
         found = found.given(at.tolist(), np.atleast_1d(space.position(name, value)))
     own = [c for c in constraints if _is_decided_by(pool, c)]
-    region = _region(space, [p for p in space.parameters if p.cells[0].name in pool.names], own)
+    # That a row is a mixture was seen when it was placed.
+    listed = [p for p in space.parameters if p.cells[0].name in pool.names and not isinstance(p, Simplex)]
+    region = _region(space, listed, own)
     if region.is_box:
         return found
     U = np.full((len(found), space.dim), MIDDLE)

@@ -11,6 +11,7 @@ where they are needed; `Space.filled_from` takes them from the space that is pas
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -220,8 +221,8 @@ class Nonlinear:
     def _is_so(self, point: Mapping[str, Any]) -> bool:
         assert callable(self.condition)
         try:
-            # A copy, amounts of a mixture too, so that whatever the function does to it stays with it.
-            said = self.condition({k: dict(v) if isinstance(v, dict) else v for k, v in point.items()})
+            # A copy, amounts and orders too, so that whatever the function does to it stays with it.
+            said = self.condition(deepcopy(dict(point)))
         except Exception as error:
             raise SpaceError(
                 f"{self} raised {type(error).__name__} at {dict(point)!r}: {error}. It must say of any point within "

@@ -1,10 +1,12 @@
 """In what two spaces differ, in words."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from bbo.space.conditions import in_words
 from bbo.space.constraints import Constraint, Nonlinear
+from bbo.space.pool import Pool
 
 
 class Described(Protocol):
@@ -44,13 +46,20 @@ def _said_of(p: Any) -> str:
 
 
 def _of_constraints(mine: Sequence[Constraint], theirs: Sequence[Constraint]) -> Iterator[str]:
-    first = [c for c in mine if repr(c) not in map(repr, theirs)]
-    second = [c for c in theirs if repr(c) not in map(repr, mine)]
+    first = [c for c in mine if _compared(c) not in map(_compared, theirs)]
+    second = [c for c in theirs if _compared(c) not in map(_compared, mine)]
     # A function keeps its name when it is changed.
     changed = _functions(first) & _functions(second)
     yield from (f"the function of constraint {c}: its source, or what it holds, is another" for c in sorted(changed))
     yield from (f"constraint {c!r} is only in the first" for c in first if str(c) not in changed)
     yield from (f"constraint {c!r} is only in the second" for c in second if str(c) not in changed)
+
+
+def _compared(constraint: Constraint) -> str:
+    """What tells constraints apart: of a table its contents, wherever it was read from."""
+    if isinstance(constraint, Pool):
+        return repr(replace(constraint, table=replace(constraint.table, file=None)))
+    return repr(constraint)
 
 
 def _functions(constraints: Sequence[Constraint]) -> set[str]:

@@ -41,7 +41,11 @@ class Extent(Encoding):
     def has_positions(self, U: Positions) -> Mask:
         """Which of any positions, `n x dim`, are of points of the space: `n`."""
         is_on_levels = (np.abs(self.region.on_levels(U) - U) <= self.same).all(1)
-        return self.region.is_in_box(U) & is_on_levels & self.is_member(U)
+        within = U
+        if self.is_conditional:  # what is not there may have its place outside
+            is_there = np.stack([self.structure.is_there(U, j) for j in range(self.dim)], 1)
+            within = np.where(is_there, U, self.region.clipped(U))
+        return self.region.is_in_box(within) & is_on_levels & self.is_member(U)
 
     @cached_property
     def n_points(self) -> int | None:
@@ -53,7 +57,7 @@ class Extent(Encoding):
         if sizes is None:
             return None
         n = math.prod(sizes)
-        is_plain = (self.region.is_box and not self.is_conditional) or (self.is_listed and not self.region.tests)
+        is_plain = (self.region.is_box and not self.is_conditional) or (self.is_listed and not self.region.binds)
         return n if is_plain or n > ENUMERABLE else len(self.members)
 
     @cached_property

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from bbo.errors import SpaceError
-from bbo.space.conditions import is_there
+from bbo.space.conditions import in_order, is_there
 from bbo.space.encoding import Params
 from bbo.space.listed import Categorical, Listed, Ordinal
 from bbo.space.permutation import Permutation
@@ -40,7 +40,8 @@ def check_change(before: Space, after: Space, given: Mapping[str, Any]) -> Param
         if (old.kind, old.when) != (p.kind, p.when):
             raise SpaceError(
                 f"Parameter {p.name!r} keeps its kind and its conditions: it is {old!r}, when={old.when!r}, and would "
-                f"be {p!r}, when={p.when!r}. Add a parameter of another name instead."
+                f"be {p!r}, when={p.when!r}. Add a parameter of another name instead; a choice that a condition names "
+                "stays, and Forbidden leaves it out."
             )
         if isinstance(old, Simplex) and (old.total != p.total or not set(old.parts) <= set(p.parts)):
             raise SpaceError(
@@ -59,7 +60,7 @@ def carried_over(point: Params, after: Space, given: Params) -> Params:
         SpaceError: a new parameter is there and has no value.
     """
     carried = dict(point)
-    for p in after.parameters:
+    for p in in_order(after.parameters):
         if p.name in point and isinstance(p, Simplex):
             carried[p.name] = {part: point[p.name].get(part, 0.0) for part in p.parts}
         elif p.name not in point and is_there(p, carried):
@@ -79,13 +80,17 @@ def framed(after: Space, before: Space, points: Sequence[Params]) -> Space:
         SpaceError: a trial has a value that no range of the parameter could have.
     """
     wide = tuple(
-        _widened(p, before.by_name.get(p.name), [q[p.name] for q in points if p.name in q]) for p in after.parameters
+        _widened(p, before.framed.get(p.name), [q[p.name] for q in points if p.name in q]) for p in after.parameters
     )
     return replace(after, wide=wide if wide != after.parameters else None)
 
 
 def _widened(p: Any, before: Any, values: Sequence[Any]) -> Any:
-    """The parameter, or one that can be all that it can be and has these values too."""
+    """The parameter, or one that can be all that it can be and has these values too.
+
+    Args:
+        before: as the trials so far were encoded by it, so that it has all their values; None where it is new.
+    """
     if isinstance(p, Listed):
         return _with_choices(p, before, values)
     if isinstance(p, Permutation):

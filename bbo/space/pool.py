@@ -61,6 +61,9 @@ class Table:
             given = None if columns is None else {name: _plain(np.array(columns[name], dtype=object)) for name in names}
             return Table(names, n, source["fingerprint"], source.get("file"), given)
         if hasattr(source, "columns") and hasattr(source, "index"):
+            titles = [str(name) for name in source.columns]
+            twice = sorted({title for title in titles if titles.count(title) > 1})
+            require(not twice, f"Pool: the table has more than one column named {twice}: rename them.")
             source = {str(name): source[name].to_numpy() for name in source.columns}
         require(
             isinstance(source, Mapping),

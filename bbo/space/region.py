@@ -91,7 +91,12 @@ class Region:
     @property
     def is_box(self) -> bool:
         """Whether every column that is not given varies over all of its axis, whatever the others are."""
-        return not (len(self.A) or len(self.E) or self.tests or self.pools or self.is_part)
+        return not (self.binds or self.pools or self.is_part)
+
+    @property
+    def binds(self) -> bool:
+        """Whether something beside its box and pools decides what is in it."""
+        return bool(len(self.A) or len(self.E) or self.tests)
 
     @cached_property
     def is_continuous(self) -> Mask:
@@ -105,9 +110,10 @@ class Region:
         return [*self.levels, *(j for at in self.orders for j in range(at.start, at.stop))]
 
     def within(self, lower: Positions, upper: Positions) -> "Region":
-        """Those with the continuous columns within a box as well."""
+        """Those with the continuous columns within a box as well, but for columns that lie outside of it: what is not
+        there has a place that may be none of its own."""
         low, high = np.maximum(self.lower, lower), np.minimum(self.upper, upper)
-        is_cut = self.is_continuous
+        is_cut = self.is_continuous & (low <= high)
         return replace(self, lower=np.where(is_cut, low, self.lower), upper=np.where(is_cut, high, self.upper))
 
     def given(self, columns: Sequence[int], positions: Positions) -> "Region":

@@ -17,7 +17,7 @@ from bbo.space.encoding import Encoding
 from bbo.space.listed import Listed
 from bbo.space.pool import Pool, Table
 from bbo.space.region import Positions
-from bbo.space.simplex import Simplex
+from bbo.space.simplex import TOLERANCE, Simplex
 from bbo.space.structure import MIDDLE
 from bbo.space.values import as_number
 
@@ -98,8 +98,20 @@ def _placed(space: Encoding, pool: Pool, named: Sequence[Any], codes: Positions)
             raise SpaceError(
                 f"{_at(pool, row)}: {cell.name!r} lies in [{cell.low!r}, {cell.high!r}], got {float(own[row, i])!r}."
             )
+        if isinstance(p, Simplex):
+            _check_mixtures(pool, p, own)
         U[:, at] = np.where(is_empty, wide.absent, u)
     return U
+
+
+def _check_mixtures(pool: Pool, p: Simplex, amounts: Positions) -> None:
+    """Raises SpaceError where a row, of amounts `n x k`, is no mixture; empty ones are none that has to be."""
+    total = amounts.sum(1)
+    for row in np.flatnonzero(np.abs(total - p.total) > TOLERANCE * p.total)[:1]:
+        raise SpaceError(f"{_at(pool, row)}: the amounts of {p.name!r} sum to {p.total:g}, got {float(total[row])!r}.")
+    n = (amounts > 0).sum(1)
+    for row in np.flatnonzero(n > p.n_present)[:1]:
+        raise SpaceError(f"{_at(pool, row)}: {p.name!r} has at most {p.n_present} parts above 0, got {n[row]}.")
 
 
 def _codes(pool: Pool, p: Any, wide: Any) -> Positions:
@@ -120,7 +132,7 @@ def _each(column: NDArray[Any], code: Callable[[int, Any], list[float]], k: int)
     of_value: dict[tuple[type, Any], list[float]] = {}
     codes = np.empty((len(column), k))
     for row, value in enumerate(column.tolist()):
-        key = (type(value), value)
+        key = (type(value), repr(value) if isinstance(value, list | tuple) else value)
         if key not in of_value:
             of_value[key] = [math.nan] * k if _is_empty(value) else code(row, value)
         codes[row] = of_value[key]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cache, cached_property
 from typing import Any, Protocol, Self
 
@@ -300,6 +300,11 @@ class Space(Extent):
         """This space with nothing given."""
         return Space(self.parameters, self.constraints, wide=self.wide) if self.fixed else self
 
+    @property
+    def unframed(self) -> "Space":
+        """This space encoded by its own parameters, whatever trials had."""
+        return self if self.wide is None else replace(self, wide=None)
+
     def fresh(self, points: Sequence[Params], tried: Tried) -> list[Params]:
         """These points, checked; one that breaks a constraint gives way to a member near it, and one that was tried, or
         stands twice, to an untried one near it.
@@ -316,7 +321,7 @@ class Space(Extent):
         checked = [self.check_values({**point, **self.fixed}) for point in points]
         if not self.region.is_box:
             checked = self._mended(checked)
-        free = [j for j, p in enumerate(self.owners) if p.name not in self.fixed]
+        free = [j for j, p in enumerate(self.owners) if p.name not in self.fixed and self._may_be_there(p)]
         if not free:
             return checked
         U = list(self.encode(checked))

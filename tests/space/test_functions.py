@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbo.errors import SpaceError
-from bbo.space import Categorical, Float, Forbidden, Linear, Nonlinear, Simplex, Space
+from bbo.space import Categorical, Float, Forbidden, Linear, Nonlinear, Permutation, Simplex, Space
 from tests.space.drawn import TREE, constrained
 
 BOX = (Float("x", 0.0, 3.0), Float("y", 0.0, 3.0))
@@ -158,3 +158,14 @@ def test_the_members_of_a_function_are_those_of_the_space_it_looks_up(space, see
 def test_what_is_neither_text_nor_function_is_refused(fields):
     with pytest.raises(ValueError, match="a text or a function"):
         Nonlinear(**fields)
+
+
+def test_what_a_function_does_to_a_point_stays_with_it():
+    def disorderly(p):
+        p["s"].sort()
+        p["mix"]["a"] = 0.0
+        return True
+
+    point = {"s": ["d", "c", "b", "a"], "mix": {"a": 0.25, "b": 0.75}}
+    space = Space([Permutation("s", list("abcd")), Simplex("mix", ["a", "b"])], [Nonlinear(disorderly)])
+    assert space.check(point) == {"s": ["d", "c", "b", "a"], "mix": {"a": 0.25, "b": 0.75}}

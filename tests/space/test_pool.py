@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bbo.errors import SpaceError
-from bbo.space import Categorical, Float, Int, Linear, Nonlinear, Pool, Simplex, Space
+from bbo.space import Categorical, Float, Int, Linear, Nonlinear, Permutation, Pool, Simplex, Space
 from tests.space.drawn import TREE, pooled
 
 PARAMETERS = (Float("x", 0.0, 3.0), Int("n", 1, 4), Categorical("c", ["a", "b", "z"]))
@@ -211,3 +211,76 @@ def test_many_rows_are_found_again():
     nearest = pool.U[pool.nearest(space.encode(points[:20]))]
     gaps = np.square(pool.U[None] - space.encode(points[:20])[:, None]).sum(2).min(1)
     assert np.square(nearest - space.encode(points[:20])).sum(1) == pytest.approx(gaps)
+
+
+def test_a_row_that_is_no_mixture_is_refused_by_its_number():
+    mix = Simplex("mix", ["a", "b", "c"], max_parts=2)
+    with pytest.raises(SpaceError, match=r"Row 2 of the pool: the amounts of 'mix' sum to 1, got 0\.9"):
+        Space([mix], [Pool({"mix.a": [0.5, 0.4], "mix.b": [0.5, 0.5], "mix.c": [0.0, 0.0]})])
+    with pytest.raises(SpaceError, match="Row 1 of the pool: 'mix' has at most 2 parts above 0, got 3"):
+        Space([mix], [Pool({"mix.a": [0.5], "mix.b": [0.25], "mix.c": [0.25]})])
+
+
+def test_amounts_that_were_rounded_are_candidates_as_they_stand():
+    row = {"mix.a": [0.333333, 0.2], "mix.b": [0.333333, 0.3], "mix.c": [0.3333335, 0.5]}
+    space = Space([Simplex("mix", ["a", "b", "c"])], [Pool(row)])
+    assert space.n_points == 2
+    assert {"mix": {"a": 0.333333, "b": 0.333333, "c": 0.3333335}} in space
+
+
+def test_columns_that_say_nothing_of_points_are_ignored():
+    frame = table().assign(number=range(50))
+    with pytest.raises(SpaceError, match=r"unknown are \['number'\].*ignore"):
+        Space(PARAMETERS, [Pool(frame, costs="price")])
+    pool = Pool(frame, costs="price", ignore=["number"])
+    space = Space(PARAMETERS, [pool])
+    assert space.n_points == len(rows_of(frame))
+    assert Space.from_dict(space.to_dict()).constraints == (pool,)
+    with pytest.raises(SpaceError, match="no columns"):
+        Pool(frame, ignore=["nummer"])
+
+
+def test_two_pools_of_one_table_are_placed_by_their_own_columns():
+    frame = pd.DataFrame({"x": [0.5, 1.0], "n": [1, 2], "price": [3.0, 4.0]})
+    parameters = [Float("x", 0.0, 3.0), Int("n", 1, 4)]
+    pool = Pool(frame, costs="price")
+    assert Space(parameters, [pool]).price({"x": 1.0, "n": 2}) == 4.0
+    other = Pool(pool.table, ignore=["n", "price"])
+    assert {p["n"] for p in Space(parameters, [other]).sample(50, np.random.default_rng(0))} == {1, 2, 3, 4}
+    assert Space(parameters, [other]).price({"x": 1.0, "n": 2}) is None
+
+
+def test_orders_may_stand_in_a_pool():
+    orders = [["a", "b", "c"], ["c", "b", "a"]]
+    space = Space([Permutation("s", list("abc"))], [Pool({"s": orders})])
+    assert {tuple(p["s"]) for p in space.sample(20, np.random.default_rng(0))} == set(map(tuple, orders))
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (pd.DataFrame([[0.1, 0.2]], columns=["x", "x"]), r"more than one column named \['x'\]"),
+        (pd.DataFrame({"x": [0.1, 0.2], "price": [1.0, -2.0]}), r"row 2 has -2\.0 in the column 'price'"),
+    ],
+)
+def test_a_table_that_cannot_be_says_which_column(frame, said):
+    with pytest.raises(SpaceError, match=said):
+        Pool(frame, costs="price" if "price" in frame else None)
+
+
+def test_a_file_that_is_no_csv_is_refused(tmp_path):
+    (tmp_path / "t.xlsx").write_bytes(b"PK\x03\x04\x85\xff\xfe")
+    with pytest.raises(SpaceError, match="is no CSV file"):
+        Pool(str(tmp_path / "t.xlsx"))
+
+
+def test_a_table_is_the_same_wherever_it_was_read_from(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for folder in (tmp_path, tmp_path / "sub"):
+        table().to_csv(folder / "t.csv", index=False)
+    spaces = [
+        Space(PARAMETERS, [Pool(source, costs="price")])
+        for source in (tmp_path / "t.csv", tmp_path / "sub" / "t.csv", pd.read_csv(tmp_path / "t.csv"))
+    ]
+    assert spaces[0].difference(spaces[1]) == spaces[0].difference(spaces[2]) == ""
+    assert spaces[0].difference(Space(PARAMETERS, [Pool(table(seed=1), costs="price")]))

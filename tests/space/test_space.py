@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bbo.errors import SpaceError
-from bbo.space import Categorical, Float, Int, Ordinal, Space
+from bbo.space import Categorical, Float, Forbidden, Int, Nonlinear, Ordinal, Simplex, Space
 from tests.space.drawn import spaces
 
 
@@ -203,3 +203,50 @@ def test_a_difference_is_said_in_words():
     assert "'n' is only in the first" in one.difference(Space([Float("x", 0.0, 1.0)]))
     assert "high=2.0" in one.difference(Space([Float("x", 0.0, 2.0), Int("n", 1, 3)]))
     assert "order" in one.difference(Space([Int("n", 1, 3), Float("x", 0.0, 1.0)]))
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("x <= 0.5 or s != 'Water'", r"'s' is never 'Water', it is one of \['water', 'dmf'\]"),
+        ("o == 3", r"'o' is never 3, it is one of \[1, 2\]"),
+        ("not 'DMF' == s", "'s' is never 'DMF'"),
+        ("x == 'a'", "'x' is a number, never 'a'"),
+    ],
+)
+def test_a_condition_on_what_never_is_is_refused(condition, said):
+    parameters = [Float("x", 0, 1), Categorical("s", ["water", "dmf"]), Ordinal("o", [1, 2])]
+    with pytest.raises(SpaceError, match=said):
+        Space(parameters, [Nonlinear(condition)])
+    Space(parameters, [Nonlinear("s != 'water' or o == 2 and x != 0.3"), Nonlinear("o * 2 != 3 or o == o")])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Float("T", "20", 120), "^Float: low should be a valid number, got '20'$"),
+        (lambda: Float("T", 0, 1, units="C"), "^Float: units is no argument, there are name, low, high, "),
+        (lambda: Float("T", 0), "^Float: high is missing$"),
+        (lambda: Float("T", 2, 1), "^Float 'T': low must be below high"),
+        (lambda: Categorical("b", "KOH"), "^Categorical: choices should be a list, got 'KOH'$"),
+        (lambda: Forbidden({"b": "KOH"}), r"^Forbidden: combination\['b'\] should be a list, got 'KOH'$"),
+        (lambda: Space([1]), r"^Space: parameters\[0\] should be one of bbo's objects, got 1$"),
+    ],
+)
+def test_what_cannot_be_declared_is_said_in_a_line(make, said):
+    with pytest.raises(SpaceError, match=said):
+        make()
+
+
+def test_executed_amounts_may_miss_the_total_by_what_weighing_does():
+    mix = Simplex("mix", ["a", "b"], total=100.0)
+    space = Space([mix])
+    assert space.check_executed({"mix": {"a": 60.0, "b": 39.1}}) == {"mix": {"a": 60.0, "b": 39.1}}
+    with pytest.raises(SpaceError, match="which sum to 180"):
+        space.check_executed({"mix": {"a": 90.0, "b": 90.0}})
+
+
+def test_a_part_is_not_fixed_by_itself():
+    space = Space([Simplex("mix", ["a", "b"])])
+    with pytest.raises(SpaceError, match="Of a mixture all parts are fixed"):
+        space.fix({"mix.a": 0.5})

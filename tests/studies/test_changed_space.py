@@ -229,9 +229,10 @@ def test_the_same_space_again_changes_nothing_and_another_script_sees_the_new_on
     study.change_space(BEFORE)
     assert len(study._log.storage.events("study")) == events
     study.change_space(AFTER, given={"stir": 1})
-    assert Study(AFTER, Minimize("cost"), storage=tmp_path / "s.jsonl").space == Space(AFTER)
+    for space in (AFTER, BEFORE):
+        assert Study(space, Minimize("cost"), storage=tmp_path / "s.jsonl").space == Space(AFTER)
     with pytest.raises(ValueError, match="has another study"):
-        Study(BEFORE, Minimize("cost"), storage=tmp_path / "s.jsonl")
+        Study(BEFORE[:-1], Minimize("cost"), storage=tmp_path / "s.jsonl")
     written = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
     assert "space_changed" in json.dumps(written)
 
@@ -305,3 +306,77 @@ high = 2.0
     assert "the space is as it was" in again
     path.write_text(path.read_text().replace("maximize", "minimize"))
     assert "in more than the space" in CliRunner().invoke(app, ["change", str(path), log]).output
+
+
+@pytest.mark.parametrize("kind", ["categorical", "ordinal"])
+def test_a_space_may_change_again_and_again(kind, tmp_path):
+    def listed(*values):
+        return Categorical("s", list(values)) if kind == "categorical" else Ordinal("s", list(values))
+
+    study = Study([listed(1, 2, 3), Float("x", 0, 1)], Maximize("y"), seed=1, storage=tmp_path / "s.jsonl")
+    for value in (1, 1, 2, 3):
+        trial = study.ask(fixed={"s": value})
+        study.tell(trial, float(trial["x"]))
+    study.change_space([listed(2, 3), Float("x", 0, 1)])
+    study.change_space([listed(3), Float("x", 0, 2)])
+    study.change_space([listed(1, 3), Float("x", 0, 2)])
+    assert [t.params["s"] for t in study.trials] == [1, 1, 2, 3]
+    again = Study.load(tmp_path / "s.jsonl")
+    assert {again.ask()["s"] for _ in range(8)} <= {1, 3}
+
+
+def test_a_new_parameter_may_stand_before_the_new_one_that_it_depends_on():
+    study = Study([Float("h", 0, 1)], Maximize("y"), strategy=RandomSearch(), seed=1)
+    for _ in range(4):
+        trial = study.ask()
+        study.tell(trial, trial["h"])
+    space = Space([Float("h", 0, 1), Float("c", 0, 1, when={"p": ["on"]}), Categorical("p", ["on", "off"])])
+    study.change_space(space, given={"p": "on", "c": 0.3})
+    for trial in study.trials:
+        assert space.check(trial.params) == {"h": trial.params["h"], "c": 0.3, "p": "on"}
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch(), SobolSearch(), GP(n_first=3)], ids=lambda s: type(s).__name__)
+def test_what_is_not_there_does_not_stand_in_the_way_of_a_narrowed_range(strategy):
+    """Its place in the cube, the middle of the old axis, lies outside of the new one."""
+    never = [Forbidden({"k": ["a"], "n": [3]})]
+
+    def space(low, high):
+        return Space([Categorical("k", ["a", "b"]), Float("h", low, high, when={"k": ["a"]}), Int("n", 1, 9)], never)
+
+    study = Study(space(0, 1), Maximize("y"), strategy=strategy, seed=1)
+    for _ in range(4):
+        study.tell(study.ask(), 1.0)
+    study.change_space(space(0.2, 0.4))
+    assert study.space.has_positions(study.space.encode([{"k": "b", "n": 2}])).all()
+    assert not study.space.has_positions(study.space.encode([{"k": "a", "h": 0.5, "n": 2}])).any()
+    for _ in range(16):
+        trial = study.ask()
+        assert trial.params in study.space
+        study.tell(trial, 1.0)
+
+
+def test_a_design_spreads_over_the_narrowed_space():
+    study = Study([Float("h", 0, 1), Float("g", 0, 1)], Maximize("y"), strategy=LatinHypercube(size=20), seed=1)
+    for _ in range(20):
+        study.tell(study.ask(), 1.0)
+    study.change_space([Float("h", 0.4, 0.6), Float("g", 0, 1)])
+    h = np.array([study.ask()["h"] for _ in range(20)])
+    assert set(np.floor((h - 0.4) / 0.01 + 1e-9).astype(int)) == set(range(20))
+
+
+def test_the_script_that_changed_a_space_may_be_run_again(tmp_path):
+    def script():
+        study = Study([Float("x", 0, 1)], Maximize("y"), strategy=RandomSearch(), seed=1, storage=tmp_path / "s.db")
+        study.run(lambda trial: trial["x"], n_trials=3)
+        study.change_space([Float("x", 0, 2), Float("z", 0, 1)], given={"z": 0.5})
+        study.run(lambda trial: trial["x"] + trial["z"], n_trials=6)
+        return study
+
+    first, second = script(), script()
+    assert [t.params for t in first.trials] == [t.params for t in second.trials]
+    assert second.space == Space([Float("x", 0, 2), Float("z", 0, 1)])
+    with pytest.raises(SpaceError, match="new parameters"):
+        second.change_space([Float("x", 0, 2), Float("z", 0, 1)], given={"z": 0.7})
+    result = CliRunner().invoke(app, ["status", str(tmp_path / "s.db")])
+    assert "changed 1 time" in result.output

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from bbo.budget import Budget
 from bbo.cli import app
-from bbo.errors import SpaceError, SpaceExhaustedError, StudyFileError
+from bbo.errors import SpaceError, SpaceExhaustedError, StudyFileError, StudyFinished
 from bbo.objective import Minimize
 from bbo.space import Categorical, Float, Linear, Pool, Space
 from bbo.strategies import GP, RandomSearch, SobolSearch
@@ -150,3 +151,44 @@ def test_a_pool_in_a_changed_space_has_its_rows_beside_trials_outside(strategy):
         study.tell(t, cost(t.params))
     with pytest.raises(SpaceExhaustedError, match="All 4 points"):
         study.ask()
+
+
+def test_the_price_of_a_row_is_its_cost_where_none_is_told():
+    frame = table().assign(price=np.arange(40) + 1.0)
+    price = {(r.x, r.z, r.c): r.price for r in frame.itertuples()}
+    study = Study(
+        Space(PARAMETERS, [Pool(frame, costs="price")]),
+        Minimize("y"),
+        strategy=RandomSearch(),
+        seed=1,
+        budget=Budget(cost=100.0),
+    )
+    spent = 0.0
+    while spent < 100.0:
+        trial = study.ask()
+        spent += price[tuple(trial.params.values())]
+        study.tell(trial, 1.0)
+        study.tell(trial, 1.0)  # the same again
+        assert study.trials[-1].cost == price[tuple(trial.params.values())]
+    with pytest.raises(StudyFinished):
+        study.ask()
+    study.set_budget(Budget())
+    dear, failed, cancelled = study.ask(3)
+    study.tell(dear, 1.0, cost=0.5)
+    study.tell(dear, 1.0)
+    study.fail(failed)
+    study.fail(failed)
+    study.cancel(cancelled)
+    costs = [study.trials[t.number].cost for t in (dear, failed, cancelled)]
+    assert costs == [0.5, price[tuple(failed.params.values())], None]
+
+
+def test_prices_count_in_a_run_and_in_parts_too():
+    frame = table().assign(price=2.5)
+    space = Space(PARAMETERS, [Pool(frame, costs="price")])
+    study = Study(space, [Minimize("y"), Minimize("w")], strategy=RandomSearch(), seed=1)
+    study.run(lambda trial: {"y": 1.0, "w": 2.0}, n_trials=2)
+    trial = study.ask()
+    study.tell(trial, {"y": 1.0}, partial=True)
+    study.tell(trial, {"w": 1.0})
+    assert [t.cost for t in study.trials] == [2.5] * 3

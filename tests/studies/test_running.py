@@ -342,3 +342,18 @@ def test_the_progress_bar_shows_trials_and_the_best_feasible_value(capfd):
     shown = capfd.readouterr().err
     assert "trial 5/5" in shown
     assert f"best {s.best.values['y']:.6g} (trial {s.best.number})" in shown
+
+
+def test_failures_are_said_and_that_all_of_them_failed(caplog):
+    study = Study([Float("x", 0, 1)], Minimize("y"), strategy=RandomSearch(), seed=1)
+    study.run(lambda trial: trial["X"], n_trials=7)
+    assert [r.getMessage() for r in caplog.records] == [
+        "Trial 0 failed: KeyError: 'X'. Of further ones: trial.message, bbo status.",
+        "All of 5 trials failed, and none completed. Should the objective be wrong: Ctrl-C.",
+    ]
+
+
+def test_a_tuple_is_no_result():
+    study = Study([Float("x", 0, 1)], Minimize("y"), strategy=RandomSearch(), seed=1)
+    with pytest.raises(ObjectiveError, match="several metrics in a dict"):
+        study.run(lambda trial: (0.2, 0.9), n_trials=1)
