@@ -108,7 +108,7 @@ class Trial:
     ended_at: str = ""
 
     def __getitem__(self, name: str) -> Any:
-        return self.params[name]
+        return _value(self.params, name)
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ class RunningTrial:
     reports: list[Observation] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Any:
-        return self.params[name]
+        return _value(self.params, name)
 
     def report(self, values: float | Mapping[str, float], step: int, *, cost: float | None = None) -> None:
         """Says how far the evaluation is; steps must increase. An objective that returns None is told its last report.
@@ -150,3 +150,9 @@ def check_step(step: object) -> None:
     """Raises ObjectiveError for what is no step of a report."""
     if isinstance(step, bool) or not isinstance(step, Integral) or step < 0:
         raise ObjectiveError(f"A report's step is a whole number from 0: got {step!r}.")
+
+
+def _value(params: Params, name: str) -> Any:
+    if name not in params:
+        raise KeyError(f"The point has {list(params)}: got {name!r}.")
+    return params[name]

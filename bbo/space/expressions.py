@@ -88,7 +88,10 @@ class Expression:
         try:
             return ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise ValueError(f"This is no condition that can be read: {self.text!r}.") from error
+            said = getattr(error, "msg", None) or str(error) or type(error).__name__
+            raise ValueError(
+                f"This is no condition that can be read: {self.text!r}, {said}. Equality is written ==."
+            ) from error
 
     def _is_condition(self, node: ast.expr) -> bool:
         match node:

@@ -66,8 +66,8 @@ def carried_over(point: Params, after: Space, given: Params) -> Params:
         elif p.name not in point and is_there(p, carried):
             if p.name not in given:
                 raise SpaceError(
-                    f"Say which value the new parameter {p.name!r} had in the trials so far, such as {point!r}: "
-                    f"given={{{p.name!r}: value}}."
+                    f"Say which value the new parameter {p.name!r} had in the trials so far, as "
+                    f"given={{{p.name!r}: ...}}; one of them is {point!r}."
                 )
             carried[p.name] = given[p.name]
     return {name: carried[name] for name in after.names if name in carried}

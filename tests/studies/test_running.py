@@ -348,7 +348,7 @@ def test_failures_are_said_and_that_all_of_them_failed(caplog):
     study = Study([Float("x", 0, 1)], Minimize("y"), strategy=RandomSearch(), seed=1)
     study.run(lambda trial: trial["X"], n_trials=7)
     assert [r.getMessage() for r in caplog.records] == [
-        "Trial 0 failed: KeyError: 'X'. Of further ones: trial.message, bbo status.",
+        """Trial 0 failed: KeyError: "The point has ['x']: got 'X'.". Of further ones: trial.message, bbo status.""",
         "All of 5 trials failed, and none completed. Should the objective be wrong: Ctrl-C.",
     ]
 

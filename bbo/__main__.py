@@ -1,0 +1,5 @@
+"""`python -m bbo` is `bbo`."""
+
+from bbo.cli import main
+
+main()
