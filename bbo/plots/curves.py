@@ -13,12 +13,15 @@ from matplotlib.patches import Patch
 from bbo.plots import look
 from bbo.plots.columns import Values
 from bbo.plots.panels import is_listed, parameter_axis, places
+from bbo.space.region import Mask
 
 # Half the width of a Gaussian's central 90 %, in standard deviations.
 HALF_WIDTH = 1.6448536269514722
 # What surrounds the curves may take so many times their own span on either side of an axis; the rest lies beyond it.
 _ROOM = 0.6
 _BAND = 0.18
+# Of a level, to either side.
+_BESIDE = 0.4
 
 
 @dataclass(frozen=True)
@@ -94,3 +97,14 @@ def draw_bounds(axes: Axes, lower: float | None, upper: float | None) -> None:
         if bound is not None and bottom < bound < top:
             axes.axhspan(min(bound, end), max(bound, end), color=look.GRID, zorder=0.4, linewidth=0)
             axes.axhline(bound, color=look.MUTED, linestyle=(0, (5, 3)), linewidth=1.0, zorder=1.2, gid="bound")
+
+
+def draw_forbidden(axes: Axes, p: Any, u: Values, is_allowed: Mask) -> None:
+    """Where along the parameter's axis no point may be, shaded; of positions `n`, which are allowed, `n`."""
+    at = np.asarray(places(p, p.decode(u)), dtype=float)
+    half = (at[1:] + at[:-1]) / 2
+    begins, ends = np.append(at[:1], half), np.append(half, at[-1:])
+    if is_listed(p):
+        begins, ends = at - _BESIDE, at + _BESIDE
+    for begin, end in zip(begins[~is_allowed].tolist(), ends[~is_allowed].tolist(), strict=True):
+        axes.axvspan(begin, end, color=look.GRID, zorder=0.4, linewidth=0, gid="forbidden")

@@ -13,12 +13,13 @@ from bbo.history import History
 from bbo.objective import worst_violations
 from bbo.plots import look
 from bbo.plots.columns import Trials, Values, bounds_of, log_scale, metric_label, metric_values
-from bbo.plots.curves import HALF_WIDTH, Curve, curve_keys, draw_bounds, draw_curve, frame
+from bbo.plots.curves import HALF_WIDTH, Curve, curve_keys, draw_bounds, draw_curve, draw_forbidden, frame
 from bbo.plots.marks import draw_failed, failed_keys
 from bbo.plots.panels import panel_blocks, spread_places
 from bbo.plots.posterior import expected, grid
 from bbo.protocols import Prediction, Strategy
 from bbo.space import Space
+from bbo.space.region import Mask
 
 FEASIBLE = "probability of feasibility"
 # So many parameters at most have slices: those along which the objective changes most.
@@ -45,7 +46,9 @@ def slices_figure(history: History, strategy: Strategy, *, name: str = "") -> Fi
     number, said = _centre(history)
     x = history.X[number].clip(0.0, 1.0)
     grids = [grid(p) for p in space.axes]
-    slices = expected(history, strategy, np.vstack([_along(space, x, j, u) for j, u in enumerate(grids)]))
+    points = [_along(space, x, j, u) for j, u in enumerate(grids)]
+    allowed = [space.region.is_in_box(U) & space.is_member(U) for U in points]
+    slices = expected(history, strategy, np.vstack(points))
     curves = {metric: _curves(grids, slices, metric) for metric in rows_of(history, slices)}
     shown = most_moving(curves[history.objectives.aims[0].metric])
     figure, blocks = panel_blocks(
@@ -53,9 +56,12 @@ def slices_figure(history: History, strategy: Strategy, *, name: str = "") -> Fi
     )
     for (metric, along), block in zip(curves.items(), blocks, strict=True):
         _draw_row(history, metric, along, shown, block, number)
+        for j, axes in zip(shown, block, strict=True):
+            _draw_where(axes, history, number, j, grids[j], allowed[j])
     n_left_out = space.dim - len(shown)
     said += f"; {n_left_out} parameters are left out, along which little changes" if n_left_out else ""
-    look.head(figure, f"{name or 'Model'}: slices", said, _legend(history))
+    is_bound = bool(history.objectives.constraints) or not all(allowed[j].all() for j in shown)
+    look.head(figure, f"{name or 'Model'}: slices", said, _legend(history, is_bound=is_bound))
     return figure
 
 
@@ -144,6 +150,16 @@ def _draw_row(
         )
 
 
+def _draw_where(axes: Axes, history: History, number: int, j: int, u: Values, is_allowed: Mask) -> None:
+    """Where along a column points may be, and whether it is there at all."""
+    space = history.space
+    if space.structure.is_there(history.X[number : number + 1], j)[0]:
+        draw_forbidden(axes, space.axes[j], u, is_allowed)
+        return
+    said = "not there in this trial"
+    axes.text(0.5, 0.96, said, transform=axes.transAxes, ha="center", va="top", color=look.MUTED, fontsize=look.TEXT_PT)
+
+
 def _clearness(X: Values, x: Values, j: int) -> Values:
     """How clearly each observation is marked, `n`, by its distance from the slice along column j."""
     others = np.delete(np.abs(X - x), j, axis=1)
@@ -154,10 +170,10 @@ def _clearness(X: Values, x: Values, j: int) -> Values:
     return alpha
 
 
-def _legend(history: History) -> list[Artist]:
+def _legend(history: History, *, is_bound: bool) -> list[Artist]:
     keys = curve_keys("mean", "90 % interval")
     keys += [look.key_mark("best", look.BEST), look.key_mark("trial, faint off the slice", look.INK)]
     keys += failed_keys(Trials.of(history))
-    if history.objectives.constraints:
+    if is_bound:
         keys.append(Patch(facecolor=look.GRID, edgecolor=look.MUTED, linewidth=0.6, label="not allowed"))
     return keys

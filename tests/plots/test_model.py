@@ -19,7 +19,7 @@ from bbo.plots import (
     slices_figure,
 )
 from bbo.protocols import Prediction
-from bbo.space import Categorical, Float, Int, Ordinal, Space
+from bbo.space import Categorical, Float, Int, Linear, Nonlinear, Ordinal, Space
 from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.study import Study
 from tests.plots.artists import marks, part, parts, words
@@ -123,6 +123,33 @@ def test_observations_are_marked_the_fainter_the_farther_they_are_from_the_slice
     order = np.argsort(np.square(others).sum(axis=1))
     assert (np.diff(seen.get_alpha()[order]) <= 1e-12).all()
     assert order[0] == mixed.incumbent
+
+
+def test_where_no_point_may_be_a_slice_is_shaded_and_what_is_not_there_is_said():
+    space = Space(
+        [Categorical("kiln", ["gas", "none"]), Float("heat", 0, 1, when={"kiln": ["gas"]}), Float("x", 0, 1)],
+        [Nonlinear("x <= 0.5 or kiln == 'none'"), Linear({"x": 1}, upper=0.8)],
+    )
+    known = Known(loss=lambda p: p["x"])
+
+    def drawn(kiln):
+        study = Study(space, Minimize("loss"), strategy=RandomSearch(), seed=1)
+        for x in (0.1, 0.3):
+            study.enqueue({"kiln": kiln, "x": x} | ({"heat": 0.2} if kiln == "gas" else {}))
+        for trial in study.ask(2):
+            study.tell(trial, trial["x"])
+        figure = slices_figure(study.history, known)
+        keys = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+        return {axes.get_xlabel(): axes for axes in figure.axes}, keys
+
+    for kiln, most in (("gas", 0.5), ("none", 0.8)):
+        panels, keys = drawn(kiln)
+        shaded = parts(panels["x"], "forbidden")
+        assert min(patch.get_x() for patch in shaded) == pytest.approx(most, abs=0.02)
+        assert max(patch.get_x() + patch.get_width() for patch in shaded) == 1.0
+        assert [text.get_text() for text in panels["heat"].texts] == ["not there in this trial"] * (kiln == "none")
+        assert "not allowed" in keys
+        assert not parts(panels["kiln"], "forbidden")
 
 
 def test_without_a_feasible_trial_slices_go_through_the_one_nearest_to_feasible():
