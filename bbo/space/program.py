@@ -3,8 +3,8 @@
 HiGHS by scipy, which is loaded where it is needed.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -169,3 +169,31 @@ def nearest(region: Region, u: Positions) -> Positions | None:
     """The member nearest to a position, `d`, by the sum of distances, tests left out; None without any."""
     x = Program.of(region).nearest(u)
     return None if x is None else region.on_levels(x[None]).reshape(-1)
+
+
+def each_on_levels(region: Region) -> Iterator[Positions]:
+    """A member, `d`, of each combination of levels that has any, one after the other, tests left out.
+
+    What is left beside one found, are boxes: those of the levels below and above its own in one column, with its own in
+    the columns before that.
+    """
+    # Rows without a bound, for which the program keeps these columns to their levels.
+    eye = np.eye(region.dim)[list(region.levels)]
+    A, b = np.vstack([region.A, eye]), np.append(region.b, np.full(len(eye), np.inf))
+    program = Program.of(replace(region, A=A, b=b))
+    halves = {j: np.diff(centres).min() / 2 for j, centres in region.levels.items() if len(centres) > 1}
+    boxes = [(program.lower, program.upper)]
+    while boxes:
+        lower, upper = boxes.pop()
+        found = replace(program, lower=lower, upper=upper).solve(np.zeros(region.dim))
+        if found is None:
+            continue
+        u = region.on_levels(found[None])[0]
+        yield u
+        lower, upper = lower.copy(), upper.copy()
+        for j, half in halves.items():
+            below, above = upper.copy(), lower.copy()
+            below[j], above[j] = u[j] - half, u[j] + half
+            boxes += [(lower.copy(), below)] if below[j] > lower[j] else []
+            boxes += [(above, upper.copy())] if above[j] < upper[j] else []
+            lower[j] = upper[j] = u[j]

@@ -2,15 +2,18 @@
 
 Where columns are bound together they are drawn by a Markov chain whose limit is uniform: hit-and-run on the columns
 that vary in a continuum (Smith, Oper. Res. 32 (1984)), and changes of levels, of places and of the parts that are
-present.
+present. Where several equalities bind levels these take whole numbers of steps along a lattice; Baumert et al., Oper.
+Res. 57 (2009).
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from bbo.errors import SpaceError
 from bbo.space.constraints import SLACK
+from bbo.space.lattice import Lattice
 from bbo.space.permutation import in_order
 from bbo.space.program import Program
 from bbo.space.region import Mask, Mixture, Positions, Region
@@ -133,7 +136,10 @@ class Sampler:
             if kind == 0:
                 self._slide(U, movable, rng)
             elif kind == 1 and self.region.levels:
-                self._change_level(U, movable, rng)
+                if self._lattice is not None and (step // n_kinds) % 2:
+                    self._step(U, movable, self._lattice, rng)
+                else:
+                    self._change_level(U, movable, rng)
             elif kind == n_kinds - 1 and orders:
                 self._reorder(U, movable, orders[(step // n_kinds) % len(orders)], rng)
             else:
@@ -152,15 +158,21 @@ class Sampler:
         """Directions within the equalities, of the movable columns."""
         if not len(self.region.E):
             return D
-        return D - self._pulled(D @ self.region.E.T, movable)
+        return D - _pulled(D, self.region.E, 0.0, movable)
 
-    def _pulled(self, missed: Positions, movable: Mask) -> Positions:
-        """The least change of the movable columns by which equalities change by so much, `n x d`."""
-        E = self.region.E * movable[:, None, :]
-        is_held = np.abs(E).sum(2) == 0  # rows without a movable column
-        gram = E @ self.region.E.T + np.eye(len(self.region.E)) * (1e-14 + is_held)[:, :, None]
-        pulled: Positions = (E.mT @ np.linalg.solve(gram, missed[..., None]))[..., 0]
-        return pulled
+    @cached_property
+    def _lattice(self) -> Lattice | None:
+        return Lattice.of(self.region) if self.region.levels else None
+
+    def _step(self, U: Positions, movable: Mask, lattice: Lattice, rng: np.random.Generator) -> None:
+        """A step of hit-and-run along a lattice, in place: all that lie on a line come up equally often."""
+        D = lattice.directions(len(U), rng)
+        D -= _pulled(D, lattice.rows, 0.0, movable)
+        low, high = _chord(U, D, self.region.lower, self.region.upper, self.region.A, self.region.b)
+        low, high = np.ceil(low - _TIGHT), np.floor(high + _TIGHT)
+        n_steps = low + np.floor((high - low + 1.0) * rng.random(len(U)))
+        V = np.clip(U + n_steps[:, None] * D, self.region.lower, self.region.upper)
+        self._take(U, self.region.on_levels(V), np.ones(len(U), dtype=bool))
 
     def _change_level(self, U: Positions, movable: Mask, rng: np.random.Generator) -> None:
         """One or two discrete columns of each row at other levels, where that is allowed; in place.
@@ -182,7 +194,7 @@ class Sampler:
             V[rows[makes_up], other[makes_up]] -= (missed / np.where(weight == 0, 1.0, weight))[makes_up]
             V = self.region.on_levels(V)
         if len(self.region.E):
-            V -= self._pulled(V @ self.region.E.T - self.region.e, movable)
+            V -= _pulled(V, self.region.E, self.region.e, movable)
         self._take(U, V, np.ones(len(U), dtype=bool))
 
     def _reorder(self, U: Positions, movable: Mask, at: slice, rng: np.random.Generator) -> None:
@@ -202,7 +214,7 @@ class Sampler:
         V = U.copy()
         V[:, at] = (np.where(place == goes, comes, others) + 0.5) / k
         if len(self.region.E):
-            V -= self._pulled(V @ self.region.E.T - self.region.e, movable)
+            V -= _pulled(V, self.region.E, self.region.e, movable)
         self._take(U, V, ((comes >= 0) & (comes < k))[:, 0])
 
     def _exchange(self, U: Positions, movable: Mask, mixture: Mixture, rng: np.random.Generator) -> None:
@@ -229,6 +241,16 @@ class Sampler:
         is_taken[is_taken] = self.region.contains(V[is_taken], slack=_TIGHT)
         U[is_taken] = V[is_taken]
         return is_taken
+
+
+def _pulled(V: Positions, E: Positions, e: Positions | float, movable: Mask) -> Positions:
+    """The least change of the movable columns that takes E v - e off, of each row v: `n x d`."""
+    missed = V @ E.T - e
+    moved = E * movable[:, None, :]
+    is_held = np.abs(moved).sum(2) == 0  # rows without a movable column
+    gram = moved @ E.T + np.eye(len(E)) * (1e-14 + is_held)[:, :, None]
+    pulled: Positions = (moved.mT @ np.linalg.solve(gram, missed[..., None]))[..., 0]
+    return pulled
 
 
 def _chord(
