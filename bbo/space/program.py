@@ -33,7 +33,8 @@ def _kept_apart(region: Region, combination: Mapping[int, Sequence[float]], plac
         if j in places:
             n += 1
             centres = region.levels[j]
-            row |= {places[j] + int(np.abs(centres - u).argmin()): 1.0 for u in positions}
+            gaps = [np.abs(centres - u) for u in positions]
+            row |= {places[j] + int(gap.argmin()): 1.0 for gap in gaps if gap.min() <= SLACK}
         elif np.abs(region.lower[j] - np.array(positions)).min() > SLACK:
             return []  # given, at another level
     return [(row, -np.inf, n - 1.0)]
@@ -165,10 +166,18 @@ class Program:
         return None if result.x is None else np.clip(result.x[:d], self.region.lower, self.region.upper)
 
 
+def is_empty(region: Region) -> bool:
+    """Whether it is known that a region has no member, even without its tests."""
+    return all(Program.of(part).is_empty for part in region.parts)
+
+
 def nearest(region: Region, u: Positions) -> Positions | None:
     """The member nearest to a position, `d`, by the sum of distances, tests left out; None without any."""
-    x = Program.of(region).nearest(u)
-    return None if x is None else region.on_levels(x[None]).reshape(-1)
+    found = [(x, part) for part in region.parts if (x := Program.of(part).nearest(u)) is not None]
+    if not found:
+        return None
+    x, part = min(found, key=lambda one: float(np.abs(one[0] - u).sum()))
+    return part.on_levels(x[None]).reshape(-1)
 
 
 def each_on_levels(region: Region) -> Iterator[Positions]:
@@ -177,6 +186,11 @@ def each_on_levels(region: Region) -> Iterator[Positions]:
     What is left beside one found, are boxes: those of the levels below and above its own in one column, with its own in
     the columns before that.
     """
+    for part in region.parts:
+        yield from _each_of(part)
+
+
+def _each_of(region: Region) -> Iterator[Positions]:
     # Rows without a bound, for which the program keeps these columns to their levels.
     eye = np.eye(region.dim)[list(region.levels)]
     A, b = np.vstack([region.A, eye]), np.append(region.b, np.full(len(eye), np.inf))

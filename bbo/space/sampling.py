@@ -24,6 +24,9 @@ _MAKES_UP = 0.7  # how often two discrete columns move together, where equalitie
 _TRIES = 64
 _STEPS = 32  # of a chain, for each column
 _MOST_STEPS = 2000
+# From so many branches, and sets of parts, points are drawn at once.
+_MOST_BRANCHES, _MOST_SUPPORTS = 64, 32
+_PRESENT = 1e-5  # a part that is there amounts to more, and programs take less for 0
 
 
 def sample(region: Region, n: int, rng: np.random.Generator) -> Positions:
@@ -45,6 +48,12 @@ class Sampler:
         """As the function."""
         if n == 0:
             return np.empty((0, self.region.dim))
+        if self.region.branches:
+            return self._of_branches(n, rng)
+        if any(self._is_cut(mixture) for mixture in self.region.mixtures):
+            starts = self._of_supports(n, rng)
+            if len(starts):
+                return self._walk(np.resize(starts, (n, self.region.dim)), rng)
         kept = np.empty((0, self.region.dim))
         tried, least = 0, 4 * max(n, _TRIES)
         while len(kept) < n and (tried < least or len(kept) * _TRIES >= tried):
@@ -57,6 +66,62 @@ class Sampler:
         if not len(starts) and self.region.tests:
             starts = self._searched(rng)
         return self._walk(starts[rng.integers(len(starts), size=n)], rng) if len(starts) else starts
+
+    def _of_branches(self, n: int, rng: np.random.Generator) -> Positions:
+        """Points of branches at random, by how many combinations of levels these have; of those that have members.
+
+        Raises:
+            SpaceError: none has, and tests are why.
+        """
+        branches, refusal = list(self.region.branches), None
+        U = np.full((n, self.region.dim), np.nan)
+        while branches and np.isnan(U).any():
+            missing = np.flatnonzero(np.isnan(U).any(1))
+            shares = np.array([branch.share for branch in branches])
+            chosen = rng.choice(len(branches), size=min(len(missing), _MOST_BRANCHES), p=shares / shares.sum())
+            chosen = np.resize(chosen, len(missing))
+            tried = [branches[k] for k in np.unique(chosen)]
+            for k, branch in zip(np.unique(chosen), tried, strict=True):
+                try:
+                    found = Sampler(branch).sample(int((chosen == k).sum()), rng)
+                except SpaceError as error:
+                    refusal = error
+                    found = np.empty((0, self.region.dim))
+                if len(found):
+                    U[missing[chosen == k]] = found
+                else:
+                    branches = [other for other in branches if other is not branch]
+        if not branches and refusal is not None:
+            raise refusal
+        return U[~np.isnan(U).any(1)]
+
+    def _is_cut(self, mixture: Mixture) -> bool:
+        """Whether an equality binds the amounts of a sparse mixture, of which some sets of parts may be all but empty."""
+        others = self.region.E[len(self.region.mixtures) :, mixture.at]
+        is_given = bool((self.region.lower == self.region.upper)[mixture.at].all())
+        return mixture.is_sparse and not is_given and bool(np.any(others))
+
+    def _of_supports(self, n: int, rng: np.random.Generator) -> Positions:
+        """Members with as many parts as mixtures may have, each for a set of parts at random; none where it has none."""
+        found: list[Positions] = []
+        for _ in range(_TRIES):
+            face = self.region
+            for mixture in self.region.mixtures:
+                if mixture.is_sparse:
+                    low = np.maximum(mixture.least, face.lower[mixture.at])
+                    is_in = _supports(1, low > mixture.none, mixture.n_present, rng)[0]
+                    absent = np.flatnonzero(~is_in)
+                    face = face.given((mixture.columns[0] + absent).tolist(), mixture.none[absent])
+                    face.lower[mixture.at] = np.where(is_in, np.maximum(low, mixture.none + _PRESENT), mixture.none)
+            x = Program.of(replace(face, mixtures=())).solve(rng.standard_normal(self.region.dim))
+            if x is not None:
+                u = self.region.on_levels(x[None])[0]
+                # A mean of corners may lie on an edge of the face, where a part is missing.
+                u = (u + self._inward(u, rng)) / 2
+                found += [u] if self.region.contains(u[None])[0] else []
+            if len(found) == min(n, _MOST_SUPPORTS):
+                break
+        return np.array(found).reshape(-1, self.region.dim)
 
     def _searched(self, rng: np.random.Generator) -> Positions:
         """Members among many points that satisfy all but the tests.
