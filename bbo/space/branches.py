@@ -62,7 +62,9 @@ def branches_of(space: Encoding, constraints: Sequence[Linear], levels: Mapping[
         def holds(c: Condition, here: Mapping[int, Positions] = here) -> bool:
             return c.column not in here or bool(_meets(here[c.column], c).any())
 
-        there = tuple(c for c, conditions in zip(constraints, by_constraint, strict=True) if all(map(holds, conditions)))
+        there = tuple(
+            c for c, conditions in zip(constraints, by_constraint, strict=True) if all(map(holds, conditions))
+        )
         absent = tuple(j for j, conditions in space.structure.conditions.items() if not all(map(holds, conditions)))
         found.append(Branch(here, there, absent))
     return found

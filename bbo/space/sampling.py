@@ -24,8 +24,8 @@ _MAKES_UP = 0.7  # how often two discrete columns move together, where equalitie
 _TRIES = 64
 _STEPS = 32  # of a chain, for each column
 _MOST_STEPS = 2000
-# From so many branches, and sets of parts, points are drawn at once.
-_MOST_BRANCHES, _MOST_SUPPORTS = 64, 32
+# From so many branches, and sets of parts or rows of pools, points are drawn at once.
+_MOST_BRANCHES, _MOST_STARTS = 64, 32
 _PRESENT = 1e-5  # a part that is there amounts to more, and programs take less for 0
 
 
@@ -63,6 +63,8 @@ class Sampler:
         if len(kept) >= n:
             return kept[:n]
         starts = np.vstack([kept, self._starts(rng)])
+        if not len(starts) and self.region.pools:
+            starts = self._of_rows(n, rng)
         if not len(starts) and self.region.tests:
             starts = self._searched(rng)
         return self._walk(starts[rng.integers(len(starts), size=n)], rng) if len(starts) else starts
@@ -96,13 +98,13 @@ class Sampler:
         return U[~np.isnan(U).any(1)]
 
     def _is_cut(self, mixture: Mixture) -> bool:
-        """Whether an equality binds the amounts of a sparse mixture, of which some sets of parts may be all but empty."""
+        """Whether an equality binds the amounts of a sparse mixture, so that not all sets of parts have equal room."""
         others = self.region.E[len(self.region.mixtures) :, mixture.at]
         is_given = bool((self.region.lower == self.region.upper)[mixture.at].all())
         return mixture.is_sparse and not is_given and bool(np.any(others))
 
     def _of_supports(self, n: int, rng: np.random.Generator) -> Positions:
-        """Members with as many parts as mixtures may have, each for a set of parts at random; none where it has none."""
+        """Members with as many parts as mixtures may have, sets of parts at random; fewer where few sets have any."""
         found: list[Positions] = []
         for _ in range(_TRIES):
             face = self.region
@@ -119,9 +121,21 @@ class Sampler:
                 # A mean of corners may lie on an edge of the face, where a part is missing.
                 u = (u + self._inward(u, rng)) / 2
                 found += [u] if self.region.contains(u[None])[0] else []
-            if len(found) == min(n, _MOST_SUPPORTS):
+            if len(found) == min(n, _MOST_STARTS):
                 break
         return np.array(found).reshape(-1, self.region.dim)
+
+    def _of_rows(self, n: int, rng: np.random.Generator) -> Positions:
+        """Members each at rows of pools at random; fewer where few have any."""
+        found = np.empty((0, self.region.dim))
+        for _ in range(_TRIES):
+            face = replace(self.region, pools=())
+            for pool in self.region.pools:
+                face = face.given(pool.columns.tolist(), pool.U[rng.integers(len(pool))])
+            found = np.vstack([found, Sampler(face)._starts(rng)[:1]])
+            if len(found) == min(n, _MOST_STARTS):
+                break
+        return found
 
     def _searched(self, rng: np.random.Generator) -> Positions:
         """Members among many points that satisfy all but the tests.
