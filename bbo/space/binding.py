@@ -172,8 +172,7 @@ def _part(region: Region, branch: Branch) -> Region:
             share *= len(positions) / len(levels[j])
             levels[j] = positions
         pools = tuple(
-            pool.where(np.isin(pool.U[:, pool.columns == j], positions).all(1)) if j in pool.columns else pool
-            for pool in pools
+            pool.where(np.asarray(np.isin(pool.U[:, pool.columns == j], positions).all(axis=1))) for pool in pools
         )
     for before, after in zip(region.pools, pools, strict=True):
         share *= len(after) / len(before) if len(before) else 1.0

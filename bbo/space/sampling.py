@@ -95,7 +95,8 @@ class Sampler:
                     branches = [other for other in branches if other is not branch]
         if not branches and refusal is not None:
             raise refusal
-        return U[~np.isnan(U).any(1)]
+        drawn: Positions = U[~np.isnan(U).any(1)]
+        return drawn
 
     def _is_cut(self, mixture: Mixture) -> bool:
         """Whether an equality binds the amounts of a sparse mixture, so that not all sets of parts have equal room."""
