@@ -1,7 +1,8 @@
 """What binds the columns of a space together, compiled to positions: see `bbo.space.region`.
 
 A linear constraint on numbers that are always there, and positions but for units, is one on positions. All else is a
-test of decoded values; a combination of levels that is forbidden is also a row of the program that finds members.
+test of decoded values; a combination of levels that is forbidden is also a row of the program that finds members. Where
+equalities hold under conditions, each branch of the space is a region of its own, with those that hold in it as rows.
 """
 
 import math
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bbo.space.branches import Branch, branches_of, conditions_of
 from bbo.space.candidates import Candidates
 from bbo.space.constraints import Constraint, Forbidden, Linear, Nonlinear
 from bbo.space.encoding import Encoding
@@ -18,7 +20,7 @@ from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
 from bbo.space.permutation import Permutation
 from bbo.space.pool import Pool
-from bbo.space.program import Program
+from bbo.space.program import is_empty
 from bbo.space.region import Mask, Mixture, Positions, Region
 from bbo.space.rows import candidates_of, check_columns
 from bbo.space.simplex import Simplex
@@ -45,6 +47,8 @@ def check_names(space: Encoding, constraint: Constraint) -> None:
         raise ValueError(f"{constraint}: {texts} must be numbers; compare others by == and != alone.")
     if isinstance(constraint, Linear) and constraint.between_points:
         _check_between(space, constraint)
+    elif isinstance(constraint, Linear) and constraint.lower == constraint.upper:
+        _check_equality(space, constraint)
     if isinstance(constraint, Nonlinear):
         _check_compared(space, constraint)
     if not isinstance(constraint, Forbidden):
@@ -68,11 +72,26 @@ def _check_compared(space: Encoding, constraint: Nonlinear) -> None:
             raise ValueError(f"{constraint}: {name!r} is a number, never {value!r}: compare it with numbers.")
 
 
+def _check_equality(space: Encoding, constraint: Linear) -> None:
+    """Raises ValueError where points would silently lack what it binds under conditions."""
+    curved = _curved(space, constraint)
+    conditional = [name for name in constraint.names if name not in _always(space)]
+    if curved and conditional:
+        raise ValueError(
+            f"{constraint}: {curved} must not be on a logarithmic axis, where hardly any sum is hit, as {conditional} "
+            "are under conditions. Leave room, with lower below upper."
+        )
+
+
+def _curved(space: Encoding, constraint: Linear) -> list[str]:
+    return [name for name in constraint.names if name not in space.lines and space.terms[name].n_levels is None]
+
+
 def _check_between(space: Encoding, constraint: Linear) -> None:
     conditional = [name for name in constraint.names if name not in _always(space)]
     if conditional:
         raise ValueError(f"{constraint}: {conditional} must be always there, but they are under conditions.")
-    curved = [name for name in constraint.names if name not in space.lines and space.terms[name].n_levels is None]
+    curved = _curved(space, constraint)
     if constraint.lower == constraint.upper and curved:
         raise ValueError(
             f"{constraint}: {curved} must not be on a logarithmic axis, where hardly any sum is hit. Leave room, with "
@@ -93,12 +112,71 @@ def region_of(space: Encoding, constraints: Sequence[Constraint]) -> Region:
     alone = [p for p in space.parameters if not any(cell.name in listed for cell in p.cells)]
     # What a pool alone decides is decided by leaving rows out.
     others = [c for c in constraints if c not in here and not any(_is_decided_by(pool, c) for pool in here)]
-    region = _region(space, alone, others)
     pools = tuple(_candidates(space, pool, constraints) for pool in here)
+    is_part = space.frame is not space.parameters
+    region = replace(_pooled(_region(space, alone, others), pools), is_part=is_part)
+    conditional = [c for c in others if isinstance(c, Linear) and _is_branching(space, c, region)]
+    if not any(c.lower == c.upper for c in conditional):
+        return region
+    switches = dict.fromkeys(condition.column for c in conditional for condition in conditions_of(space, c))
+    levels = {j: positions for j in switches if (positions := _positions(region, j)) is not None}
+    branches = []
+    for branch in branches_of(space, conditional, levels):
+        nowhere = [c for c in conditional if c not in branch.there]
+        own = _region(space, alone, [c for c in others if c not in nowhere], branch.there)
+        part = _part(replace(_pooled(own, pools), is_part=is_part), branch)
+        if all(map(len, part.pools)):
+            branches.append((part, branch.absent))
+    if len(branches) == 1:
+        return branches[0][0]
+    parts = tuple(_lacking(part, absent) for part, absent in branches)
+    return replace(region, branches=parts, switches=tuple(levels))
+
+
+def _lacking(region: Region, absent: Sequence[int]) -> Region:
+    """One of which points lack some columns: at one level, whichever, so that each combination of the others counts."""
+    columns = [j for j in absent if j in region.levels]
+    return region.given(columns, np.array([region.levels[j][0] for j in columns]))
+
+
+def _pooled(region: Region, pools: tuple[Candidates, ...]) -> Region:
     for pool in pools:
         if len(pool):
             region.lower[pool.columns], region.upper[pool.columns] = pool.U.min(0), pool.U.max(0)
-    return replace(region, pools=pools, is_part=space.frame is not space.parameters)
+    return replace(region, pools=pools)
+
+
+def _is_branching(space: Encoding, constraint: Linear, region: Region) -> bool:
+    """Whether it is linear in positions, of numbers under conditions on what has a list of levels."""
+    if _is_linear(space, constraint) or any(name not in space.lines for name in constraint.names):
+        return False
+    return all(_positions(region, c.column) is not None for c in conditions_of(space, constraint))
+
+
+def _positions(region: Region, j: int) -> Positions | None:
+    """What a discrete column may be; None where it has too many levels for a list."""
+    for pool in region.pools:
+        if j in pool.columns:
+            return np.unique(pool.U[:, pool.columns == j])
+    fixed = region.lower[[j]] if region.lower[j] == region.upper[j] else None
+    return region.levels.get(j, fixed)
+
+
+def _part(region: Region, branch: Branch) -> Region:
+    """A branch of a region, of which it has the constraints."""
+    lower, upper, levels, share = region.lower.copy(), region.upper.copy(), dict(region.levels), 1.0
+    pools = region.pools
+    for j, positions in branch.levels.items():
+        lower[j], upper[j] = positions.min(), positions.max()
+        if j in levels:
+            share *= len(positions) / len(levels[j])
+            levels[j] = positions
+        pools = tuple(
+            pool.where(np.asarray(np.isin(pool.U[:, pool.columns == j], positions).all(axis=1))) for pool in pools
+        )
+    for before, after in zip(region.pools, pools, strict=True):
+        share *= len(after) / len(before) if len(before) else 1.0
+    return replace(region, lower=lower, upper=upper, levels=levels, pools=pools, share=share)
 
 
 def _is_decided_by(pool: Pool, constraint: Constraint) -> bool:
@@ -124,8 +202,14 @@ def _candidates(space: Encoding, pool: Pool, constraints: Sequence[Constraint]) 
     return found.where(region.contains(U))
 
 
-def _region(space: Encoding, parameters: Sequence[Any], constraints: Sequence[Constraint]) -> Region:
-    """As `region_of`, by some of the parameters and constraints; in the columns of the others everything goes."""
+def _region(
+    space: Encoding, parameters: Sequence[Any], constraints: Sequence[Constraint], there: Sequence[Linear] = ()
+) -> Region:
+    """As `region_of`, by some of the parameters and constraints; in the columns of the others everything goes.
+
+    Args:
+        there: constraints under conditions that hold in all of it.
+    """
     lower, upper = np.zeros(space.dim), np.ones(space.dim)
     levels: dict[int, Positions] = {}
     mixtures, totals, orders = list[Mixture](), list[Sum](), list[slice]()
@@ -148,7 +232,7 @@ def _region(space: Encoding, parameters: Sequence[Any], constraints: Sequence[Co
             lower[at], upper[at] = wide.place(np.array([p.low, p.high], dtype=float))
         if p.name in space.fixed:
             lower[at] = upper[at] = space.position(p.name, space.fixed[p.name])
-    linear = [c for c in constraints if isinstance(c, Linear) and _is_linear(space, c)]
+    linear = [c for c in constraints if isinstance(c, Linear) and (_is_linear(space, c) or c in there)]
     equal = [c for c in linear if c.lower == c.upper]
     E, e = _rows(space, [*totals, *((c.coefficients, c.bounds[0]) for c in equal)])
     others = [c for c in linear if c.lower != c.upper]
@@ -243,7 +327,7 @@ def culprits(space: Encoding, constraints: Sequence[Constraint]) -> list[Constra
     """
 
     def is_possible(some: Sequence[Constraint]) -> bool:
-        return not Program.of(region_of(space, some)).is_empty
+        return not is_empty(region_of(space, some))
 
     kept = list(constraints)
     if is_possible(kept):

@@ -5,10 +5,12 @@ columns both are one comparison with the tolerance `same`, `dim`, which is less 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bbo.space.program import each_on_levels
 from bbo.space.region import Region
 from bbo.space.sampling import sample
 
@@ -18,6 +20,7 @@ Positions = NDArray[np.float64]
 ENUMERABLE = 100_000
 _MOVES = 400
 _BOXES, _IN_A_BOX, _AT_RANDOM = 5, 16, 512
+_MOST_REFUSED = 256  # of what programs find, by tests
 
 
 def is_tried(x: Positions, tried: Positions, same: Positions) -> bool:
@@ -138,7 +141,8 @@ def random_moves(
 def members_around(
     region: Region, snap: Callable[[Positions], Positions], rng: np.random.Generator
 ) -> Callable[..., Iterator[Positions]]:
-    """Alternatives where columns are bound together: members from ever larger boxes about the point, then many."""
+    """Alternatives where columns are bound together: members from ever larger boxes about the point, then many from all
+    over, then one of each combination of levels that has any."""
 
     def alternatives(x: Positions, tried: Positions) -> Iterator[Positions]:
         for box in range(_BOXES):
@@ -147,6 +151,9 @@ def members_around(
             yield from np.unique(U[region.contains(U)], axis=0)
         U = snap(sample(region, _AT_RANDOM, rng))
         yield from U[region.contains(U)]
+        for u in islice(each_on_levels(region), len(tried) + _MOST_REFUSED) if region.levels else ():
+            U = snap(u[None])
+            yield from U[region.contains(U)]
 
     return alternatives
 

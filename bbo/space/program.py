@@ -3,8 +3,8 @@
 HiGHS by scipy, which is loaded where it is needed.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,8 @@ def _kept_apart(region: Region, combination: Mapping[int, Sequence[float]], plac
         if j in places:
             n += 1
             centres = region.levels[j]
-            row |= {places[j] + int(np.abs(centres - u).argmin()): 1.0 for u in positions}
+            gaps = [np.abs(centres - u) for u in positions]
+            row |= {places[j] + int(gap.argmin()): 1.0 for gap in gaps if gap.min() <= SLACK}
         elif np.abs(region.lower[j] - np.array(positions)).min() > SLACK:
             return []  # given, at another level
     return [(row, -np.inf, n - 1.0)]
@@ -165,7 +166,48 @@ class Program:
         return None if result.x is None else np.clip(result.x[:d], self.region.lower, self.region.upper)
 
 
+def is_empty(region: Region) -> bool:
+    """Whether it is known that a region has no member, even without its tests."""
+    return all(Program.of(part).is_empty for part in region.parts)
+
+
 def nearest(region: Region, u: Positions) -> Positions | None:
     """The member nearest to a position, `d`, by the sum of distances, tests left out; None without any."""
-    x = Program.of(region).nearest(u)
-    return None if x is None else region.on_levels(x[None]).reshape(-1)
+    found = [(x, part) for part in region.parts if (x := Program.of(part).nearest(u)) is not None]
+    if not found:
+        return None
+    x, part = min(found, key=lambda one: float(np.abs(one[0] - u).sum()))
+    return part.on_levels(x[None]).reshape(-1)
+
+
+def each_on_levels(region: Region) -> Iterator[Positions]:
+    """A member, `d`, of each combination of levels that has any, one after the other, tests left out.
+
+    What is left beside one found, are boxes: those of the levels below and above its own in one column, with its own in
+    the columns before that.
+    """
+    for part in region.parts:
+        yield from _each_of(part)
+
+
+def _each_of(region: Region) -> Iterator[Positions]:
+    # Rows without a bound, for which the program keeps these columns to their levels.
+    eye = np.eye(region.dim)[list(region.levels)]
+    A, b = np.vstack([region.A, eye]), np.append(region.b, np.full(len(eye), np.inf))
+    program = Program.of(replace(region, A=A, b=b))
+    halves = {j: np.diff(centres).min() / 2 for j, centres in region.levels.items() if len(centres) > 1}
+    boxes = [(program.lower, program.upper)]
+    while boxes:
+        lower, upper = boxes.pop()
+        found = replace(program, lower=lower, upper=upper).solve(np.zeros(region.dim))
+        if found is None:
+            continue
+        u = region.on_levels(found[None])[0]
+        yield u
+        lower, upper = lower.copy(), upper.copy()
+        for j, half in halves.items():
+            below, above = upper.copy(), lower.copy()
+            below[j], above[j] = u[j] - half, u[j] + half
+            boxes += [(lower.copy(), below)] if below[j] > lower[j] else []
+            boxes += [(above, upper.copy())] if above[j] < upper[j] else []
+            lower[j] = upper[j] = u[j]

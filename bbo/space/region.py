@@ -67,6 +67,9 @@ class Region:
         pools: of columns that are neither among `levels` nor in `orders`, what they may be together.
         is_part: whether columns that are not given vary in a part of the cube.
         most_tried: among so many points at random some must satisfy the tests; fewer where a test is slow.
+        branches: regions that together are this one, where more equalities hold in some than in others.
+        switches: discrete columns of which each branch has some levels.
+        share: of the levels of these columns together, those of a branch.
     """
 
     lower: Positions
@@ -83,6 +86,14 @@ class Region:
     pools: tuple[Candidates, ...] = ()
     is_part: bool = False
     most_tried: int = 100_000
+    branches: tuple["Region", ...] = ()
+    switches: tuple[int, ...] = ()
+    share: float = 1.0
+
+    @property
+    def parts(self) -> tuple["Region", ...]:
+        """Its branches, or itself."""
+        return self.branches or (self,)
 
     @property
     def dim(self) -> int:
@@ -114,7 +125,8 @@ class Region:
         there has a place that may be none of its own."""
         low, high = np.maximum(self.lower, lower), np.minimum(self.upper, upper)
         is_cut = self.is_continuous & (low <= high)
-        return replace(self, lower=np.where(is_cut, low, self.lower), upper=np.where(is_cut, high, self.upper))
+        low, high = np.where(is_cut, low, self.lower), np.where(is_cut, high, self.upper)
+        return replace(self, lower=low, upper=high, branches=tuple(b.within(lower, upper) for b in self.branches))
 
     def given(self, columns: Sequence[int], positions: Positions) -> "Region":
         """Those with these columns at these positions; of an order all of them."""
@@ -123,7 +135,16 @@ class Region:
         levels = {j: centres for j, centres in self.levels.items() if j not in columns}
         orders = tuple(at for at in self.orders if at.start not in columns)
         pools = tuple(pool.given(columns, positions) for pool in self.pools)
-        return replace(self, lower=lower, upper=upper, levels=levels, orders=orders, pools=pools)
+        branches = self.branches
+        for j, u in zip(columns, positions.tolist(), strict=True) if branches else ():
+            # Where a switch is absent itself it has no level, and tells no branches apart.
+            branches = tuple(b for b in branches if b._has(j, u)) or branches if j in self.switches else branches
+        branches = tuple(b.given(columns, positions) for b in branches)
+        return replace(self, lower=lower, upper=upper, levels=levels, orders=orders, pools=pools, branches=branches)
+
+    def _has(self, j: int, u: float) -> bool:
+        """Whether a discrete column may be at a position."""
+        return bool(np.abs(self.levels.get(j, self.lower[[j]]) - u).min() <= SLACK)
 
     def contains(self, U: Positions, slack: float = SLACK) -> Mask:
         """Which positions satisfy what binds columns together, `n`."""

@@ -2,15 +2,18 @@
 
 Where columns are bound together they are drawn by a Markov chain whose limit is uniform: hit-and-run on the columns
 that vary in a continuum (Smith, Oper. Res. 32 (1984)), and changes of levels, of places and of the parts that are
-present.
+present. Where several equalities bind levels these take whole numbers of steps along a lattice; Baumert et al., Oper.
+Res. 57 (2009).
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from bbo.errors import SpaceError
 from bbo.space.constraints import SLACK
+from bbo.space.lattice import Lattice
 from bbo.space.permutation import in_order
 from bbo.space.program import Program
 from bbo.space.region import Mask, Mixture, Positions, Region
@@ -21,6 +24,9 @@ _MAKES_UP = 0.7  # how often two discrete columns move together, where equalitie
 _TRIES = 64
 _STEPS = 32  # of a chain, for each column
 _MOST_STEPS = 2000
+# From so many branches, and sets of parts or rows of pools, points are drawn at once.
+_MOST_BRANCHES, _MOST_STARTS = 64, 32
+_PRESENT = 1e-5  # a part that is there amounts to more, and programs take less for 0
 
 
 def sample(region: Region, n: int, rng: np.random.Generator) -> Positions:
@@ -42,6 +48,12 @@ class Sampler:
         """As the function."""
         if n == 0:
             return np.empty((0, self.region.dim))
+        if self.region.branches:
+            return self._of_branches(n, rng)
+        if any(self._is_cut(mixture) for mixture in self.region.mixtures):
+            starts = self._of_supports(n, rng)
+            if len(starts):
+                return self._walk(np.resize(starts, (n, self.region.dim)), rng)
         kept = np.empty((0, self.region.dim))
         tried, least = 0, 4 * max(n, _TRIES)
         while len(kept) < n and (tried < least or len(kept) * _TRIES >= tried):
@@ -51,9 +63,80 @@ class Sampler:
         if len(kept) >= n:
             return kept[:n]
         starts = np.vstack([kept, self._starts(rng)])
+        if not len(starts) and self.region.pools:
+            starts = self._of_rows(n, rng)
         if not len(starts) and self.region.tests:
             starts = self._searched(rng)
         return self._walk(starts[rng.integers(len(starts), size=n)], rng) if len(starts) else starts
+
+    def _of_branches(self, n: int, rng: np.random.Generator) -> Positions:
+        """Points of branches at random, by how many combinations of levels these have; of those that have members.
+
+        Raises:
+            SpaceError: none has, and tests are why.
+        """
+        branches, refusal = list(self.region.branches), None
+        U = np.full((n, self.region.dim), np.nan)
+        while branches and np.isnan(U).any():
+            missing = np.flatnonzero(np.isnan(U).any(1))
+            shares = np.array([branch.share for branch in branches])
+            chosen = rng.choice(len(branches), size=min(len(missing), _MOST_BRANCHES), p=shares / shares.sum())
+            chosen = np.resize(chosen, len(missing))
+            tried = [branches[k] for k in np.unique(chosen)]
+            for k, branch in zip(np.unique(chosen), tried, strict=True):
+                try:
+                    found = Sampler(branch).sample(int((chosen == k).sum()), rng)
+                except SpaceError as error:
+                    refusal = error
+                    found = np.empty((0, self.region.dim))
+                if len(found):
+                    U[missing[chosen == k]] = found
+                else:
+                    branches = [other for other in branches if other is not branch]
+        if not branches and refusal is not None:
+            raise refusal
+        drawn: Positions = U[~np.isnan(U).any(1)]
+        return drawn
+
+    def _is_cut(self, mixture: Mixture) -> bool:
+        """Whether an equality binds the amounts of a sparse mixture, so that not all sets of parts have equal room."""
+        others = self.region.E[len(self.region.mixtures) :, mixture.at]
+        is_given = bool((self.region.lower == self.region.upper)[mixture.at].all())
+        return mixture.is_sparse and not is_given and bool(np.any(others))
+
+    def _of_supports(self, n: int, rng: np.random.Generator) -> Positions:
+        """Members with as many parts as mixtures may have, sets of parts at random; fewer where few sets have any."""
+        found: list[Positions] = []
+        for _ in range(_TRIES):
+            face = self.region
+            for mixture in self.region.mixtures:
+                if mixture.is_sparse:
+                    low = np.maximum(mixture.least, face.lower[mixture.at])
+                    is_in = _supports(1, low > mixture.none, mixture.n_present, rng)[0]
+                    absent = np.flatnonzero(~is_in)
+                    face = face.given((mixture.columns[0] + absent).tolist(), mixture.none[absent])
+                    face.lower[mixture.at] = np.where(is_in, np.maximum(low, mixture.none + _PRESENT), mixture.none)
+            x = Program.of(replace(face, mixtures=())).solve(rng.standard_normal(self.region.dim))
+            if x is not None:
+                u = self.region.on_levels(x[None])[0]
+                # A mean of corners may lie on an edge of the face, where a part is missing.
+                u = (u + self._inward(u, rng)) / 2
+                found += [u] if self.region.contains(u[None])[0] else []
+            if len(found) == min(n, _MOST_STARTS):
+                break
+        return np.array(found).reshape(-1, self.region.dim)
+
+    def _of_rows(self, n: int, rng: np.random.Generator) -> Positions:
+        """Members each at rows of pools at random; fewer where few have any."""
+        found = np.empty((0, self.region.dim))
+        for _ in range(_TRIES):
+            face = replace(self.region, pools=())
+            for pool in self.region.pools:
+                face = face.given(pool.columns.tolist(), pool.U[rng.integers(len(pool))])
+            found = np.vstack([found, Sampler(face)._starts(rng)[:1]])
+            if len(found) == min(n, _MOST_STARTS):
+                break
+        return found
 
     def _searched(self, rng: np.random.Generator) -> Positions:
         """Members among many points that satisfy all but the tests.
@@ -133,7 +216,10 @@ class Sampler:
             if kind == 0:
                 self._slide(U, movable, rng)
             elif kind == 1 and self.region.levels:
-                self._change_level(U, movable, rng)
+                if self._lattice is not None and (step // n_kinds) % 2:
+                    self._step(U, movable, self._lattice, rng)
+                else:
+                    self._change_level(U, movable, rng)
             elif kind == n_kinds - 1 and orders:
                 self._reorder(U, movable, orders[(step // n_kinds) % len(orders)], rng)
             else:
@@ -152,15 +238,21 @@ class Sampler:
         """Directions within the equalities, of the movable columns."""
         if not len(self.region.E):
             return D
-        return D - self._pulled(D @ self.region.E.T, movable)
+        return D - _pulled(D, self.region.E, 0.0, movable)
 
-    def _pulled(self, missed: Positions, movable: Mask) -> Positions:
-        """The least change of the movable columns by which equalities change by so much, `n x d`."""
-        E = self.region.E * movable[:, None, :]
-        is_held = np.abs(E).sum(2) == 0  # rows without a movable column
-        gram = E @ self.region.E.T + np.eye(len(self.region.E)) * (1e-14 + is_held)[:, :, None]
-        pulled: Positions = (E.mT @ np.linalg.solve(gram, missed[..., None]))[..., 0]
-        return pulled
+    @cached_property
+    def _lattice(self) -> Lattice | None:
+        return Lattice.of(self.region) if self.region.levels else None
+
+    def _step(self, U: Positions, movable: Mask, lattice: Lattice, rng: np.random.Generator) -> None:
+        """A step of hit-and-run along a lattice, in place: all that lie on a line come up equally often."""
+        D = lattice.directions(len(U), rng)
+        D -= _pulled(D, lattice.rows, 0.0, movable)
+        low, high = _chord(U, D, self.region.lower, self.region.upper, self.region.A, self.region.b)
+        low, high = np.ceil(low - _TIGHT), np.floor(high + _TIGHT)
+        n_steps = low + np.floor((high - low + 1.0) * rng.random(len(U)))
+        V = np.clip(U + n_steps[:, None] * D, self.region.lower, self.region.upper)
+        self._take(U, self.region.on_levels(V), np.ones(len(U), dtype=bool))
 
     def _change_level(self, U: Positions, movable: Mask, rng: np.random.Generator) -> None:
         """One or two discrete columns of each row at other levels, where that is allowed; in place.
@@ -182,7 +274,7 @@ class Sampler:
             V[rows[makes_up], other[makes_up]] -= (missed / np.where(weight == 0, 1.0, weight))[makes_up]
             V = self.region.on_levels(V)
         if len(self.region.E):
-            V -= self._pulled(V @ self.region.E.T - self.region.e, movable)
+            V -= _pulled(V, self.region.E, self.region.e, movable)
         self._take(U, V, np.ones(len(U), dtype=bool))
 
     def _reorder(self, U: Positions, movable: Mask, at: slice, rng: np.random.Generator) -> None:
@@ -202,7 +294,7 @@ class Sampler:
         V = U.copy()
         V[:, at] = (np.where(place == goes, comes, others) + 0.5) / k
         if len(self.region.E):
-            V -= self._pulled(V @ self.region.E.T - self.region.e, movable)
+            V -= _pulled(V, self.region.E, self.region.e, movable)
         self._take(U, V, ((comes >= 0) & (comes < k))[:, 0])
 
     def _exchange(self, U: Positions, movable: Mask, mixture: Mixture, rng: np.random.Generator) -> None:
@@ -229,6 +321,16 @@ class Sampler:
         is_taken[is_taken] = self.region.contains(V[is_taken], slack=_TIGHT)
         U[is_taken] = V[is_taken]
         return is_taken
+
+
+def _pulled(V: Positions, E: Positions, e: Positions | float, movable: Mask) -> Positions:
+    """The least change of the movable columns that takes E v - e off, of each row v: `n x d`."""
+    missed = V @ E.T - e
+    moved = E * movable[:, None, :]
+    is_held = np.abs(moved).sum(2) == 0  # rows without a movable column
+    gram = moved @ E.T + np.eye(len(E)) * (1e-14 + is_held)[:, :, None]
+    pulled: Positions = (moved.mT @ np.linalg.solve(gram, missed[..., None]))[..., 0]
+    return pulled
 
 
 def _chord(

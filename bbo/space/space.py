@@ -255,7 +255,8 @@ class Space(Extent):
 
     def sample(self, n: int, rng: np.random.Generator) -> list[Params]:
         """`n` points uniform in what of the cube satisfies the constraints: uniform over levels, and over the logarithm
-        where `log=True`; of a simplex, uniform over the sets of `max_parts` parts and over their amounts."""
+        where `log=True`; of a simplex, uniform over the sets of `max_parts` parts and over their amounts. Where
+        equalities hold under conditions, uniform over the levels that these depend on, then over what they leave."""
         return self.decode(rng.random((n, self.dim)) if self.region.is_box else sample(self.region, n, rng))
 
     def fix(self, values: Mapping[str, Any]) -> "Space":

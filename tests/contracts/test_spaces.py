@@ -31,6 +31,24 @@ SPACES = {
         ),
         {"n": 2},
     ),
+    "lattice": (
+        Space(
+            [*(Int(name, 0, 99) for name in "abcd"), Float("x", 0.0, 1.0)],
+            [Linear({"a": 1, "b": -1}, lower=0, upper=0), Linear({"c": 1, "d": 2}, lower=99.5, upper=100.5)],
+        ),
+        {"a": 30},
+    ),
+    "branches": (
+        Space(
+            [
+                Categorical("k", ["mix", "pure"]),
+                Simplex("m", ["u", "v", "w", "z"], max_parts=3, when={"k": ["mix"]}),
+                Float("x", 0.0, 1.0),
+            ],
+            [Linear({"m.u": 1, "m.v": -2}, lower=0, upper=0)],
+        ),
+        {"k": "mix"},
+    ),
     "pool": (
         Space(
             [Float("x", 0.0, 3.0), Int("n", 0, 9), Categorical("c", ["u", "v"]), Float("t", 0.0, 1.0)],
@@ -137,6 +155,8 @@ CONTEXTS = {
     "max_parts": ({"c": "v"}, {}, ()),
     "tree": ({"model": "nn"}, {"opt": "sgd"}, ()),
     "equality": ({"n": 2}, {"x": 0.5}, ("m",)),
+    "lattice": ({"a": 7}, {"c": 20}, ("c",)),
+    "branches": ({"k": "mix"}, {"x": 0.5}, ("x",)),
     "forbidden": ({"s": "t"}, {"o": 1}, ("b",)),
     "pool": ({"c": "u"}, {"t": 0.5}, ("t",)),
     "list": ({"o": 2}, {}, ()),
