@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from bbo import seeding
-from bbo.errors import SpaceError, StrategyError
+from bbo.errors import NoPointError, SpaceError, StrategyError
 from bbo.history import History
 from bbo.protocols import Strategy
 from bbo.space import Params, Space
@@ -119,30 +119,36 @@ class _OneByOne:
 
         Raises:
             SpaceError: constraints leave no so many.
+            NoPointError: nonlinear ones leave none at all.
         """
         _left(self._space, self.earlier, n + later).check()
-        found = self._walked(n, later)
+        found, none = self._walked(n, later)
         while 0 < len(found) < n:
             if _left(self._space, [*self.earlier, *(s["params"] for s in found)], 0).is_possible:
                 break
             n = len(found)
             is_possible = _left(self._space, self.earlier, n).is_possible
-            found = self._walked(n, 0) if is_possible else found[:-1]
+            found, none = self._walked(n, 0) if is_possible else (found[:-1], none)
+        if none is not None and not found:
+            raise none
         return found
 
     @cached_property
     def _space(self) -> Space:
         return self.history.space.fix(self.fixed) if self.fixed else self.history.space
 
-    def _walked(self, n: int, later: int) -> list[dict[str, Any]]:
-        """As many of n as are found, so that the others can follow."""
+    def _walked(self, n: int, later: int) -> tuple[list[dict[str, Any]], NoPointError | None]:
+        """As many of n as are found, so that the others can follow; and what nonlinear constraints left of the next."""
         said: list[dict[str, Any]] = []
         history, queue, space = self.history, dict(self.queue), self._space
         for k in range(n):
             before = [*self.earlier, *(s["params"] for s in said)]
             held = () if said else self.shared
             left = _left(space, before, n + later - k)
-            found = self._enqueued(queue, space, left, held) or self._asked(history, space, left, held, k)
+            try:
+                found = self._enqueued(queue, space, left, held) or self._asked(history, space, left, held, k)
+            except NoPointError as none:
+                return said, none
             if found is None:
                 break
             said.append(found)
@@ -150,7 +156,7 @@ class _OneByOne:
             history = history.with_pending([found["params"]])
             if held and k < n - 1:
                 space = space.fix(_values(found["params"], held))
-        return said
+        return said, None
 
     def _can_follow(self, point: Params, space: Space, left: Left, held: Sequence[str]) -> bool:
         """Whether the others can follow a point, with the values that it has of what they share."""
@@ -169,17 +175,30 @@ class _OneByOne:
         return next((_enqueued(key, p) for key, p in waiting if self._can_follow(p, space, left, held)), None)
 
     def _asked(self, history: History, space: Space, left: Left, held: Sequence[str], k: int) -> dict[str, Any] | None:
-        """The k-th point, from the strategy; None where it has none that the others can follow."""
+        """The k-th point, from the strategy; None where it has none that the others can follow.
+
+        Raises:
+            NoPointError: nonlinear constraints leave none, whatever was tried.
+        """
         numbers = [number for name in held for number in space.by_name[name].columns]
         seed = seeding.derive(self.seed, seeding.BETWEEN, k)
+        none: list[NoPointError] = []
+        tried = 0
         for constraints in (left.shares(numbers), left.held()):
             try:
                 narrowed = space.of_one_point(constraints)
             except SpaceError:
                 continue  # levels and mixtures may leave no even share
-            found = _suggested(self.strategy, replace(history, space=narrowed), 1, seed)
+            try:
+                found = _suggested(self.strategy, replace(history, space=narrowed), 1, seed)
+            except NoPointError as error:
+                none.append(error)  # nonlinear ones may leave none of a share, or of what is held
+                continue
             if found and self._can_follow(found[0]["params"], space, left, held):
                 return found[0]
+            tried += 1
+        if none and not tried:
+            raise none[0]
         return None
 
 

@@ -7,9 +7,9 @@ from typer.testing import CliRunner
 
 from bbo.budget import Budget
 from bbo.cli import app
-from bbo.errors import SpaceError
+from bbo.errors import NoPointError, SpaceError, SpaceExhaustedError
 from bbo.objective import Minimize
-from bbo.space import Categorical, Float, Int, Linear, Simplex, Space
+from bbo.space import Categorical, Float, Int, Linear, Nonlinear, Simplex, Space
 from bbo.strategies import GP, LatinHypercube, RandomSearch, SobolSearch
 from bbo.studies.study import Study
 from bbo.studies.study_file import read_study_file
@@ -216,3 +216,23 @@ def test_levels_that_leave_gaps_are_looked_at_together():
     for _ in range(6):
         trials = s.ask(4)
         assert (len(trials), total(trials, "n"), total(trials, "m")) == (4, 9, 8)
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch(), SobolSearch(), GP(n_first=2)], ids=lambda s: type(s).__name__)
+def test_what_a_condition_leaves_is_given_where_more_is_asked_for(strategy):
+    s = study(
+        [Nonlinear("n == 2"), stock({"n": 1}, upper=12)], strategy, [Int("n", 0, 6), Categorical("k", ["b", "c"])]
+    )
+    trials = s.ask(3)
+    assert sorted(t.params["k"] for t in trials) == ["b", "c"]
+    for t in trials:
+        s.tell(t, 1.0)
+    with pytest.raises(SpaceExhaustedError):
+        s.ask()
+    assert s.verify().agrees
+
+
+def test_a_condition_that_leaves_no_point_of_a_sum_is_named():
+    s = study([Nonlinear("n == 2"), stock({"n": 1}, lower=5, upper=5)], parameters=PARAMETERS)
+    with pytest.raises(NoPointError, match="n == 2: 0.00%"):
+        s.ask(2)
