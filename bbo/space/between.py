@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from bbo.errors import SpaceError
 from bbo.space.binding import region_of
+from bbo.space.candidates import Candidates
 from bbo.space.constraints import SLACK, Constraint, Linear
+from bbo.space.counting import Sums
 from bbo.space.encoding import Encoding, Params
 from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
@@ -31,6 +33,8 @@ _MOST_NODES = 2_000  # no time: else a slow machine would find other points
 _OPTIMAL, _INFEASIBLE = 0, 2  # as scipy says it
 # Of so many points to come each is looked at by itself; of more, the others by their mean, whose levels are not whole.
 _MOST_APART = 8
+# A program has a variable for each row of a pool and for each of these points.
+_MOST_ROWS = 1_000
 _SAME = 1e-9
 
 
@@ -44,6 +48,7 @@ class Between:
         places: by number, the variable that it is of, the number where that is 0, and what a step to 1 adds.
         lower, upper, is_whole: of the variables of a point, v.
         M, row_lower, row_upper: rows that bind these variables, and their bounds.
+        has_rows: whether it is known that columns of a pool are as one of its rows; else their ranges are.
     """
 
     space: Encoding
@@ -55,6 +60,7 @@ class Between:
     M: Positions
     row_lower: Positions
     row_upper: Positions
+    has_rows: bool = False
 
     @staticmethod
     def of(space: Encoding, of_points: Sequence[Constraint], between: Sequence[Linear]) -> "Between":
@@ -84,6 +90,37 @@ class Between:
             np.append(program.is_whole, [space.terms[name].kind == "int" for name in loose]).astype(int),
             np.pad(np.vstack([np.empty((0, n)), *tables]), ((0, 0), (0, len(loose)))),
             *np.hstack([np.empty((2, 0)), *bounds]),
+        )
+
+    def with_rows(self, pools: Sequence[Candidates]) -> "Between":
+        """The same, where it is known which rows a pool has, of those that have few that differ in what is bound."""
+        found = self
+        for pool in pools:
+            found = found._with_rows_of(pool)
+        return found
+
+    def _with_rows_of(self, pool: Candidates) -> "Between":
+        is_bound = (self.M[:, pool.columns] != 0).any(0)
+        at = pool.columns[is_bound]
+        U = np.unique(pool.U[:, is_bound].round(12), axis=0)
+        if not len(at) or len(U) > _MOST_ROWS:
+            return self
+        n, v = len(U), len(self.lower)
+        # Each bound column is at that of the one row that is taken.
+        own = np.zeros((len(at) + 1, v + n))
+        own[np.arange(len(at)), at] = 1.0
+        own[:-1, v:] = -U.T
+        own[-1, v:] = 1.0
+        amounts = np.append(np.zeros(len(at)), 1.0)
+        return replace(
+            self,
+            lower=np.append(self.lower, np.zeros(n)),
+            upper=np.append(self.upper, np.ones(n)),
+            is_whole=np.append(self.is_whole, np.ones(n, dtype=int)),
+            M=np.vstack([np.pad(self.M, ((0, 0), (0, n))), own]),
+            row_lower=np.append(self.row_lower, amounts),
+            row_upper=np.append(self.row_upper, amounts),
+            has_rows=True,
         )
 
     @cached_property
@@ -182,25 +219,27 @@ class Left:
 
     Args:
         n: how many these are.
+        sums: of single points that were not tried, where these are counted.
     """
 
     between: Between
     low: Positions
     high: Positions
     n: int
+    sums: Sums | None = None
 
     def after(self, point: Params) -> "Left":
         """What is left once the next point is this."""
         sums = self.between.sums(point)
-        return replace(self, low=self.low - sums, high=self.high - sums, n=self.n - 1)
+        return replace(self, low=self.low - sums, high=self.high - sums, n=self.n - 1, sums=None)
 
     @cached_property
     def is_possible(self) -> bool:
         """Whether there may be such points; tests do not count."""
         if self._is_out_of_reach.any():
             return False
-        is_known = len(self.between.constraints) == 1 and not self.between.is_whole.any()
-        return self.n == 0 or is_known or self._side_by_side is not None
+        is_known = self.sums is None and len(self.between.constraints) == 1 and not self.between.is_whole.any()
+        return self.n == 0 or is_known or self._first is not None
 
     @property
     def _is_out_of_reach(self) -> NDArray[np.bool_]:
@@ -208,6 +247,11 @@ class Left:
         b = self.between
         too_much, too_little = self.n * b.least > self.high + b.slack, self.n * b.most < self.low - b.slack
         return np.asarray(too_much | too_little)
+
+    @cached_property
+    def _first(self) -> Positions | None:
+        """As `_side_by_side`, by counting where the points are few."""
+        return self._side_by_side if self.sums is None else self.sums.first(self.n, self.low, self.high)
 
     @cached_property
     def _side_by_side(self) -> Positions | None:
@@ -268,7 +312,7 @@ class Left:
 
     def held(self) -> list[Linear]:
         """What the next point has to satisfy to be as the first of some points that are possible together."""
-        b, at, rows = self.between, self._side_by_side, list[Linear]()
+        b, at, rows = self.between, self._first, list[Linear]()
         if at is None or np.isnan(at).any():
             return rows
         reach = 10 * b.slack
@@ -296,8 +340,9 @@ class Left:
         raise SpaceError(
             f"{self.n} points cannot be asked for together.{said}"
             if said
-            else f"No {self.n} points together satisfy {' and '.join(map(str, b.constraints))}{given}. Ask for another "
-            "number of points, or for one at a time."
+            else f"No {self.n} points together satisfy {' and '.join(map(str, b.constraints))}{given}"
+            f"{': no rows of the pool add up to that' if b.has_rows else ''}. Ask for another number of points, or for "
+            "one at a time."
         )
 
 

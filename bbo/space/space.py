@@ -111,6 +111,11 @@ class Space(Extent):
         between = [c for c in self.constraints if isinstance(c, Linear) and c.between_points]
         return Between.of(self, self.of_points, between) if between else None
 
+    @cached_property
+    def between_by_rows(self) -> Between | None:
+        """The same, where it is known which rows its pools have."""
+        return None if self.between is None else self.between.with_rows(self.region.pools)
+
     def of_one_point(self, constraints: Sequence[Constraint]) -> "Space":
         """This space with other constraints in the place of those between points.
 
