@@ -175,7 +175,10 @@ class _OneByOne:
         left, n_walks = self._left(self._space, self.earlier, n + later, self.history), 0
         most = n + later if left.sums is None else int(min(n + later, left.sums.n_points))
         for total in range(most, max(n_found, most - _MOST_LEFT_OUT), -1):
-            if not self._left(self._space, self.earlier, total, self.history).is_possible:
+            left = self._left(self._space, self.earlier, total, self.history)
+            if not left.is_known:
+                break  # nor will others be
+            if not left.is_possible:
                 continue
             found, _ = self._walked(min(n, total), max(0, total - n))
             if len(found) == min(n, total):

@@ -48,7 +48,9 @@ class Between:
         places: by number, the variable that it is of, the number where that is 0, and what a step to 1 adds.
         lower, upper, is_whole: of the variables of a point, v.
         M, row_lower, row_upper: rows that bind these variables, and their bounds.
-        has_rows: whether it is known that columns of a pool are as one of its rows; else their ranges are.
+        alone: of pools whose rows are known and that nothing else binds, the variables that are their columns, and
+            distinct rows of these. What such variables add is not among the rows of M, where they are 0.
+        has_rows: whether rows of pools are known; else the ranges of their columns are.
     """
 
     space: Encoding
@@ -60,6 +62,7 @@ class Between:
     M: Positions
     row_lower: Positions
     row_upper: Positions
+    alone: tuple[tuple[NDArray[np.int64], Positions], ...] = ()
     has_rows: bool = False
 
     @staticmethod
@@ -100,11 +103,16 @@ class Between:
         return found
 
     def _with_rows_of(self, pool: Candidates) -> "Between":
-        is_bound = (self.M[:, pool.columns] != 0).any(0)
-        at = pool.columns[is_bound]
-        U = np.unique(pool.U[:, is_bound].round(12), axis=0)
+        is_used = (self.M[:, pool.columns] != 0).any(0)
+        at = pool.columns[is_used]
+        U = np.unique(pool.U[:, is_used].round(12), axis=0)
         if not len(at) or len(U) > _MOST_ROWS:
             return self
+        is_bounded = np.isfinite(self.row_lower) | np.isfinite(self.row_upper)
+        if not self.M[is_bounded][:, at].any():
+            lower, upper = self.lower.copy(), self.upper.copy()
+            lower[at] = upper[at] = 0.0
+            return replace(self, lower=lower, upper=upper, alone=(*self.alone, (at, U)), has_rows=True)
         n, v = len(U), len(self.lower)
         # Each bound column is at that of the one row that is taken.
         own = np.zeros((len(at) + 1, v + n))
@@ -158,7 +166,9 @@ class Between:
             options={"node_limit": _MOST_NODES},
         )
         of_ranges = float(np.minimum(w * self.lower, w * self.upper).sum())
-        return of_ranges if result.fun is None or result.status != _OPTIMAL else max(float(result.fun), of_ranges)
+        of_rows = math.fsum(float((U @ w[at]).min()) for at, U in self.alone)
+        is_found = result.fun is not None and result.status == _OPTIMAL
+        return (max(float(result.fun), of_ranges) if is_found else of_ranges) + of_rows
 
     @cached_property
     def least(self) -> Positions:
@@ -238,8 +248,14 @@ class Left:
         """Whether there may be such points; tests do not count."""
         if self._is_out_of_reach.any():
             return False
-        is_known = self.sums is None and len(self.between.constraints) == 1 and not self.between.is_whole.any()
-        return self.n == 0 or is_known or self._first is not None
+        b = self.between
+        is_one_range = self.sums is None and len(b.constraints) == 1 and not (b.is_whole.any() or b.alone)
+        return self.n == 0 or is_one_range or self._first is not None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is said for certain whether there are such points, tests left out."""
+        return not self.is_possible or self.n == 0 or self._first is None or not np.isnan(self._first).any()
 
     @property
     def _is_out_of_reach(self) -> NDArray[np.bool_]:
@@ -268,13 +284,27 @@ class Left:
         rows = kron(csr_array(np.eye(k)), csr_array(b.M))
         sums = hstack([csr_array(w * np.array(W)) for w in weights])
         slack = 0.1 * b.slack
+        # Of pools alone it matters how many of the points have which row, not which of them.
+        added = [np.array(W)[:, at] @ U.T for at, U in b.alone]
+        n_rows = np.array([a.shape[1] for a in added], dtype=int)
+        v, r = k * len(b.lower), int(n_rows.sum())
+        each = np.repeat(np.eye(len(n_rows)), n_rows, axis=1)
         result = milp(
-            np.zeros(k * len(b.lower)),
-            integrality=np.outer(is_apart, b.is_whole).ravel().astype(int),
-            bounds=Bounds(np.tile(b.lower, k), np.tile(b.upper, k)),
+            np.zeros(v + r),
+            integrality=np.append(np.outer(is_apart, b.is_whole).ravel(), np.ones(r)).astype(int),
+            bounds=Bounds(
+                np.append(np.tile(b.lower, k), np.zeros(r)), np.append(np.tile(b.upper, k), np.full(r, float(self.n)))
+            ),
             constraints=[
-                LinearConstraint(rows, np.tile(b.row_lower, k), np.tile(b.row_upper, k)),
-                LinearConstraint(sums, self.low - self.n * offset - slack, self.high - self.n * offset + slack),
+                LinearConstraint(
+                    hstack([rows, csr_array((rows.shape[0], r))]), np.tile(b.row_lower, k), np.tile(b.row_upper, k)
+                ),
+                LinearConstraint(
+                    hstack([sums, *map(csr_array, added)]),
+                    self.low - self.n * offset - slack,
+                    self.high - self.n * offset + slack,
+                ),
+                LinearConstraint(hstack([csr_array((len(n_rows), v)), csr_array(each)]), self.n, self.n),
             ],
             options={"node_limit": _MOST_NODES},
         )
@@ -282,7 +312,13 @@ class Left:
             return None
         if result.x is None:
             return np.full(len(b.constraints), np.nan)
-        return np.asarray(np.array(W) @ result.x[: len(b.lower)] + offset)
+        found = np.array(W) @ result.x[: len(b.lower)] + offset
+        counts = np.split(result.x[v:], np.cumsum(n_rows)[:-1]) if r else []
+        for a, count in zip(added, counts, strict=True):
+            taken = a[:, count > 0.5]
+            even = (a * count).sum(1, keepdims=True) / self.n
+            found = found + taken[:, np.abs(taken - even).sum(0).argmin()]
+        return np.asarray(found)
 
     def shares(self, shared: Sequence[str] = ()) -> list[Linear]:
         """What the next point has to satisfy, so that it takes twice its even share at most of what is beyond what all
