@@ -35,6 +35,7 @@ _OPTIMAL, _INFEASIBLE = 0, 2  # as scipy says it
 _MOST_APART = 8
 # A program has a variable for each row of a pool and for each of these points.
 _MOST_ROWS = 1_000
+_MOST_WORK = 50_000  # nodes times rows
 _SAME = 1e-9
 
 
@@ -306,7 +307,7 @@ class Left:
                 ),
                 LinearConstraint(hstack([csr_array((len(n_rows), v)), csr_array(each)]), self.n, self.n),
             ],
-            options={"node_limit": _MOST_NODES},
+            options={"node_limit": min(_MOST_NODES, _MOST_WORK // max(1, r))},
         )
         if result.status == _INFEASIBLE:
             return None

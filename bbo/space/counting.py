@@ -1,5 +1,4 @@
-"""The sums that single points can have, and how many points have each: what points that must differ can make together.
-"""
+"""The sums that single points can have, and how many points have each: what points that must differ can make together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,4 +95,3 @@ def sums_of(space: Extent, constraints: Sequence[Linear], sizes: Positions, X: P
     if len(first) > _MOST_SUMS:
         return None
     return Sums(values[first], counts, sizes)
-
