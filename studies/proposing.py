@@ -138,9 +138,9 @@ class _OneByOne:
         if len(found) < n:
             counting = replace(self, is_counting=True)
             found = counting._longest(n, later, len(found)) or found
-            if not found:
-                untried = replace(self.history, X=self.history.X[:0])
-                counting._left(self._space, self.earlier, n + later, untried).check()
+            by_rows = self._space.between_by_rows
+            if not found and by_rows is not None:
+                by_rows.left(self.earlier, n + later).check()
         if none is not None and not found:
             raise none
         return found
