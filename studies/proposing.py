@@ -135,12 +135,14 @@ class _OneByOne:
         """
         self._left(self._space, self.earlier, n + later, self.history).check()
         found, none = self._shortened(n, later)
+        counting = replace(self, is_counting=True)
         if len(found) < n:
-            counting = replace(self, is_counting=True)
             found = counting._longest(n, later, len(found)) or found
-            by_rows = self._space.between_by_rows
-            if not found and by_rows is not None:
-                by_rows.left(self.earlier, n + later).check()
+        elif later and not counting._can_others_follow(found, later):
+            found = counting._longest(n, later, n - 1) or found
+        by_rows = self._space.between_by_rows
+        if not found and by_rows is not None:
+            by_rows.left(self.earlier, n + later).check()
         if none is not None and not found:
             raise none
         return found
@@ -177,7 +179,7 @@ class _OneByOne:
         for total in range(most, max(n_found, most - _MOST_LEFT_OUT), -1):
             left = self._left(self._space, self.earlier, total, self.history)
             if not left.is_known:
-                break  # nor will others be
+                break  # nor are others then
             if not left.is_possible:
                 continue
             found, _ = self._walked(min(n, total), max(0, total - n))
@@ -207,6 +209,12 @@ class _OneByOne:
             if step.held and k < n - 1:
                 space = space.fix(_values(found["params"], step.held))
         return said, None
+
+    def _can_others_follow(self, found: Sequence[Mapping[str, Any]], later: int) -> bool:
+        """Whether so many points can follow those found."""
+        points = [s["params"] for s in found]
+        space = self._space.fix(_values(points[0], self.shared)) if self.shared else self._space
+        return self._left(space, [*self.earlier, *points], later, self.history.with_pending(points)).is_possible
 
     def _can_follow(self, point: Params, step: "_Step") -> bool:
         """Whether the others can follow a point, with the values that it has of what they share."""

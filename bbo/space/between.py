@@ -1,7 +1,8 @@
 """Constraints between points: weighted sums over all points of an ask that stay within bounds.
 
 An ask is made point after point, each within what those before it left, less what those behind it need at least. What
-they need comes from the mixed-integer program of one point, and of several points side by side.
+they need comes from the mixed-integer program of one point, and of several points side by side; where it is looked at
+closer, rows of pools are in it, and of few points the untried ones are counted (see `bbo.space.counting`).
 
 | symbol | shape | is |
 |---|---|---|
@@ -168,8 +169,9 @@ class Between:
         )
         of_ranges = float(np.minimum(w * self.lower, w * self.upper).sum())
         of_rows = math.fsum(float((U @ w[at]).min()) for at, U in self.alone)
-        is_found = result.fun is not None and result.status == _OPTIMAL
-        return (max(float(result.fun), of_ranges) if is_found else of_ranges) + of_rows
+        if result.fun is None or result.status != _OPTIMAL:
+            return of_ranges + of_rows
+        return max(float(result.fun), of_ranges) + of_rows
 
     @cached_property
     def least(self) -> Positions:

@@ -1,4 +1,4 @@
-"""The sums that single points can have, and how many points have each: what points that must differ can make together."""
+"""The sums that single points can have, and how many points have each: what points that differ can make together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,4 +94,4 @@ def sums_of(space: Extent, constraints: Sequence[Linear], sizes: Positions, X: P
     _, first, counts = np.unique((values / _SAME).round(), axis=0, return_index=True, return_counts=True)
     if len(first) > _MOST_SUMS:
         return None
-    return Sums(values[first], counts, sizes)
+    return Sums(values[first], counts.astype(float), sizes)

@@ -299,3 +299,13 @@ def test_as_many_untried_points_are_given_as_there_are_of_few():
     second = s.ask(5)
     assert (len(second), total(second, "n")) == (4, 10)
     assert len({tuple(t.params.values()) for t in [*first, *second]}) == 8
+
+
+def test_rows_of_a_pool_make_a_sum_over_several_events():
+    # Ten times 10.5 and fifteen times 10 are the only way, which the first event has to know.
+    constraints = [Pool({"g": [0.0, 10.0, 10.5]}), stock({"g": 1}, lower=255, upper=255)]
+    s = study(constraints, parameters=[Float("g", 0, 11), Float("x", 0, 1)])
+    trials = s.ask(50)
+    assert sum(e.kind == "asked" for e in s.storage.events(s.name)) > 1
+    assert (len(trials), total(trials, "g")) == (50, 255)
+    assert s.verify().agrees
