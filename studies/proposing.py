@@ -136,10 +136,9 @@ class _OneByOne:
         self._left(self._space, self.earlier, n + later, self.history).check()
         found, none = self._shortened(n, later)
         counting = replace(self, is_counting=True)
-        if len(found) < n:
-            found = counting._longest(n, later, len(found)) or found
-        elif later and not counting._can_others_follow(found, later):
-            found = counting._longest(n, later, n - 1) or found
+        rest = n + later - len(found)  # what these leave enough to is asked for after them
+        if rest and not (found and counting._can_others_follow(found, rest)):
+            found = counting._longest(n, later, min(len(found), n - 1)) or found
         by_rows = self._space.between_by_rows
         if not found and by_rows is not None:
             by_rows.left(self.earlier, n + later).check()
@@ -210,11 +209,11 @@ class _OneByOne:
                 space = space.fix(_values(found["params"], step.held))
         return said, None
 
-    def _can_others_follow(self, found: Sequence[Mapping[str, Any]], later: int) -> bool:
-        """Whether so many points can follow those found."""
+    def _can_others_follow(self, found: Sequence[Mapping[str, Any]], n: int) -> bool:
+        """Whether n points can follow those found."""
         points = [s["params"] for s in found]
         space = self._space.fix(_values(points[0], self.shared)) if self.shared else self._space
-        return self._left(space, [*self.earlier, *points], later, self.history.with_pending(points)).is_possible
+        return self._left(space, [*self.earlier, *points], n, self.history.with_pending(points)).is_possible
 
     def _can_follow(self, point: Params, step: "_Step") -> bool:
         """Whether the others can follow a point, with the values that it has of what they share."""

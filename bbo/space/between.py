@@ -291,7 +291,12 @@ class Left:
         added = [np.array(W)[:, at] @ U.T for at, U in b.alone]
         n_rows = np.array([a.shape[1] for a in added], dtype=int)
         v, r = k * len(b.lower), int(n_rows.sum())
-        each = np.repeat(np.eye(len(n_rows)), n_rows, axis=1)
+        taking = []
+        if r:
+            each = np.repeat(np.eye(len(n_rows)), n_rows, axis=1)
+            taking = [LinearConstraint(hstack([csr_array((len(n_rows), v)), csr_array(each)]), self.n, self.n)]
+            rows = hstack([rows, csr_array((rows.shape[0], r))])
+            sums = hstack([sums, *map(csr_array, added)])
         result = milp(
             np.zeros(v + r),
             integrality=np.append(np.outer(is_apart, b.is_whole).ravel(), np.ones(r)).astype(int),
@@ -299,15 +304,9 @@ class Left:
                 np.append(np.tile(b.lower, k), np.zeros(r)), np.append(np.tile(b.upper, k), np.full(r, float(self.n)))
             ),
             constraints=[
-                LinearConstraint(
-                    hstack([rows, csr_array((rows.shape[0], r))]), np.tile(b.row_lower, k), np.tile(b.row_upper, k)
-                ),
-                LinearConstraint(
-                    hstack([sums, *map(csr_array, added)]),
-                    self.low - self.n * offset - slack,
-                    self.high - self.n * offset + slack,
-                ),
-                LinearConstraint(hstack([csr_array((len(n_rows), v)), csr_array(each)]), self.n, self.n),
+                LinearConstraint(rows, np.tile(b.row_lower, k), np.tile(b.row_upper, k)),
+                LinearConstraint(sums, self.low - self.n * offset - slack, self.high - self.n * offset + slack),
+                *taking,
             ],
             options={"node_limit": min(_MOST_NODES, _MOST_WORK // max(1, r))},
         )
