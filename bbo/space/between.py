@@ -295,7 +295,7 @@ class Left:
         if r:
             each = np.repeat(np.eye(len(n_rows)), n_rows, axis=1)
             taking = [LinearConstraint(hstack([csr_array((len(n_rows), v)), csr_array(each)]), self.n, self.n)]
-            rows = hstack([rows, csr_array((rows.shape[0], r))])
+            rows = hstack([csr_array(rows), csr_array((rows.shape[0], r))])
             sums = hstack([sums, *map(csr_array, added)])
         result = milp(
             np.zeros(v + r),
@@ -366,11 +366,13 @@ class Left:
         b, said = self.between, ""
         given = f" with {b.space.fixed!r}" if b.space.fixed else ""
         for k in np.flatnonzero(self._is_out_of_reach):
-            fewest, most = b.numbers(int(k)) or (0, 0)
+            fewest, most = b.numbers(int(k)) or (0, 0)  # none, as rows of pools are known here that were not before
             said += (
                 f" {b.constraints[k]}: one point amounts to {b.least[k]:g} at least and {b.most[k]:g} at most{given}, "
                 + (
-                    f"so ask for {fewest} points or more."
+                    "so no number of points does."
+                    if most == 0
+                    else f"so ask for {fewest} points or more."
                     if math.isinf(most)
                     else f"so ask for {fewest} to {most:g} points."
                 )

@@ -309,3 +309,10 @@ def test_rows_of_a_pool_make_a_sum_over_several_events():
     assert sum(e.kind == "asked" for e in s.storage.events(s.name)) > 1
     assert (len(trials), total(trials, "g")) == (50, 255)
     assert s.verify().agrees
+
+
+def test_a_sum_that_no_number_of_rows_of_a_pool_has_is_said_to_be_such():
+    rows = Pool({"g": [4.0, 0.0], "h": [0.0, 4.0]})
+    s = study([rows, stock({"g": 1, "h": 1}, lower=2, upper=3)], parameters=[Float("g", 0, 4), Float("h", 0, 4)])
+    with pytest.raises(SpaceError, match="one point amounts to 4 at least and 4 at most, so no number of points does"):
+        s.ask()
