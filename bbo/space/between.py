@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -284,7 +285,7 @@ class Left:
         k, is_apart = len(weights), np.arange(len(weights)) < n_apart
         W, offsets = zip(*(b.weights(c.coefficients) for c in b.constraints), strict=True)
         offset = np.array(offsets)
-        rows = kron(csr_array(np.eye(k)), csr_array(b.M))
+        rows: Any = kron(csr_array(np.eye(k)), csr_array(b.M))
         sums = hstack([csr_array(w * np.array(W)) for w in weights])
         slack = 0.1 * b.slack
         # Of pools alone it matters how many of the points have which row, not which of them.
@@ -295,7 +296,7 @@ class Left:
         if r:
             each = np.repeat(np.eye(len(n_rows)), n_rows, axis=1)
             taking = [LinearConstraint(hstack([csr_array((len(n_rows), v)), csr_array(each)]), self.n, self.n)]
-            rows = hstack([csr_array(rows), csr_array((rows.shape[0], r))])
+            rows = hstack([rows, csr_array((rows.shape[0], r))])
             sums = hstack([sums, *map(csr_array, added)])
         result = milp(
             np.zeros(v + r),
