@@ -2,6 +2,7 @@
 
 BBOError
 ├── SpaceError(ValueError)        parameters or a point that cannot be
+│   └── NoPointError              hardly any point satisfies the constraints, if any does
 ├── SpaceExhaustedError           every point of a finite space was tried
 ├── ObjectiveError(ValueError)    values that do not fit the objectives
 │   └── NonFiniteError            a value that is NaN or infinite
@@ -34,6 +35,10 @@ class BBOError(Exception):
 
 class SpaceError(BBOError, ValueError):
     """A parameter that cannot be, or a point outside the space."""
+
+
+class NoPointError(SpaceError):
+    """Hardly any point satisfies the constraints, if any does."""
 
 
 class SpaceExhaustedError(BBOError):

@@ -259,6 +259,12 @@ def _check_can_wait(history: History, given: Mapping[str, Any]) -> None:
     if history.is_pending.any():
         return
     space = history.space.fix(given)
+    if space.between is not None:
+        raise SpaceExhaustedError(
+            f"No untried points were found that together satisfy {' and '.join(map(str, space.between.constraints))}"
+            f"{f' with {dict(given)}' if given else ''}, after {history.n_trials} trials, and none is pending. Ask for "
+            "another number of points, tell best, or widen the space."
+        )
     n_points = space.n_points
     is_counted = n_points is not None and (space.region.is_box or n_points <= ENUMERABLE)
     if not is_counted and (space.is_conditional or not space.region.is_box):

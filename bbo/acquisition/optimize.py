@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from bbo.acquisition.domain import Domain
+from bbo.errors import NoPointError
 from bbo.surrogates.lbfgs import ValueAndGrad, maximize
 
 Worth = Callable[[Tensor], Tensor]
@@ -96,6 +97,8 @@ def maximize_acquisition(
             in a continuum.
         seed: of the raw candidates; the same seed gives the same bits.
         anchors: points around which to look closely, e.g. incumbents, `k x d`.
+    Raises:
+        NoPointError: it has few points to look at, and none is a member.
     """
     acquisition = _among_members(acquisition, domain)
     with torch.no_grad():
@@ -103,6 +106,8 @@ def maximize_acquisition(
             return _of_pool(acquisition, domain, seed, anchors, options)
         if q == 1 and domain.n_points is not None and domain.n_points <= options.n_enumerated:
             grid = domain.grid()[:, None]
+            if not len(grid):
+                raise NoPointError("No point of the space satisfies its constraints with what is given.")
             value = _score(acquisition, grid)
             order = value.argsort(descending=True, stable=True)
             return Maximum(grid[order[0]], value[order[0]], grid[order], value[order])

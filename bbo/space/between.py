@@ -1,7 +1,8 @@
 """Constraints between points: weighted sums over all points of an ask that stay within bounds.
 
 An ask is made point after point, each within what those before it left, less what those behind it need at least. What
-they need comes from the mixed-integer program of one point, and of several points side by side.
+they need comes from the mixed-integer program of one point, and of several points side by side; where it is looked at
+closer, rows of pools are in it, and of few points the untried ones are counted (see `bbo.space.counting`).
 
 | symbol | shape | is |
 |---|---|---|
@@ -14,13 +15,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bbo.errors import SpaceError
 from bbo.space.binding import region_of
+from bbo.space.candidates import Candidates
 from bbo.space.constraints import SLACK, Constraint, Linear
+from bbo.space.counting import Sums
 from bbo.space.encoding import Encoding, Params
 from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
@@ -31,6 +35,9 @@ _MOST_NODES = 2_000  # no time: else a slow machine would find other points
 _OPTIMAL, _INFEASIBLE = 0, 2  # as scipy says it
 # Of so many points to come each is looked at by itself; of more, the others by their mean, whose levels are not whole.
 _MOST_APART = 8
+# A program has a variable for each row of a pool and for each of these points.
+_MOST_ROWS = 1_000
+_MOST_WORK = 50_000  # nodes times rows
 _SAME = 1e-9
 
 
@@ -44,6 +51,9 @@ class Between:
         places: by number, the variable that it is of, the number where that is 0, and what a step to 1 adds.
         lower, upper, is_whole: of the variables of a point, v.
         M, row_lower, row_upper: rows that bind these variables, and their bounds.
+        alone: of pools whose rows are known and that nothing else binds, the variables that are their columns, and
+            distinct rows of these. What such variables add is not among the rows of M, where they are 0.
+        has_rows: whether rows of pools are known; else the ranges of their columns are.
     """
 
     space: Encoding
@@ -55,6 +65,8 @@ class Between:
     M: Positions
     row_lower: Positions
     row_upper: Positions
+    alone: tuple[tuple[NDArray[np.int64], Positions], ...] = ()
+    has_rows: bool = False
 
     @staticmethod
     def of(space: Encoding, of_points: Sequence[Constraint], between: Sequence[Linear]) -> "Between":
@@ -84,6 +96,42 @@ class Between:
             np.append(program.is_whole, [space.terms[name].kind == "int" for name in loose]).astype(int),
             np.pad(np.vstack([np.empty((0, n)), *tables]), ((0, 0), (0, len(loose)))),
             *np.hstack([np.empty((2, 0)), *bounds]),
+        )
+
+    def with_rows(self, pools: Sequence[Candidates]) -> "Between":
+        """The same, where it is known which rows a pool has, of those that have few that differ in what is bound."""
+        found = self
+        for pool in pools:
+            found = found._with_rows_of(pool)
+        return found
+
+    def _with_rows_of(self, pool: Candidates) -> "Between":
+        is_used = (self.M[:, pool.columns] != 0).any(0)
+        at = pool.columns[is_used]
+        U = np.unique(pool.U[:, is_used].round(12), axis=0)
+        if not len(at) or len(U) > _MOST_ROWS:
+            return self
+        is_bounded = np.isfinite(self.row_lower) | np.isfinite(self.row_upper)
+        if not self.M[is_bounded][:, at].any():
+            lower, upper = self.lower.copy(), self.upper.copy()
+            lower[at] = upper[at] = 0.0
+            return replace(self, lower=lower, upper=upper, alone=(*self.alone, (at, U)), has_rows=True)
+        n, v = len(U), len(self.lower)
+        # Each bound column is at that of the one row that is taken.
+        own = np.zeros((len(at) + 1, v + n))
+        own[np.arange(len(at)), at] = 1.0
+        own[:-1, v:] = -U.T
+        own[-1, v:] = 1.0
+        amounts = np.append(np.zeros(len(at)), 1.0)
+        return replace(
+            self,
+            lower=np.append(self.lower, np.zeros(n)),
+            upper=np.append(self.upper, np.ones(n)),
+            is_whole=np.append(self.is_whole, np.ones(n, dtype=int)),
+            M=np.vstack([np.pad(self.M, ((0, 0), (0, n))), own]),
+            row_lower=np.append(self.row_lower, amounts),
+            row_upper=np.append(self.row_upper, amounts),
+            has_rows=True,
         )
 
     @cached_property
@@ -121,7 +169,10 @@ class Between:
             options={"node_limit": _MOST_NODES},
         )
         of_ranges = float(np.minimum(w * self.lower, w * self.upper).sum())
-        return of_ranges if result.fun is None or result.status != _OPTIMAL else max(float(result.fun), of_ranges)
+        of_rows = math.fsum(float((U @ w[at]).min()) for at, U in self.alone)
+        if result.fun is None or result.status != _OPTIMAL:
+            return of_ranges + of_rows
+        return max(float(result.fun), of_ranges) + of_rows
 
     @cached_property
     def least(self) -> Positions:
@@ -182,25 +233,33 @@ class Left:
 
     Args:
         n: how many these are.
+        sums: of single points that were not tried, where these are counted.
     """
 
     between: Between
     low: Positions
     high: Positions
     n: int
+    sums: Sums | None = None
 
     def after(self, point: Params) -> "Left":
         """What is left once the next point is this."""
         sums = self.between.sums(point)
-        return replace(self, low=self.low - sums, high=self.high - sums, n=self.n - 1)
+        return replace(self, low=self.low - sums, high=self.high - sums, n=self.n - 1, sums=None)
 
     @cached_property
     def is_possible(self) -> bool:
         """Whether there may be such points; tests do not count."""
         if self._is_out_of_reach.any():
             return False
-        is_known = len(self.between.constraints) == 1 and not self.between.is_whole.any()
-        return self.n == 0 or is_known or self._side_by_side is not None
+        b = self.between
+        is_one_range = self.sums is None and len(b.constraints) == 1 and not (b.is_whole.any() or b.alone)
+        return self.n == 0 or is_one_range or self._first is not None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is said for certain whether there are such points, tests left out."""
+        return not self.is_possible or self.n == 0 or self._first is None or not np.isnan(self._first).any()
 
     @property
     def _is_out_of_reach(self) -> NDArray[np.bool_]:
@@ -208,6 +267,11 @@ class Left:
         b = self.between
         too_much, too_little = self.n * b.least > self.high + b.slack, self.n * b.most < self.low - b.slack
         return np.asarray(too_much | too_little)
+
+    @cached_property
+    def _first(self) -> Positions | None:
+        """As `_side_by_side`, by counting where the points are few."""
+        return self._side_by_side if self.sums is None else self.sums.first(self.n, self.low, self.high)
 
     @cached_property
     def _side_by_side(self) -> Positions | None:
@@ -221,24 +285,43 @@ class Left:
         k, is_apart = len(weights), np.arange(len(weights)) < n_apart
         W, offsets = zip(*(b.weights(c.coefficients) for c in b.constraints), strict=True)
         offset = np.array(offsets)
-        rows = kron(csr_array(np.eye(k)), csr_array(b.M))
+        rows: Any = kron(csr_array(np.eye(k)), csr_array(b.M))
         sums = hstack([csr_array(w * np.array(W)) for w in weights])
         slack = 0.1 * b.slack
+        # Of pools alone it matters how many of the points have which row, not which of them.
+        added = [np.array(W)[:, at] @ U.T for at, U in b.alone]
+        n_rows = np.array([a.shape[1] for a in added], dtype=int)
+        v, r = k * len(b.lower), int(n_rows.sum())
+        taking = []
+        if r:
+            each = np.repeat(np.eye(len(n_rows)), n_rows, axis=1)
+            taking = [LinearConstraint(hstack([csr_array((len(n_rows), v)), csr_array(each)]), self.n, self.n)]
+            rows = hstack([rows, csr_array((rows.shape[0], r))])
+            sums = hstack([sums, *map(csr_array, added)])
         result = milp(
-            np.zeros(k * len(b.lower)),
-            integrality=np.outer(is_apart, b.is_whole).ravel().astype(int),
-            bounds=Bounds(np.tile(b.lower, k), np.tile(b.upper, k)),
+            np.zeros(v + r),
+            integrality=np.append(np.outer(is_apart, b.is_whole).ravel(), np.ones(r)).astype(int),
+            bounds=Bounds(
+                np.append(np.tile(b.lower, k), np.zeros(r)), np.append(np.tile(b.upper, k), np.full(r, float(self.n)))
+            ),
             constraints=[
                 LinearConstraint(rows, np.tile(b.row_lower, k), np.tile(b.row_upper, k)),
                 LinearConstraint(sums, self.low - self.n * offset - slack, self.high - self.n * offset + slack),
+                *taking,
             ],
-            options={"node_limit": _MOST_NODES},
+            options={"node_limit": min(_MOST_NODES, _MOST_WORK // max(1, r))},
         )
         if result.status == _INFEASIBLE:
             return None
         if result.x is None:
             return np.full(len(b.constraints), np.nan)
-        return np.asarray(np.array(W) @ result.x[: len(b.lower)] + offset)
+        found = np.array(W) @ result.x[: len(b.lower)] + offset
+        counts = np.split(result.x[v:], np.cumsum(n_rows)[:-1]) if r else []
+        for a, count in zip(added, counts, strict=True):
+            taken = a[:, count > 0.5]
+            even = (a * count).sum(1, keepdims=True) / self.n
+            found = found + taken[:, np.abs(taken - even).sum(0).argmin()]
+        return np.asarray(found)
 
     def shares(self, shared: Sequence[str] = ()) -> list[Linear]:
         """What the next point has to satisfy, so that it takes twice its even share at most of what is beyond what all
@@ -268,7 +351,7 @@ class Left:
 
     def held(self) -> list[Linear]:
         """What the next point has to satisfy to be as the first of some points that are possible together."""
-        b, at, rows = self.between, self._side_by_side, list[Linear]()
+        b, at, rows = self.between, self._first, list[Linear]()
         if at is None or np.isnan(at).any():
             return rows
         reach = 10 * b.slack
@@ -284,11 +367,13 @@ class Left:
         b, said = self.between, ""
         given = f" with {b.space.fixed!r}" if b.space.fixed else ""
         for k in np.flatnonzero(self._is_out_of_reach):
-            fewest, most = b.numbers(int(k)) or (0, 0)
+            fewest, most = b.numbers(int(k)) or (0, 0)  # none, as rows of pools are known here that were not before
             said += (
                 f" {b.constraints[k]}: one point amounts to {b.least[k]:g} at least and {b.most[k]:g} at most{given}, "
                 + (
-                    f"so ask for {fewest} points or more."
+                    "so no number of points does."
+                    if most == 0
+                    else f"so ask for {fewest} points or more."
                     if math.isinf(most)
                     else f"so ask for {fewest} to {most:g} points."
                 )
@@ -296,8 +381,9 @@ class Left:
         raise SpaceError(
             f"{self.n} points cannot be asked for together.{said}"
             if said
-            else f"No {self.n} points together satisfy {' and '.join(map(str, b.constraints))}{given}. Ask for another "
-            "number of points, or for one at a time."
+            else f"No {self.n} points together satisfy {' and '.join(map(str, b.constraints))}{given}"
+            f"{': no rows of the pool add up to that' if b.has_rows else ''}. Ask for another number of points, or for "
+            "one at a time."
         )
 
 

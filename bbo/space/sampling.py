@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bbo.errors import SpaceError
+from bbo.errors import NoPointError
 from bbo.space.constraints import SLACK
 from bbo.space.lattice import Lattice
 from bbo.space.permutation import in_order
@@ -33,7 +33,7 @@ def sample(region: Region, n: int, rng: np.random.Generator) -> Positions:
     """Points uniform over a region, `n x d`; fewer, even none, where it has no member.
 
     Raises:
-        SpaceError: hardly any point satisfies the tests.
+        NoPointError: hardly any point satisfies the tests.
     """
     return Sampler(region).sample(n, rng)
 
@@ -142,13 +142,13 @@ class Sampler:
         """Members among many points that satisfy all but the tests.
 
         Raises:
-            SpaceError: there are none; says what each test accepts.
+            NoPointError: there are none; says what each test accepts.
         """
         U = Sampler(replace(self.region, tests=(), forbidden=())).sample(self.region.most_tried, rng)
         is_in = self.region.contains(U)
         if not is_in.any():
             rates = "; ".join(f"{said}: {accepts(U).mean():.2%}" for said, accepts in self.region.tests)
-            raise SpaceError(
+            raise NoPointError(
                 f"None of {len(U):,} points that satisfy all else was accepted. By constraint: {rates}. "
                 "Mend the one that accepts too little, or narrow the ranges to where it holds."
             )

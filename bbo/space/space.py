@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from bbo import seeding
 from bbo.declared import complaints, refused_as
-from bbo.errors import SpaceError
+from bbo.errors import NoPointError, SpaceError
 from bbo.space.between import Between
 from bbo.space.binding import check_names, check_pools, culprits
 from bbo.space.conditions import in_order, in_words, is_there
@@ -110,6 +110,11 @@ class Space(Extent):
         """What the constraints between points of an ask leave to each of them; None without any."""
         between = [c for c in self.constraints if isinstance(c, Linear) and c.between_points]
         return Between.of(self, self.of_points, between) if between else None
+
+    @cached_property
+    def between_by_rows(self) -> Between | None:
+        """The same, where it is known which rows its pools have."""
+        return None if self.between is None else self.between.with_rows(self.region.pools)
 
     def of_one_point(self, constraints: Sequence[Constraint]) -> "Space":
         """This space with other constraints in the place of those between points.
@@ -337,7 +342,7 @@ class Space(Extent):
         """Members in the place of points that break a constraint.
 
         Raises:
-            SpaceError: there are none near them.
+            NoPointError: there are none near them.
         """
         return [point if point in self else self._member_near(point) for point in points]
 
@@ -348,7 +353,7 @@ class Space(Extent):
         if not found or found[0] not in self:
             found = [p for p in self.decode(members_at_random(self.region, u)) if p in self]
         if not found:
-            raise SpaceError(f"No point of the space was found near {point!r}.")
+            raise NoPointError(f"No point of the space was found near {point!r}.")
         return found[0]
 
     def _alternatives(self, free: list[int], tried: Tried) -> Any:

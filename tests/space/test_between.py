@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbo.errors import SpaceError
-from bbo.space import Categorical, Float, Forbidden, Int, Linear, Ordinal, Simplex, Space
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Ordinal, Pool, Simplex, Space
 from tests.space.drawn import TREE
 
 
@@ -192,3 +192,40 @@ def test_single_points_are_not_judged_and_files_keep_it():
     assert space.difference(Space(space.parameters, [Linear({"x": 1}, lower=0, upper=5), space.constraints[1]]))
     with pytest.raises(SpaceError, match="No number of points satisfies .* with {'x': 6.0}"):
         space.fix({"x": 6.0})
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 6), st.integers(-2, 2)), min_size=1, max_size=6),
+    total=st.integers(0, 30),
+    n=st.integers(1, 10),
+    form=st.sampled_from(["alone", "with a number", "bound to a number"]),
+)
+def test_what_rows_of_a_pool_make_together_is_what_is_possible(rows, total, n, form):
+    terms = {"a": 2, "b": 1} | ({} if form == "alone" else {"m": 1})
+    pool = Pool({"a": [float(a) for a, _ in rows], "b": [float(b) for _, b in rows]})
+    bound = [Linear({"a": 1, "m": 1}, upper=7)] if form == "bound to a number" else []
+    amounts = {
+        2 * a + b + m
+        for a, b in rows
+        for m in ([0] if form == "alone" else [0, 1])
+        if form != "bound to a number" or a + m <= 7
+    }
+    parameters = [Float("a", 0, 6), Float("b", -2, 2), Int("m", 0, 1), Float("z", 0, 1)]
+    try:
+        space = Space(parameters, [pool, *bound, stock(terms, lower=total, upper=total)])
+    except SpaceError:
+        assert total not in {sum(some) for k in range(1, 4) for some in itertools.product(amounts, repeat=k)}
+        return
+    between = space.between_by_rows
+    assert between.has_rows
+    assert (between.least, between.most) == (pytest.approx([min(amounts)]), pytest.approx([max(amounts)]))
+    reached = {0}
+    for _ in range(n):
+        reached = {some + one for some in reached for one in amounts}
+    left = between.left([], n)
+    # Bound to others, beyond eight points the rest is known by its mean alone.
+    if form != "bound to a number" or n <= 8:
+        assert left.is_possible == (total in reached)
+    if total in reached:
+        assert left.is_possible

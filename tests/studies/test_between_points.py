@@ -1,15 +1,16 @@
 """Asks on spaces whose constraints hold between the points of an ask."""
 
 import concurrent.futures as cf
+import itertools
 
 import pytest
 from typer.testing import CliRunner
 
 from bbo.budget import Budget
 from bbo.cli import app
-from bbo.errors import SpaceError
+from bbo.errors import NoPointError, SpaceError, SpaceExhaustedError
 from bbo.objective import Minimize
-from bbo.space import Categorical, Float, Int, Linear, Simplex, Space
+from bbo.space import Categorical, Float, Int, Linear, Nonlinear, Pool, Simplex, Space
 from bbo.strategies import GP, LatinHypercube, RandomSearch, SobolSearch
 from bbo.studies.study import Study
 from bbo.studies.study_file import read_study_file
@@ -216,3 +217,102 @@ def test_levels_that_leave_gaps_are_looked_at_together():
     for _ in range(6):
         trials = s.ask(4)
         assert (len(trials), total(trials, "n"), total(trials, "m")) == (4, 9, 8)
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch(), SobolSearch(), GP(n_first=2)], ids=lambda s: type(s).__name__)
+def test_what_a_condition_leaves_is_given_where_more_is_asked_for(strategy):
+    s = study(
+        [Nonlinear("n == 2"), stock({"n": 1}, upper=12)], strategy, [Int("n", 0, 6), Categorical("k", ["b", "c"])]
+    )
+    trials = s.ask(3)
+    assert sorted(t.params["k"] for t in trials) == ["b", "c"]
+    for t in trials:
+        s.tell(t, 1.0)
+    with pytest.raises(SpaceExhaustedError):
+        s.ask()
+    assert s.verify().agrees
+
+
+def test_a_condition_that_leaves_no_point_of_a_sum_is_named():
+    s = study([Nonlinear("n == 2"), stock({"n": 1}, lower=5, upper=5)], parameters=PARAMETERS)
+    with pytest.raises(NoPointError, match="n == 2: 0.00%"):
+        s.ask(2)
+
+
+ROWS = [1.0, 2.0, 3.0, 5.0, 10.0]
+
+
+def of_rows(total, *others, **options):
+    constraints = [Pool({"g": ROWS}), stock({"g": 1}, lower=total, upper=total), *others]
+    return study(constraints, parameters=[Float("g", 0, 10), Float("x", 0, 1)], **options)
+
+
+@pytest.mark.parametrize("total", sorted({sum(some) for some in itertools.product(ROWS, repeat=3)}))
+def test_every_sum_that_three_rows_of_a_pool_have_is_met_by_three_points(total):
+    trials = of_rows(total).ask(3)
+    assert [t.params["g"] in ROWS for t in trials] == [True] * 3
+    assert sum(t.params["g"] for t in trials) == total
+
+
+def test_a_sum_that_no_rows_have_is_said_to_be_such():
+    with pytest.raises(SpaceError, match="No 3 points together satisfy g = 4.5 .*: no rows of the pool add up to that"):
+        of_rows(4.5).ask(3)
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch(), GP(n_first=4)], ids=lambda s: type(s).__name__)
+def test_rows_of_a_pool_and_a_number_bound_to_them_make_a_sum(strategy):
+    parameters = [Float("g", 0, 10), Int("n", 0, 2), Float("x", 0, 1)]
+    constraints = [Pool({"g": [3.0, 10.0]}), Linear({"g": 1, "n": 1}, upper=11)]
+    s = study([*constraints, stock({"g": 1, "n": 3}, lower=38, upper=38)], strategy, parameters)
+    for _ in range(3):
+        trials = s.ask(4)
+        assert len(trials) == 4
+        assert total(trials, "g") + 3 * total(trials, "n") == 38
+        for t in trials:
+            s.tell(t, t.params["x"])
+    assert s.verify().agrees
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch(), GP(n_first=4)], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("shared", ["mix", "k"])
+def test_points_that_must_differ_beside_what_they_share_make_a_sum(strategy, shared):
+    # Of 1 to 5, four that differ make 12 by 1 + 2 + 4 + 5 alone.
+    parameters = [Categorical("sub", ["A", "B"]), MIX if shared == "mix" else Int("k", 1, 2), Int("n", 1, 5)]
+    s = study([stock({"n": 1}, lower=12, upper=12)], strategy, parameters)
+    for k in range(4):
+        trials = s.ask(4, context={"sub": "AB"[k % 2]}, shared=[shared])
+        assert sorted(t.params["n"] for t in trials) == [1, 2, 4, 5]
+        assert all(t.params[shared] == trials[0].params[shared] for t in trials)
+        for t in trials:
+            s.tell(t, float(t.params["n"]))
+    if shared == "k":
+        with pytest.raises(SpaceExhaustedError, match="No untried points were found that together satisfy n = 12"):
+            s.ask(4, context={"sub": "A"}, shared=["k"])
+    assert s.verify().agrees
+
+
+def test_as_many_untried_points_are_given_as_there_are_of_few():
+    s = study([stock({"n": 1}, lower=10, upper=10)], parameters=[Int("n", 1, 4), Categorical("c", ["u", "v"])])
+    # Twice 1 to 4 makes 20: where four points took 10, the other four have it.
+    first = s.ask(4)
+    assert (len(first), total(first, "n")) == (4, 10)
+    second = s.ask(5)
+    assert (len(second), total(second, "n")) == (4, 10)
+    assert len({tuple(t.params.values()) for t in [*first, *second]}) == 8
+
+
+def test_rows_of_a_pool_make_a_sum_over_several_events():
+    # Ten times 10.5 and fifteen times 10 are the only way, which the first event has to know.
+    constraints = [Pool({"g": [0.0, 10.0, 10.5]}), stock({"g": 1}, lower=255, upper=255)]
+    s = study(constraints, parameters=[Float("g", 0, 11), Float("x", 0, 1)])
+    trials = s.ask(50)
+    assert sum(e.kind == "asked" for e in s.storage.events(s.name)) > 1
+    assert (len(trials), total(trials, "g")) == (50, 255)
+    assert s.verify().agrees
+
+
+def test_a_sum_that_no_number_of_rows_of_a_pool_has_is_said_to_be_such():
+    rows = Pool({"g": [4.0, 0.0], "h": [0.0, 4.0]})
+    s = study([rows, stock({"g": 1, "h": 1}, lower=2, upper=3)], parameters=[Float("g", 0, 4), Float("h", 0, 4)])
+    with pytest.raises(SpaceError, match="one point amounts to 4 at least and 4 at most, so no number of points does"):
+        s.ask()
