@@ -73,7 +73,7 @@ class Sampler:
         """Points of branches at random, by how many combinations of levels these have; of those that have members.
 
         Raises:
-            SpaceError: none has, and tests are why.
+            NoPointError: none has, and tests are why.
         """
         branches, refusal = list(self.region.branches), None
         U = np.full((n, self.region.dim), np.nan)
@@ -86,7 +86,7 @@ class Sampler:
             for k, branch in zip(np.unique(chosen), tried, strict=True):
                 try:
                     found = Sampler(branch).sample(int((chosen == k).sum()), rng)
-                except SpaceError as error:
+                except NoPointError as error:
                     refusal = error
                     found = np.empty((0, self.region.dim))
                 if len(found):
