@@ -35,8 +35,8 @@ def _kept_apart(region: Region, combination: Mapping[int, Sequence[float]], plac
             centres = region.levels[j]
             gaps = [np.abs(centres - u) for u in positions]
             row |= {places[j] + int(gap.argmin()): 1.0 for gap in gaps if gap.min() <= SLACK}
-        elif np.abs(region.lower[j] - np.array(positions)).min() > SLACK:
-            return []  # given, at another level
+        elif region.lower[j] < region.upper[j] or np.abs(region.lower[j] - np.array(positions)).min() > SLACK:
+            return []  # of a pool, whose rows tell, or given at another level
     return [(row, -np.inf, n - 1.0)]
 
 

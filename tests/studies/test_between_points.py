@@ -10,7 +10,7 @@ from bbo.budget import Budget
 from bbo.cli import app
 from bbo.errors import NoPointError, SpaceError, SpaceExhaustedError
 from bbo.objective import Minimize
-from bbo.space import Categorical, Float, Int, Linear, Nonlinear, Pool, Simplex, Space
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Pool, Simplex, Space
 from bbo.strategies import GP, LatinHypercube, RandomSearch, SobolSearch
 from bbo.studies.study import Study
 from bbo.studies.study_file import read_study_file
@@ -316,3 +316,17 @@ def test_a_sum_that_no_number_of_rows_of_a_pool_has_is_said_to_be_such():
     s = study([rows, stock({"g": 1, "h": 1}, lower=2, upper=3)], parameters=[Float("g", 0, 4), Float("h", 0, 4)])
     with pytest.raises(SpaceError, match="one point amounts to 4 at least and 4 at most, so no number of points does"):
         s.ask()
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch(), SobolSearch()], ids=lambda s: type(s).__name__)
+def test_what_does_not_go_with_some_rows_of_a_pool_goes_with_the_others(strategy):
+    space = Space(
+        [Categorical("k", ["a", "b"]), Int("m", 0, 1), Float("x", 0, 1)],
+        [
+            Pool({"k": ["a", "b"]}),
+            Forbidden({"k": ["a"], "m": [0]}),
+            Linear({"m": 1}, lower=0, upper=0, between_points=True),
+        ],
+    )
+    trials = Study(space, Minimize("y"), strategy=strategy, seed=1).ask(3)
+    assert [(t["k"], t["m"]) for t in trials] == [("b", 0)] * 3
