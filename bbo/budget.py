@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from bbo.declared import complaints, refused_as
+from bbo.declared import complaints_of_json, refused_as
 from bbo.errors import BudgetError
 
 _CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -137,7 +137,7 @@ class Budget:
             return _ADAPTER.validate_json(json.dumps(plain))
         except (ValidationError, TypeError) as error:
             raise BudgetError(
-                f"This is not a budget: {complaints(error) if isinstance(error, ValidationError) else error}"
+                f"This is not a budget: {complaints_of_json(error) if isinstance(error, ValidationError) else error}"
             ) from error
 
 

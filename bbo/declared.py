@@ -64,6 +64,14 @@ def complaints(error: ValidationError, names: Sequence[str] = ()) -> str:
     return "; ".join(said.values())
 
 
+def complaints_of_json(error: ValidationError) -> str:
+    """What pydantic found in what was read from a file: a clause for each field, by its whole path."""
+    return "; ".join(
+        f"{'.'.join(map(str, found['loc'])) or 'it'}: {found['msg'].removeprefix('Value error, ')}"
+        for found in error.errors(include_url=False)
+    )
+
+
 def _place(loc: tuple[int | str, ...], names: Sequence[str]) -> str:
     """Of a field, or of what is in it."""
     first, *others = [k for k in loc[:2] if k != "kind"] or ["it"]

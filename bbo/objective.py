@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from bbo.declared import complaints, refused_as
+from bbo.declared import complaints_of_json, refused_as
 from bbo.errors import NonFiniteError, ObjectiveError
 
 Values = dict[str, float]
@@ -227,11 +227,6 @@ class Objectives:
     def _by_metric(self, values: object) -> dict[str, object]:
         """In the order of the metrics; a value that stands alone is that of the only required metric."""
         if not isinstance(values, Mapping):
-            if isinstance(values, tuple):
-                raise ObjectiveError(
-                    f"Give several metrics in a dict, such as {{{self.required[0]!r}: ...}}, and several measurements "
-                    f"of one in a list: got the tuple {values!r}."
-                )
             if len(self.required) > 1:
                 raise ObjectiveError(f"A value for each of {list(self.required)} is needed in a dict: got {values!r}.")
             values = {self.required[0]: values}
@@ -302,7 +297,7 @@ class Objectives:
         try:
             return _ADAPTER.validate_json(json.dumps({"wanted": list(plain)}))
         except ValidationError as error:
-            raise ObjectiveError(f"These are not objectives: {complaints(error)}") from error
+            raise ObjectiveError(f"These are not objectives: {complaints_of_json(error)}") from error
 
 
 _ADAPTER = TypeAdapter(Objectives)

@@ -204,8 +204,7 @@ class Asker:
         with suppress(ConflictError):  # it was said before, at another time of the clock
             self._log.append(event("stopped", f"stopped/{fold.n_asks}/{end.rule}", body, by=writer()))
         raise StudyFinished(
-            f"The study {self._log.name!r} is finished: {end.message}. To go on, give it another budget: set_budget(), "
-            "or bbo budget."
+            f"The study {self._log.name!r} is finished: {end.message}. To go on, give it another budget: set_budget()."
         )
 
     def _open(self) -> None:

@@ -203,7 +203,7 @@ class Study(StudyView):
                 space has something that the log cannot hold and that was not passed again.
         """
         if n is not None and (isinstance(n, bool) or not isinstance(n, Integral) or n < 1):
-            raise ValueError(f"Ask for a whole number of trials, 1 or more: got n={n!r}.")
+            raise ValueError(f"Ask for at least one trial, a whole number of them: got n={n!r}.")
         wish = Wish.of(self.space, 1 if n is None else int(n), fixed=fixed, context=context, shared=shared)
         numbers = self._asker.ask(wish)
         while wait and not numbers:

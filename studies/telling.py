@@ -257,6 +257,11 @@ def settle(log: StudyLog, number: int, result: Result) -> None:
 def told(log: StudyLog, trial: Trial | int, values: object, *, output: str = "") -> Event:
     """The event of all that an evaluation gave and printed."""
     number = known_trial(log, trial)
+    if isinstance(values, tuple):  # several metrics, by the looks of it, and no measurements of one
+        raise ObjectiveError(
+            f"Return several metrics in a dict, such as {{{log.fold.objectives.required[0]!r}: ...}}, and several "
+            f"measurements of one in a list: got the tuple {values!r}."
+        )
     result = Result.of(log.fold, values)
     log.fold.objectives.check(result.values)
     result = replace(result, cost=_cost(log.fold, number, None))

@@ -64,7 +64,7 @@ class Listed(OneColumn):
         if k is None:
             raise SpaceError(
                 f"Parameter {self.name!r} is one of {list(self.listed)!r}: got {value!r}. Mend the spelling; "
-                "to have another among them: study.change_space()."
+                "an experiment made with another is left out, or study.change_space() adds that."
             )
         return self.listed[k]
 

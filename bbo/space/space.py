@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from pydantic.dataclasses import dataclass
 
 from bbo import seeding
-from bbo.declared import complaints, refused_as
+from bbo.declared import complaints_of_json, refused_as
 from bbo.errors import NoPointError, SpaceError
 from bbo.space.between import Between
 from bbo.space.binding import check_names, check_pools, culprits
@@ -398,7 +398,7 @@ class Space(Extent):
         try:
             return _ADAPTER.validate_json(json.dumps(plain))
         except ValidationError as error:
-            raise SpaceError(f"This is not a space: {complaints(error)}") from error
+            raise SpaceError(f"This is not a space: {complaints_of_json(error)}") from error
 
     def difference(self, other: "Space") -> str:
         """What `other` has otherwise, in words; empty when nothing."""

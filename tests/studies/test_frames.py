@@ -543,7 +543,7 @@ def test_past_data_takes_text_units_and_replicates_as_a_filled_in_table_does():
     assert s.add(pd.DataFrame([own])) == 1
     assert s.tell_frame(sheet(own | {"yield": 61})).attached == [3]
     assert (s.trial(3)["temperature"], s.trial(3)["hours"]) == (153.5, 77)
-    refused(s, SpaceError, "Line 2: .*one of.*got 30.*left out, or begin a study", sheet(own | {"flask": 30}))
+    refused(s, SpaceError, "Line 2: .*one of.*got 30.*left out, or study.change_space", sheet(own | {"flask": 30}))
     with pytest.raises(SpaceError, match="temperature is in degC"):
         s.add(frame.rename(columns={"Temperature (degC)": "temperature [K]"}))
 

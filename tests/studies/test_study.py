@@ -129,7 +129,7 @@ def test_a_parameter_outside_the_space_is_refused():
         s.enqueue({"x": 2.0, "n": 1, "c": "a"})
     with pytest.raises(SpaceError, match="'c' is one of"):
         s.ask(fixed={"c": "z"})
-    with pytest.raises(SpaceError, match=r"Cannot fix \['z'\]"):
+    with pytest.raises(SpaceError, match=r"Cannot give \['z'\] a value"):
         s.ask(fixed={"z": 1})
     assert len(s.trials) == 0
 
@@ -233,7 +233,7 @@ def test_past_data_informs_without_being_a_suggestion_and_is_added_once():
     ("change", "error", "said"),
     [
         ({"n": [1, 2.5]}, SpaceError, "Row 1: .*got 2.5"),
-        ({"c": ["a", "z"]}, SpaceError, "Row 1: .*got 'z'.*left out, or begin a study"),
+        ({"c": ["a", "z"]}, SpaceError, "Row 1: .*got 'z'.*left out, or study.change_space"),
         ({"y": [1.0, None]}, ObjectiveError, r"Row 1: .*\['y'\] missing"),
         ({"smell": 1}, ObjectiveError, r"unknown are \['smell'\]"),
     ],
