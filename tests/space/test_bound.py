@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bbo.errors import SpaceError
-from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Simplex, Space
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Permutation, Simplex, Space
 from bbo.space.sampling import sample
 from tests.space.drawn import TREE, constrained
 from tests.space.test_space import Tried
@@ -296,3 +296,23 @@ def test_what_was_tried_gives_way_to_another_branch_of_which_little_is_allowed()
     for seed in range(30):
         (other,) = space.fresh([{"m": "b"}], Tried(tried, seed))
         assert other["m"] == "c"
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [Float("x", 1, 10, log=True), Ordinal("x", [1, 2, 10]), Int("x", 1, 10, log=True), Int("x", 1, 10)],
+    ids=lambda p: p.kind,
+)
+def test_a_sum_that_is_never_within_its_bounds_is_refused_on_any_axis(parameter):
+    for bounds, said in (({"upper": 0.9}, "x <= 0.9"), ({"lower": 10.1}, "x >= 10.1")):
+        with pytest.raises(SpaceError, match=f"No point satisfies {said} within the ranges"):
+            Space([parameter], [Linear({"x": 1}, **bounds)])
+    space = Space([parameter], [Linear({"x": 1}, lower=1, upper=2)])
+    assert {1, 2} >= {round(p["x"]) for p in space.sample(4, np.random.default_rng(0))}
+    with pytest.raises(SpaceError, match="No point satisfies"):
+        space.fix({"x": 10})
+
+
+def test_a_sum_of_places_that_is_never_within_its_bounds_is_refused():
+    with pytest.raises(SpaceError, match="No point satisfies"):
+        Space([Permutation("s", list("abc"))], [Linear({"s.a": 1}, lower=4)])
