@@ -67,6 +67,22 @@ def test_where_points_may_not_count_it_is_the_mean_over_all_sets_of_those_that_d
     assert float(value) == pytest.approx(expected.mean(), abs=5 * expected.std() / 200_000**0.5 + 0.03 * float(value))
 
 
+@pytest.mark.parametrize("doubtful", [False, True])
+def test_batches_that_share_points_are_worth_what_each_is_by_itself(doubtful):
+    """Also where gradients are asked for, so that points are not put together."""
+    known = belief(0.4, n=12, constrained=doubtful)
+    worth = batch(alone(known, uniform(2, 2, seed=7)))
+    first = uniform(3, 2, seed=5)
+    X = first.repeat(10, 1, 1)
+    X[1:, 1] = uniform(9, 2, seed=6)
+    X[5] = X[5, [2, 1, 0]]
+    with torch.no_grad():
+        together, each = worth(X), torch.cat([worth(x[None]) for x in X])
+    assert torch.allclose(together, each, rtol=1e-9, atol=1e-9)
+    assert torch.allclose(together, worth(X.clone().requires_grad_()).detach(), rtol=1e-9, atol=1e-9)
+    assert len(together.unique()) == 10
+
+
 @pytest.mark.parametrize("sd", [0.0, 0.4])
 def test_a_batch_of_one_is_worth_what_the_point_is(sd):
     judge, X = alone(belief(sd, n=12), uniform(2, 2, seed=7), q=1), uniform(20, 2, seed=5)
