@@ -14,13 +14,12 @@ import numpy as np
 
 from bbo.space.branches import Branch, branches_of, conditions_of
 from bbo.space.candidates import Candidates
-from bbo.space.constraints import SLACK, Constraint, Forbidden, Linear, Nonlinear
+from bbo.space.constraints import Constraint, Forbidden, Linear, Nonlinear
 from bbo.space.encoding import Encoding
 from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
 from bbo.space.permutation import Permutation
 from bbo.space.pool import Pool
-from bbo.space.program import is_empty
 from bbo.space.region import Mask, Mixture, Positions, Region
 from bbo.space.rows import candidates_of, check_columns
 from bbo.space.simplex import Simplex
@@ -144,6 +143,13 @@ def _pooled(region: Region, pools: tuple[Candidates, ...]) -> Region:
         if len(pool):
             region.lower[pool.columns], region.upper[pool.columns] = pool.U.min(0), pool.U.max(0)
     return replace(region, pools=pools)
+
+
+def check_cases(space: Encoding, constraints: Sequence[Constraint]) -> None:
+    """Raises ValueError where equalities under conditions make more cases than can be told apart."""
+    equal = [c for c in constraints if isinstance(c, Linear) and c.lower == c.upper]
+    if any(name not in _always(space) for c in equal for name in c.names):
+        region_of(space, [c for c in constraints if not isinstance(c, Pool)])
 
 
 def _is_branching(space: Encoding, constraint: Linear, region: Region) -> bool:
@@ -318,43 +324,3 @@ def check_pools(space: Encoding, constraints: Sequence[Constraint]) -> None:
             others = [str(c) for c in constraints if _is_decided_by(pool, c)]
             said = " and ".join([*([f"has {given!r}"] if given else []), *(f"satisfies {c}" for c in others)])
             raise ValueError(f"The pool has no candidate: none of its {pool.table.n_rows:,} rows {said}.")
-
-
-def _is_out_of_reach(space: Encoding, constraint: Linear) -> bool:
-    """Whether a sum of what is always there misses its bounds whatever its numbers are within their ranges."""
-    if not all(name in _always(space) for name in constraint.names):
-        return False
-    given = space.by_term(space.fixed)
-    ends: list[tuple[float, float]] = []
-    for name, weight in constraint.coefficients.items():
-        term = space.terms[name]
-        values: Sequence[Any] = term.listed if isinstance(term, Listed) else (term.low, term.high)
-        of_one = [weight * float(v) for v in ([given[name]] if name in given else values)]
-        ends.append((min(of_one), max(of_one)))
-    least, most = [math.fsum(end[k] for end in ends) for k in (0, 1)]
-    low, high = constraint.bounds
-    slack = SLACK * (math.fsum(max(map(abs, end)) for end in ends) + abs(high if math.isfinite(high) else low))
-    return least > high + slack or most < low - slack
-
-
-def culprits(space: Encoding, constraints: Sequence[Constraint]) -> list[Constraint]:
-    """The fewest of the constraints that leave no point: each of them, left out, would leave some. Of tests those count
-    that no point could satisfy whatever others say.
-
-    Empty where there are points.
-    """
-    alone: list[Constraint] = [c for c in constraints if isinstance(c, Linear) and _is_out_of_reach(space, c)]
-    if alone:
-        return alone[:1]
-
-    def is_possible(some: Sequence[Constraint]) -> bool:
-        return not is_empty(region_of(space, some))
-
-    kept = list(constraints)
-    if is_possible(kept):
-        return []
-    for constraint in constraints:
-        others = [c for c in kept if c is not constraint]
-        if not is_possible(others):
-            kept = others
-    return kept

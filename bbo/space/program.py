@@ -14,7 +14,6 @@ from bbo.space.constraints import SLACK
 from bbo.space.region import Positions, Region
 
 _MOST_NODES = 20_000  # no time: else a slow machine would find other points
-_INFEASIBLE = 2  # as scipy says it
 _N_VERTICES = 8
 
 # Coefficients by variable, and the bounds of their sum.
@@ -143,32 +142,19 @@ class Program:
         )
         return None if result.x is None else np.clip(result.x[:d], self.region.lower, self.region.upper)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether it is known that there is no member."""
-        return bool(self._solved(np.zeros(self.region.dim)).status == _INFEASIBLE)
-
-    def _solved(self, objective: Positions) -> Any:
+    def solve(self, objective: Positions) -> Positions | None:
+        """The member at which a linear objective, `d`, is least; None where there is none."""
         from scipy.optimize import Bounds, milp
 
-        return milp(
-            np.append(objective, np.zeros(self.n_variables - self.region.dim)),
+        d = self.region.dim
+        result = milp(
+            np.append(objective, np.zeros(self.n_variables - d)),
             integrality=self.is_whole,
             bounds=Bounds(self.lower, self.upper),
             constraints=self.constraints,
             options={"node_limit": _MOST_NODES},
         )
-
-    def solve(self, objective: Positions) -> Positions | None:
-        """The member at which a linear objective, `d`, is least; None where there is none."""
-        d = self.region.dim
-        result = self._solved(objective)
         return None if result.x is None else np.clip(result.x[:d], self.region.lower, self.region.upper)
-
-
-def is_empty(region: Region) -> bool:
-    """Whether it is known that a region has no member, even without its tests."""
-    return all(Program.of(part).is_empty for part in region.parts)
 
 
 def nearest(region: Region, u: Positions) -> Positions | None:

@@ -14,9 +14,10 @@ from bbo import seeding
 from bbo.declared import complaints_of_json, refused_as
 from bbo.errors import NoPointError, SpaceError
 from bbo.space.between import Between
-from bbo.space.binding import check_names, check_pools, culprits
+from bbo.space.binding import check_cases, check_names, check_pools
 from bbo.space.conditions import in_order, in_words, is_there
 from bbo.space.constraints import Constraint, Linear, Nonlinear
+from bbo.space.contradictions import culprits
 from bbo.space.differences import differences
 from bbo.space.encoding import Params
 from bbo.space.extent import Extent
@@ -95,8 +96,8 @@ class Space(Extent):
                     f"{name!r} can be fixed where {in_words(self.by_name[name])}: fix that as well, got {self.fixed!r}."
                 )
         check_pools(self, self.of_points)
-        bound = [c for c in self.of_points if not isinstance(c, Pool)]
-        contradictory = culprits(self, bound) if bound else []
+        check_cases(self, self.of_points)
+        contradictory = culprits(self, self.of_points)
         if contradictory:
             given = f" with {self.fixed!r}" if self.fixed else ""
             said = " and ".join(map(str, contradictory))

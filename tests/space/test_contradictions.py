@@ -1,0 +1,180 @@
+"""What no point satisfies is refused when a space is made, against looking at each point of small spaces."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+
+from bbo.errors import SpaceError
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Ordinal, Permutation, Simplex, Space
+from bbo.space.conditions import is_there
+from tests.space.drawn import constrained
+
+NUMBERS = (Int, Ordinal, Float)
+
+
+@st.composite
+def small(draw):
+    """A few parameters of few values, some under conditions, and constraints of which nothing is promised."""
+    made = []
+    for j in range(draw(st.integers(1, 4))):
+        name, when = f"p{j}", None
+        if made and draw(st.booleans()):
+            parent = draw(st.sampled_from(made))
+            when = {parent.name: draw(st.lists(st.sampled_from(values_of(parent)), min_size=1, unique=True))}
+        kind = draw(st.sampled_from(["int", "logint", "stepfloat", "ordinal", "categorical"]))
+        made.append(
+            {
+                "int": Int(name, draw(st.integers(-2, 0)), draw(st.integers(1, 3)), when=when),
+                "logint": Int(name, 1, draw(st.integers(2, 5)), log=True, when=when),
+                "stepfloat": Float(name, -0.25, 0.5, step=0.25, when=when),
+                "ordinal": Ordinal(name, draw(st.sampled_from([[1, 2, 4], [0.5, -3, 10]])), when=when),
+                "categorical": Categorical(name, ["a", "b", "c"][: draw(st.integers(1, 3))], when=when),
+            }[kind]
+        )
+    constraints = []
+    for _ in range(draw(st.integers(1, 4))):
+        chosen = draw(st.lists(st.sampled_from(made), min_size=1, max_size=3, unique_by=lambda p: p.name))
+        numbers = [p for p in chosen if isinstance(p, NUMBERS)]
+        if numbers and draw(st.booleans()):
+            weights = {p.name: draw(st.sampled_from([-2.0, -1.0, 1.0, 3.0])) for p in numbers}
+            low, room = draw(st.integers(-8, 16)) / 2, draw(st.sampled_from([0.0, 0.5, math.inf]))
+            constraints.append(Linear(weights, lower=low, upper=None if room == math.inf else low + room))
+        else:
+            constraints.append(
+                Forbidden(
+                    {p.name: draw(st.lists(st.sampled_from(values_of(p)), min_size=1, unique=True)) for p in chosen}
+                )
+            )
+    return made, constraints
+
+
+def values_of(p):
+    if isinstance(p, Int):
+        return list(range(p.low, p.high + 1))
+    return [-0.25, 0.0, 0.25, 0.5] if isinstance(p, Float) else list(p.listed)
+
+
+def points_of(parameters):
+    """All of them, by trying."""
+    found = [{}]
+    for p in parameters:  # each stands behind its parents
+        found = [
+            point | ({p.name: value} if is_there(p, point) else {})
+            for point in found
+            for value in (values_of(p) if is_there(p, point) else [None])
+        ]
+    return found
+
+
+def satisfies(point, c):
+    if any(name not in point for name in c.names):
+        return True
+    if isinstance(c, Forbidden):
+        return not all(point[name] in values for name, values in c.combination.items())
+    total = sum(weight * point[name] for name, weight in c.coefficients.items())
+    low, high = c.bounds
+    return low - 1e-9 <= total <= high + 1e-9
+
+
+def leaves_some(parameters, constraints):
+    return any(all(satisfies(point, c) for c in constraints) for point in points_of(parameters))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(drawn=small())
+def test_a_space_is_refused_where_each_of_its_points_breaks_something_and_only_there(drawn):
+    parameters, constraints = drawn
+    try:
+        space = Space(parameters, constraints)
+    except SpaceError as error:
+        event("refused")
+        assert not leaves_some(parameters, constraints)
+        named = [c for c in constraints if str(c) in str(error)]
+        assert not leaves_some(parameters, named)
+        assert any(leaves_some(parameters, [c for c in named if str(c) != str(one)]) for one in named)
+    else:
+        event("taken")
+        assert leaves_some(parameters, constraints)
+        assert space.sample(1, np.random.default_rng(0))[0] in space
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(drawn=small(), data=st.data())
+def test_so_it_is_with_values_that_are_given(drawn, data):
+    parameters, constraints = drawn
+    always = [p for p in parameters if not p.when]
+    p = data.draw(st.sampled_from(always))
+    value = data.draw(st.sampled_from(values_of(p)))
+    here = [point for point in points_of(parameters) if point[p.name] == value]
+    is_possible = any(all(satisfies(point, c) for c in constraints) for point in here)
+    assume(leaves_some(parameters, constraints))
+    space = Space(parameters, constraints)
+    if is_possible:
+        assert space.fix({p.name: value}).fixed == {p.name: value}
+    else:
+        with pytest.raises(SpaceError, match=f"No point satisfies .* with .*{p.name}"):
+            space.fix({p.name: value})
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(space=constrained(), seed=st.integers(0, 2**32 - 1))
+def test_no_space_is_refused_whose_point_is_given(space, seed):
+    """Continua, logarithms, mixtures and orders too: fixing all of a member leaves that member."""
+    point = space.sample(1, np.random.default_rng(seed))[0]
+    assert space.fix(point).sample(1, np.random.default_rng(0))[0] in space
+
+
+@pytest.mark.parametrize(
+    ("parameters", "constraints", "said"),
+    [
+        (
+            [Float("x", 0, 1), Float("lr", 1e-4, 1e-1, log=True)],
+            [Linear({"x": 1, "lr": 1}, lower=1), Linear({"x": 1}, upper=0.8)],
+            "lr + x >= 1 and x <= 0.8",
+        ),
+        (
+            [Float("x", 0, 1), Ordinal("o", [1, 2, 4])],
+            [Linear({"x": 1, "o": 1}, lower=3.1, upper=3.9)],
+            "3.1 <= o + x <= 3.9",
+        ),
+        (
+            [Categorical("m", ["a", "b"]), Categorical("s", ["u", "v"], when={"m": ["a"]})],
+            [Forbidden({"m": ["b"]}), Forbidden({"s": ["u"]}), Forbidden({"s": ["v"]})],
+            "never m in ['b'] and never s in ['u'] and never s in ['v']",
+        ),
+        (
+            [Categorical("m", ["a", "b"]), Float("x", 1e-3, 1, log=True, when={"m": ["a"]})],
+            [Forbidden({"m": ["b"]}), Linear({"x": 1}, lower=2)],
+            "never m in ['b'] and x >= 2",
+        ),
+        (
+            [Int("n", 0, 10**6), Float("x", 0, 1, when={"n": [3, 5]})],
+            [Linear({"n": 1}, lower=4, upper=6), Forbidden({"n": [4, 6]}), Linear({"n": 1, "x": 1}, lower=20)],
+            "4 <= n <= 6 and never n in [4, 6] and n + x >= 20",
+        ),
+        (
+            [Simplex("mix", ["a", "b", "c"], max_parts=2, when={"m": ["a"]}), Ordinal("m", ["a"])],
+            [Linear({f"mix.{part}": 1}, lower=0.1) for part in "abc"],
+            "mix.a >= 0.1 and mix.b >= 0.1 and mix.c >= 0.1",
+        ),
+        ([Permutation("tour", ["A", "B", "C"])], [Linear({"tour.A": 1, "tour.B": 1}, upper=2)], "tour.A + tour.B <= 2"),
+        (
+            [Permutation("tour", ["A", "B", "C"]), Ordinal("o", [1, 5])],
+            [Linear({"tour.A": 1, "o": -1}, lower=0), Linear({"tour.A": 1}, lower=2, upper=2), Forbidden({"o": [1]})],
+            "- o + tour.A >= 0 and never o in [1]",
+        ),
+    ],
+)
+def test_contradictions_on_any_axis_and_under_conditions_are_named(parameters, constraints, said):
+    with pytest.raises(SpaceError) as caught:
+        Space(parameters, constraints)
+    assert f"No point satisfies {said} within" in str(caught.value)
+
+
+def test_what_binds_only_where_it_is_there_is_no_contradiction():
+    tree = [Categorical("m", ["a", "b"]), Float("x", 0, 1, when={"m": ["a"]})]
+    space = Space(tree, [Linear({"x": 1}, lower=2)])
+    assert space.sample(20, np.random.default_rng(0)) == [{"m": "b"}] * 20
