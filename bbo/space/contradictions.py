@@ -1,13 +1,14 @@
 """Whether constraints leave any point at all, by a mixed-integer program in the values that parameters have.
 
-It knows linear constraints and forbidden combinations, on whatever axis and under whatever conditions; conditions as
-text, functions and the rows of pools it leaves out. HiGHS by scipy, which is loaded where it is needed.
+It knows linear constraints, forbidden combinations and the rows of short pools, on whatever axis and under whatever
+conditions; conditions as text and functions it leaves out. HiGHS by scipy, which is loaded where it is needed.
 
 | variable | |
 |---|---|
 | share | where a number is in its range, from 0 to 1: a Float, an Int, a part of a Simplex, the place of an item |
 | cell | whether a value is taken, or one of several that nothing tells apart: 0 or 1 |
 | there | whether a parameter under conditions is there: 0 or 1 |
+| row | whether a point has the values of a row of a pool: 0 or 1 |
 """
 
 import math
@@ -23,12 +24,15 @@ from bbo.space.encoding import Encoding
 from bbo.space.fresh import ENUMERABLE
 from bbo.space.listed import Listed
 from bbo.space.permutation import Permutation
+from bbo.space.pool import Pool
 from bbo.space.quantities import Float, Int
+from bbo.space.rows import candidates_of
 from bbo.space.simplex import TOLERANCE, Simplex
 from bbo.space.values import identity
 
 _MOST_NODES = 20_000  # no time: else a slow machine would say otherwise
 _INFEASIBLE = 2  # as scipy says it
+_MOST_ROWS = 1000
 
 # Coefficients by variable.
 Row = dict[int, float]
@@ -39,8 +43,8 @@ def culprits(space: Encoding, constraints: Sequence[Constraint]) -> list[Constra
 
     Empty where there are points, as far as is known.
     """
-    kept: list[Constraint] = [c for c in constraints if isinstance(c, Linear | Forbidden)]
-    if not kept or not _is_empty(space, kept):
+    kept = [c for c in constraints if _is_known(c)]
+    if not _is_empty(space, kept):
         return []
     for constraint in tuple(kept):
         others = [c for c in kept if c is not constraint]
@@ -49,9 +53,16 @@ def culprits(space: Encoding, constraints: Sequence[Constraint]) -> list[Constra
     return kept
 
 
+def _is_known(constraint: Constraint) -> bool:
+    """Whether a program can have it; pools of a log were looked at when it was begun."""
+    if isinstance(constraint, Pool):
+        return constraint.table.given is not None and constraint.table.n_rows <= _MOST_ROWS
+    return isinstance(constraint, Linear | Forbidden)
+
+
 def _is_empty(space: Encoding, constraints: Sequence[Constraint]) -> bool:
-    """Whether it is known that no point satisfies the constraints."""
-    return bool(constraints) and _Program(space, constraints).is_empty
+    """Whether it is known that no point satisfies the constraints; of pools alone it is not asked."""
+    return not all(isinstance(c, Pool) for c in constraints) and _Program(space, constraints).is_empty
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,8 @@ class _Program:
                 self._add_linear(constraint)
             elif isinstance(constraint, Forbidden):
                 self._add_forbidden(constraint)
+            elif isinstance(constraint, Pool):
+                self._add_pool(constraint)
 
     @property
     def is_empty(self) -> bool:
@@ -258,6 +271,34 @@ class _Program:
     def _add_forbidden(self, constraint: Forbidden) -> None:
         conditions = self._conditions(constraint.combination)
         self._rows.append((_total(conditions), -math.inf, len(conditions) - 1.0))
+
+    def _add_pool(self, pool: Pool) -> None:
+        """That what it has columns for is as in one of its rows."""
+        candidates = candidates_of(self._space, pool)
+        rows = [self._variables.add(is_whole=True) for _ in range(len(candidates))]
+        self._rows.append((dict.fromkeys(rows, 1.0), 1.0, 1.0))
+        codes = dict(zip(candidates.columns.tolist(), candidates.codes.T, strict=True))
+        for p in self._space.parameters:
+            if p.cells[0].name not in pool.names:
+                continue
+            at = np.atleast_1d(np.arange(self._space.dim)[self._space.at[p.name]])
+            # Where it is not there, whatever it might be.
+            anything = np.atleast_1d(p.code(p.decode(p.absent[None] if len(at) > 1 else p.absent)[0]))
+            for name, j, code in zip(p.columns, at.tolist(), anything.tolist(), strict=True):
+                of_rows = np.where(np.isnan(codes[j]), code, codes[j])
+                if isinstance(p, Listed) and p.name in self._cells:
+                    self._add_cells_of_rows(p, dict(zip(rows, of_rows.tolist(), strict=True)))
+                elif name in self._numbers:
+                    number, first = self._numbers[name], 1.0 if isinstance(p, Permutation) else 0.0
+                    shares = (first + of_rows - number.low) / number.span
+                    of_row = {row: -share for row, share in zip(rows, shares.tolist(), strict=True)}
+                    self._rows.append(({number.share: 1.0} | of_row, 0.0, 0.0))
+
+    def _add_cells_of_rows(self, p: Listed, codes: Mapping[int, float]) -> None:
+        cells = self._cells[p.name]
+        at = {row: cells[identity(p.value(code))] for row, code in codes.items()}
+        for cell in set(cells.values()):
+            self._rows.append(({cell: -1.0} | {row: 1.0 for row, own in at.items() if own == cell}, 0.0, 0.0))
 
 
 def _total(sums: Sequence[Row]) -> Row:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from bbo.errors import SpaceError
-from bbo.space import Categorical, Float, Forbidden, Int, Linear, Ordinal, Permutation, Simplex, Space
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Ordinal, Permutation, Pool, Simplex, Space
 from bbo.space.conditions import is_there
 from tests.space.drawn import constrained
 
@@ -119,6 +119,27 @@ def test_so_it_is_with_values_that_are_given(drawn, data):
             space.fix({p.name: value})
 
 
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(drawn=small(), data=st.data())
+def test_so_it_is_where_a_pool_has_some_of_the_parameters(drawn, data):
+    parameters, constraints = drawn
+    n = data.draw(st.integers(1, len(parameters)))
+    names = [p.name for p in parameters[:n]]  # with those that they depend on
+    points = points_of(parameters)
+    rows = data.draw(st.lists(st.sampled_from(points), min_size=1, max_size=3))
+    own = [{name: row.get(name) for name in names} for row in rows]
+    pool = Pool({name: [row[name] for row in own] for name in names})
+    among = [point for point in points if {name: point.get(name) for name in names} in own]
+    is_possible = any(all(satisfies(point, c) for c in constraints) for point in among)
+    if is_possible:
+        event("taken")
+        assert Space(parameters, [*constraints, pool]).sample(1, np.random.default_rng(0))[0] in among
+    else:
+        event("refused")
+        with pytest.raises(SpaceError, match="No point satisfies|has no candidate"):
+            Space(parameters, [*constraints, pool])
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(space=constrained(), seed=st.integers(0, 2**32 - 1))
 def test_no_space_is_refused_whose_point_is_given(space, seed):
@@ -134,6 +155,15 @@ def test_no_space_is_refused_whose_point_is_given(space, seed):
             [Float("x", 0, 1), Float("lr", 1e-4, 1e-1, log=True)],
             [Linear({"x": 1, "lr": 1}, lower=1), Linear({"x": 1}, upper=0.8)],
             "lr + x >= 1 and x <= 0.8",
+        ),
+        (
+            [Float("x", 0, 1), Simplex("mix", ["a", "b"], when={"m": ["v"]}), Categorical("m", ["u", "v"])],
+            [
+                Pool({"m": ["u", "v"], "mix.a": [None, 0.3], "mix.b": [None, 0.7]}),
+                Linear({"mix.a": 1, "x": 1}, lower=2),
+                Forbidden({"m": ["u"]}),
+            ],
+            "the pool of 2 rows, by m, mix.a, mix.b and mix.a + x >= 2 and never m in ['u']",
         ),
         (
             [Float("x", 0, 1), Ordinal("o", [1, 2, 4])],
