@@ -5,15 +5,17 @@ conditions; conditions as text and functions it leaves out. HiGHS by scipy, whic
 
 | variable | |
 |---|---|
-| share | where a number is in its range, from 0 to 1: a Float, an Int, a part of a Simplex, the place of an item |
+| share | where a number is in its range, from 0 to 1; an amount as a share of the total |
+| step | the number of a level in equal steps |
 | cell | whether a value is taken, or one of several that nothing tells apart: 0 or 1 |
 | there | whether a parameter under conditions is there: 0 or 1 |
 | row | whether a point has the values of a row of a pool: 0 or 1 |
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,19 +29,23 @@ from bbo.space.permutation import Permutation
 from bbo.space.pool import Pool
 from bbo.space.quantities import Float, Int
 from bbo.space.rows import candidates_of
-from bbo.space.simplex import TOLERANCE, Simplex
+from bbo.space.simplex import Simplex
 from bbo.space.values import identity
 
-_MOST_NODES = 20_000  # no time: else a slow machine would say otherwise
+_MOST_NODES = 2000  # no time: else a slow machine would say otherwise
 _INFEASIBLE = 2  # as scipy says it
 _MOST_ROWS = 1000
+# HiGHS keeps rows to a millionth; one that is missed by less than this share of its largest coefficient may hold.
+_FINE = 1e-5
+# Beyond, a level is lost in what rows may be missed by.
+_MOST_STEPS = 2**30
 
 # Coefficients by variable.
 Row = dict[int, float]
 
 
 def culprits(space: Encoding, constraints: Sequence[Constraint]) -> list[Constraint]:
-    """The fewest of the constraints that leave no point: each of them, left out, would leave some.
+    """Constraints that leave no point, each of them needed for that: the others would leave some.
 
     Empty where there are points, as far as is known.
     """
@@ -67,11 +73,18 @@ def _is_empty(space: Encoding, constraints: Sequence[Constraint]) -> bool:
 
 @dataclass(frozen=True)
 class _Number:
-    """`low` and `span` times the share that a variable says."""
+    """A constant and a weighted sum of variables, between two ends."""
 
+    constant: float
+    weights: Row
     low: float
-    span: float
-    share: int
+    high: float
+
+    @staticmethod
+    def one_of(values: Mapping[int, float]) -> "_Number":
+        """Of variables of which one is 1 and the others are 0."""
+        low, high = min(values.values()), max(values.values())
+        return _Number(low, {j: value - low for j, value in values.items() if value != low}, low, high)
 
 
 @dataclass
@@ -94,23 +107,28 @@ class _Program:
         self._space = space
         self._variables = _Variables()
         self._rows: list[tuple[Row, float, float]] = []
-        self._owner = {name: p for p in space.parameters for name in p.columns}
+        # By term: numbers; and of each value that matters, what is 1 where it is taken.
         self._numbers: dict[str, _Number] = {}
-        # Of each parameter whose values are told apart, the cell that a value lies in.
-        self._cells: dict[str, dict[Any, int]] = {}
+        self._cells: dict[str, dict[Any, Row]] = {}
+        self._owner = {name: p.name for p in space.parameters for name in p.columns}
         self._there: dict[str, int] = {}
+        self._pooled: dict[str, _Rows] = {}
+        self._is_out_of_reach = False
+        for constraint in constraints:
+            if isinstance(constraint, Pool):
+                self._add_pool(constraint)
         self._add_parameters(constraints)
         for constraint in constraints:
             if isinstance(constraint, Linear):
                 self._add_linear(constraint)
             elif isinstance(constraint, Forbidden):
-                self._add_forbidden(constraint)
-            elif isinstance(constraint, Pool):
-                self._add_pool(constraint)
+                self._rows.append(_not_all_of(self._conditions(constraint.combination)))
 
     @property
     def is_empty(self) -> bool:
         """Whether it is known that nothing satisfies all rows."""
+        if self._is_out_of_reach or not self._rows:
+            return self._is_out_of_reach
         from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import lil_array
 
@@ -129,106 +147,150 @@ class _Program:
 
     # Parameters.
 
+    def _add_pool(self, pool: Pool) -> None:
+        """Its rows that have what is given, of which a point has one."""
+        candidates = candidates_of(self._space, pool)
+        named = [p for p in self._space.parameters if p.cells[0].name in pool.names]
+        for p in named:
+            if p.name in self._space.fixed:
+                at = np.atleast_1d(np.arange(self._space.dim)[self._space.at[p.name]])
+                given = np.atleast_1d(self._space.position(p.name, self._space.fixed[p.name]))
+                candidates = candidates.given(at.tolist(), given)
+        variables = [self._variables.add(is_whole=True) for _ in range(len(candidates))]
+        self._rows.append((dict.fromkeys(variables, 1.0), 1.0, 1.0))
+        codes = dict(zip(candidates.columns.tolist(), candidates.codes.T.tolist(), strict=True))
+        self._pooled |= dict.fromkeys([p.name for p in named], _Rows(variables, codes))
+
     def _add_parameters(self, constraints: Sequence[Constraint]) -> None:
         """Those that constraints name, and those that their conditions depend on, which come first."""
-        summed = {self._owner[name].name for c in constraints if isinstance(c, Linear) for name in c.names}
+        summed = {name for c in constraints if isinstance(c, Linear) for name in c.names}
         told_apart: dict[str, list[Any]] = {}
         for c in constraints:
             for name, values in c.combination.items() if isinstance(c, Forbidden) else ():
                 told_apart.setdefault(name, []).extend(values)
         ordered = in_order(self._space.parameters)
+        needed = []
         for p in reversed(ordered):
-            for name, values in (p.when or {}).items() if p.name in summed or p.name in told_apart else ():
-                told_apart.setdefault(name, []).extend(values)
-        for p in ordered:
-            if p.name not in summed and p.name not in told_apart:
-                continue
+            if any(name in summed or name in told_apart for name in p.columns):
+                needed.append(p)
+                for name, values in (p.when or {}).items():
+                    told_apart.setdefault(name, []).extend(values)
+        for p in reversed(needed):
             if p.when:
                 self._there[p.name] = self._all_of(self._conditions(p.when))
-            if isinstance(p, Simplex):
+            wanted = {
+                name: [v for v in told_apart[name] if identity(term.check(v)) == identity(v)]
+                for name, term in zip(p.columns, p.terms, strict=True)
+                if name in told_apart
+            }
+            if p.name in self._space.fixed:
+                self._add_given(p, wanted)
+            elif p.name in self._pooled:
+                self._add_pooled(p, self._pooled[p.name], wanted)
+            elif isinstance(p, Simplex):
                 self._add_mixture(p)
             elif isinstance(p, Permutation):
                 self._add_order(p)
             elif isinstance(p, Listed):
-                self._add_listed(p, p.listed if p.name in summed else told_apart[p.name])
+                self._add_listed(p, wanted.get(p.name, ()), is_summed=p.name in summed)
             else:
-                self._add_quantity(p, told_apart.get(p.name, ()))
+                self._add_quantity(p, wanted.get(p.name, ()))
 
     def _conditions(self, values_of: Mapping[str, Sequence[Any]]) -> list[Row]:
         """Sums that are all 1 where each parameter is there and has one of its values; else one of them is 0."""
-        found: list[Row] = [{self._there[name]: 1.0} for name in values_of if name in self._there]
+        owners = dict.fromkeys(self._owner[name] for name in values_of)
+        found: list[Row] = [{self._there[name]: 1.0} for name in owners if name in self._there]
         for name, values in values_of.items():
-            found.append(dict.fromkeys([self._cells[name][identity(value)] for value in values], 1.0))
+            distinct = {identity(value) for value in values}
+            found.append(_total(self._cells[name].get(value, {}) for value in distinct))
         return found
 
     def _all_of(self, conditions: Sequence[Row]) -> int:
         """A variable that is 1 where all of some sums are, which are 0 or 1, and 0 elsewhere."""
         is_so = self._variables.add(is_whole=True)
         for condition in conditions:
-            self._rows.append(({is_so: 1.0} | {j: -v for j, v in condition.items()}, -math.inf, 0.0))
-        self._rows.append((_total(conditions) | {is_so: -1.0}, -math.inf, len(conditions) - 1.0))
+            self._rows.append((_total([{is_so: 1.0}, *({j: -v} for j, v in condition.items())]), -math.inf, 0.0))
+        row, low, high = _not_all_of(conditions)
+        self._rows.append((row | {is_so: -1.0}, low, high))
         return is_so
 
-    def _add_listed(self, p: Listed, told_apart: Sequence[Any]) -> None:
-        """Cells of some values, and one of all others."""
-        apart = {identity(value) for value in told_apart}
-        cells: dict[Any, int] = {}
-        rest = self._variables.add(is_whole=True) if len(apart) < len(p.listed) else -1
-        for value in map(identity, p.listed):
-            cells[value] = self._variables.add(is_whole=True) if value in apart else rest
-        self._rows.append((dict.fromkeys(cells.values(), 1.0), 1.0, 1.0))
-        self._cells[p.name] = cells
-        if p.name in self._space.fixed:
-            self._variables.lower[cells[identity(self._space.fixed[p.name])]] = 1.0
-        if rest < 0 and all(type(value) in (int, float) for value in p.listed):
-            self._add_sum(p.name, {cells[identity(value)]: float(value) for value in p.listed})
+    def _add_given(self, p: Any, wanted: Mapping[str, Sequence[Any]]) -> None:
+        for name, value in p.by_term(self._space.fixed[p.name]).items():
+            if type(value) in (int, float):
+                self._numbers[name] = _Number(float(value), {}, float(value), float(value))
+            if name in wanted:
+                self._cells[name] = {identity(value): {self._one: 1.0}}
 
-    def _add_sum(self, name: str, values: Mapping[int, float]) -> None:
-        """A number that has the value of whichever of some variables is 1."""
-        low, high = min(values.values()), max(values.values())
-        span = high - low or 1.0
-        number = _Number(low, span, self._variables.add())
-        self._rows.append(({number.share: 1.0} | {j: -(v - low) / span for j, v in values.items()}, 0.0, 0.0))
-        self._numbers[name] = number
+    @cached_property
+    def _one(self) -> int:
+        return self._variables.add(1.0, 1.0)
 
-    def _add_quantity(self, p: Float | Int, told_apart: Sequence[Any]) -> None:
-        low, span = float(p.low), float(p.high) - float(p.low)
-        share = self._variables.add()
-        self._numbers[p.name] = _Number(low, span, share)
-        if p.name in self._space.fixed:
-            self._give(share, (self._space.fixed[p.name] - low) / span)
-        elif p.n_levels is not None and p.n_levels <= ENUMERABLE:
-            steps = self._variables.add(0.0, p.n_levels - 1.0, is_whole=True)
-            self._rows.append(({share: p.n_levels - 1.0, steps: -1.0}, 0.0, 0.0))
-        if told_apart and p.n_levels is not None:
-            last = p.n_levels - 1
-            levels = {identity(value): round((value - low) / span * last) for value in told_apart}
-            single = self._add_runs(share, last, sorted(set(levels.values())))
-            self._cells[p.name] = {value: single[level] for value, level in levels.items()}
+    def _add_pooled(self, p: Any, rows: "_Rows", wanted: Mapping[str, Sequence[Any]]) -> None:
+        at = np.atleast_1d(np.arange(self._space.dim)[self._space.at[p.name]])
+        wide = self._space.framed[p.name]
+        for name, j in zip(p.columns, at.tolist(), strict=True):
+            taken: dict[int, Any] = {}
+            for row, code in zip(rows.variables, rows.codes[j], strict=True):
+                if not math.isnan(code):
+                    taken[row] = 1 + int(code) if isinstance(p, Permutation) else code
+                    taken[row] = wide.value(code) if isinstance(p, Listed) else taken[row]
+            if taken and all(type(value) in (int, float) for value in taken.values()):
+                self._numbers[name] = _Number.one_of({row: float(value) for row, value in taken.items()})
+            elif not taken:
+                self._numbers[name] = _Number(0.0, {}, 0.0, 0.0)  # as it is never there
+            cells: dict[Any, Row] = {identity(value): {} for value in wanted.get(name, ())}
+            for row, value in taken.items():
+                if identity(value) in cells:
+                    cells[identity(value)][row] = 1.0
+            self._cells[name] = cells
 
-    def _add_runs(self, share: int, last: int, apart: Sequence[int]) -> dict[int, int]:
+    def _add_listed(self, p: Listed, wanted: Sequence[Any], *, is_summed: bool) -> None:
+        """Cells of some values, all where it is a number in a sum, and one of all others."""
+        apart = dict.fromkeys(map(identity, p.listed if is_summed else wanted))
+        cells = {value: self._variables.add(is_whole=True) for value in apart}
+        others = [] if len(cells) == len(p.listed) else [self._variables.add(is_whole=True)]
+        self._rows.append((dict.fromkeys([*cells.values(), *others], 1.0), 1.0, 1.0))
+        self._cells[p.name] = {value: {cell: 1.0} for value, cell in cells.items()}
+        if is_summed:
+            self._numbers[p.name] = _Number.one_of({cells[identity(value)]: float(value) for value in p.listed})
+
+    def _add_quantity(self, p: Float | Int, wanted: Sequence[Any]) -> None:
+        low, high, n = float(p.low), float(p.high), p.n_levels
+        if n is None or n > _MOST_STEPS:
+            self._numbers[p.name] = _Number(low, {self._variables.add(): high - low}, low, high)
+            if n is not None:
+                self._cells[p.name] = {identity(v): {self._variables.add(is_whole=True): 1.0} for v in wanted}
+            return
+        step = (high - low) / (n - 1)
+        at = self._variables.add(0.0, n - 1.0, is_whole=n <= ENUMERABLE)
+        self._numbers[p.name] = _Number(low, {at: step}, low, high)
+        levels = {identity(value): round((value - low) / step) for value in wanted}
+        single = self._add_runs(at, n - 1, sorted(set(levels.values()))) if levels else {}
+        self._cells[p.name] = {value: {single[level]: 1.0} for value, level in levels.items()}
+
+    def _add_runs(self, at: int, last: int, apart: Sequence[int]) -> dict[int, int]:
         """Cells of some levels, which are given back, and of the runs of levels between."""
         singles = {level: self._variables.add(is_whole=True) for level in apart}
         gaps = zip([-1, *apart], [*apart, last + 1], strict=True)
         runs = {self._variables.add(is_whole=True): (a + 1, b - 1) for a, b in gaps if b - a > 1}
         ends = {cell: (level, level) for level, cell in singles.items()} | runs
         self._rows.append((dict.fromkeys(ends, 1.0), 1.0, 1.0))
-        self._rows.append(({share: float(last)} | {cell: -float(a) for cell, (a, _) in ends.items()}, 0.0, math.inf))
-        self._rows.append(({share: float(last)} | {cell: -float(b) for cell, (_, b) in ends.items()}, -math.inf, 0.0))
+        # A quarter of a step from the next level, for rounding.
+        self._rows.append(({at: 1.0} | {cell: -float(a) for cell, (a, _) in ends.items()}, -0.25, math.inf))
+        self._rows.append(({at: 1.0} | {cell: -float(b) for cell, (_, b) in ends.items()}, -math.inf, 0.25))
         return singles
 
     def _add_mixture(self, p: Simplex) -> None:
-        least, most = (bound / p.total for bound in p.own_bounds)
-        shares = [self._variables.add(*ends) for ends in zip(least.tolist(), most.tolist(), strict=True)]
-        self._numbers |= {name: _Number(0.0, p.total, j) for name, j in zip(p.columns, shares, strict=True)}
-        self._rows.append((dict.fromkeys(shares, 1.0), 1.0 - TOLERANCE, 1.0 + TOLERANCE))
-        if p.name in self._space.fixed:
-            for share, amount in zip(shares, p.code(self._space.fixed[p.name]), strict=True):
-                self._give(share, amount / p.total)
-        elif p.n_present < len(p.parts):
+        least, most = p.own_bounds
+        shares = []
+        for name, low, high in zip(p.columns, least.tolist(), most.tolist(), strict=True):
+            shares.append(self._variables.add(low / p.total, high / p.total))
+            self._numbers[name] = _Number(0.0, {shares[-1]: p.total}, low, high)
+        self._rows.append((dict.fromkeys(shares, 1.0), 1.0 - _FINE, 1.0 + _FINE))
+        if p.n_present < len(p.parts):
             present = [self._variables.add(is_whole=True) for _ in shares]
-            for share, is_in, high in zip(shares, present, most.tolist(), strict=True):
-                self._rows.append(({share: 1.0, is_in: -high}, -math.inf, 0.0))
+            for share, is_in, high in zip(shares, present, (most / p.total).tolist(), strict=True):
+                self._rows.append(({share: 1.0, is_in: -high}, -math.inf, _FINE))
             self._rows.append((dict.fromkeys(present, 1.0), 0.0, float(p.n_present)))
 
     def _add_order(self, p: Permutation) -> None:
@@ -236,72 +298,55 @@ class _Program:
         is_at = np.array([self._variables.add(is_whole=True) for _ in range(k * k)]).reshape(k, k)  # items by places
         self._rows += [(dict.fromkeys(one.tolist(), 1.0), 1.0, 1.0) for one in (*is_at, *is_at.T)]
         for name, places in zip(p.columns, is_at.tolist(), strict=True):
-            self._add_sum(name, {j: 1.0 + i for i, j in enumerate(places)})
-        if p.name in self._space.fixed:
-            for row, place in zip(is_at, p.code(self._space.fixed[p.name]), strict=True):
-                self._variables.lower[row[int(place)]] = 1.0
-
-    def _give(self, variable: int, value: float) -> None:
-        self._variables.lower[variable] = self._variables.upper[variable] = value
+            self._numbers[name] = _Number.one_of({j: 1.0 + i for i, j in enumerate(places)})
+            self._cells[name] = {identity(1 + i): {j: 1.0} for i, j in enumerate(places)}
 
     # Constraints.
 
     def _add_linear(self, constraint: Linear) -> None:
         """Its bounds; where one of its parameters is not there, they are as wide as the sum can be."""
-        at, size = 0.0, 0.0
+        constant, size, least, most = 0.0, 0.0, 0.0, 0.0
         row: Row = {}
         for name, weight in constraint.coefficients.items():
             number = self._numbers[name]
-            at += weight * number.low
+            constant += weight * number.constant
             size += abs(weight) * self._space.sizes.get(name, 0.0)
-            row[number.share] = weight * number.span
+            ends = weight * number.low, weight * number.high
+            least, most = least + min(ends), most + max(ends)
+            row = _total([row, {j: weight * v for j, v in number.weights.items()}])
         low, high = constraint.bounds
+        scale = max(map(abs, row.values()), default=0.0)
+        if not all(map(math.isfinite, (constant, size, least, most, scale))):
+            return  # beyond what a program can tell
         slack = SLACK * (size + max(abs(bound) for bound in (low, high) if math.isfinite(bound)))
-        scale = max(map(abs, row.values())) or 1.0
-        row = {j: v / scale for j, v in row.items()}
-        owners = {self._owner[name].name for name in constraint.names}
+        owners = dict.fromkeys(self._owner[name] for name in constraint.names)
         there = [self._there[name] for name in owners if name in self._there]
-        for sign, bound in ((1.0, high - at), (-1.0, at - low)):
-            if math.isfinite(bound):
-                signed = {j: sign * v for j, v in row.items()}
-                most = (bound + slack) / scale
-                spare = max(0.0, math.fsum(max(v, 0.0) for v in signed.values()) - most)
-                self._rows.append((signed | dict.fromkeys(there, spare), -math.inf, most + spare * len(there)))
-
-    def _add_forbidden(self, constraint: Forbidden) -> None:
-        conditions = self._conditions(constraint.combination)
-        self._rows.append((_total(conditions), -math.inf, len(conditions) - 1.0))
-
-    def _add_pool(self, pool: Pool) -> None:
-        """That what it has columns for is as in one of its rows."""
-        candidates = candidates_of(self._space, pool)
-        rows = [self._variables.add(is_whole=True) for _ in range(len(candidates))]
-        self._rows.append((dict.fromkeys(rows, 1.0), 1.0, 1.0))
-        codes = dict(zip(candidates.columns.tolist(), candidates.codes.T, strict=True))
-        for p in self._space.parameters:
-            if p.cells[0].name not in pool.names:
-                continue
-            at = np.atleast_1d(np.arange(self._space.dim)[self._space.at[p.name]])
-            # Where it is not there, whatever it might be.
-            anything = np.atleast_1d(p.code(p.decode(p.absent[None] if len(at) > 1 else p.absent)[0]))
-            for name, j, code in zip(p.columns, at.tolist(), anything.tolist(), strict=True):
-                of_rows = np.where(np.isnan(codes[j]), code, codes[j])
-                if isinstance(p, Listed) and p.name in self._cells:
-                    self._add_cells_of_rows(p, dict(zip(rows, of_rows.tolist(), strict=True)))
-                elif name in self._numbers:
-                    number, first = self._numbers[name], 1.0 if isinstance(p, Permutation) else 0.0
-                    shares = (first + of_rows - number.low) / number.span
-                    of_row = {row: -share for row, share in zip(rows, shares.tolist(), strict=True)}
-                    self._rows.append(({number.share: 1.0} | of_row, 0.0, 0.0))
-
-    def _add_cells_of_rows(self, p: Listed, codes: Mapping[int, float]) -> None:
-        cells = self._cells[p.name]
-        at = {row: cells[identity(p.value(code))] for row, code in codes.items()}
-        for cell in set(cells.values()):
-            self._rows.append(({cell: -1.0} | {row: 1.0 for row, own in at.items() if own == cell}, 0.0, 0.0))
+        if least > high + slack or most < low - slack:
+            self._rows.append(_not_all_of([{j: 1.0} for j in there]))
+            self._is_out_of_reach |= not there
+        elif scale > 0:
+            for sign, bound, end in ((1.0, high, most), (-1.0, -low, -least)):
+                if math.isfinite(bound) and end > bound:
+                    spare = (end - bound) / scale
+                    signed = {j: sign * v / scale for j, v in row.items()}
+                    within = (bound - sign * constant + slack) / scale + _FINE
+                    self._rows.append((signed | dict.fromkeys(there, spare), -math.inf, within + spare * len(there)))
 
 
-def _total(sums: Sequence[Row]) -> Row:
+@dataclass(frozen=True)
+class _Rows:
+    """Those of a pool: a variable of each, and by column their codes."""
+
+    variables: list[int]
+    codes: dict[int, list[float]]
+
+
+def _not_all_of(sums: Sequence[Row]) -> tuple[Row, float, float]:
+    """The row by which one of some sums, which are 0 or 1, is 0."""
+    return _total(sums), -math.inf, len(sums) - 1.0
+
+
+def _total(sums: Iterable[Row]) -> Row:
     total: Row = {}
     for one in sums:
         for j, v in one.items():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bbo.errors import SpaceError
 from bbo.space import Categorical, Float, Forbidden, Int, Linear, Ordinal, Permutation, Pool, Simplex, Space
 from bbo.space.conditions import is_there
-from tests.space.drawn import constrained
+from tests.space.drawn import KINDS, constrained, spaces, trees
 
 NUMBERS = (Int, Ordinal, Float)
 
@@ -148,6 +148,62 @@ def test_no_space_is_refused_whose_point_is_given(space, seed):
     assert space.fix(point).sample(1, np.random.default_rng(0))[0] in space
 
 
+@st.composite
+def tight(draw):
+    """Constraints that a point meets exactly, and the point: sums of any weights, combinations, rows of a pool."""
+    plain = draw(trees() | spaces((*KINDS, "simplex")))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    points = plain.sample(4, rng)
+    point = points[0]
+    values = plain.by_term(point)
+    numbers = [
+        name
+        for name, value in values.items()
+        if type(value) in (int, float) and plain.terms[name].kind != "categorical"
+    ]
+    numbers = [name for name in numbers if not isinstance(plain.terms[name], Ordinal) or is_numeric(plain.terms[name])]
+    constraints = []
+    for _ in range(draw(st.integers(0, 3)) if numbers else 0):
+        weights = {
+            name: draw(st.sampled_from([1.0, -1.0, 0.37, 1e3, 1e-4]))
+            for name in draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=4, unique=True))
+        }
+        at = sum(weight * values[name] for name, weight in weights.items())
+        room = draw(st.sampled_from([0.0, 0.0, 1e-6, 1.0]))
+        constraints.append(Linear(weights, lower=at - room, upper=at + room))
+    for p in plain.parameters:
+        if isinstance(p, Categorical | Ordinal) and p.n_levels > 1 and draw(st.booleans()):
+            others = [v for v in p.listed if p.name not in point or v is not point[p.name]]
+            constraints.append(Forbidden({p.name: others}))
+    if draw(st.booleans()):
+        cells = [plain.flat(one) for one in points]
+        constraints.append(Pool({name: [row.get(name) for row in cells] for name in plain.cells}))
+    return plain, constraints, point
+
+
+def is_numeric(p):
+    return all(type(value) in (int, float) for value in p.listed)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(drawn=tight())
+def test_no_space_is_refused_that_has_a_point_however_little_room_there_is(drawn):
+    plain, constraints, point = drawn
+    space, refusal = None, ""
+    try:
+        space = Space(plain.parameters, constraints)
+    except (
+        SpaceError
+    ) as error:  # some equalities are refused whatever they leave, and cells of a pool that mean nothing
+        refusal = str(error)
+    assert "No point satisfies" not in refusal
+    assert "has no candidate" not in refusal
+    if space is not None:
+        event("taken")
+        assert point in space
+        assert space.fix(point).fixed == point
+
+
 @pytest.mark.parametrize(
     ("parameters", "constraints", "said"),
     [
@@ -202,6 +258,35 @@ def test_contradictions_on_any_axis_and_under_conditions_are_named(parameters, c
     with pytest.raises(SpaceError) as caught:
         Space(parameters, constraints)
     assert f"No point satisfies {said} within" in str(caught.value)
+
+
+def test_values_of_a_pool_in_a_space_that_was_wider_are_its_own():
+    """Codes of rows count the choices that trials had too."""
+    wide = (Categorical("c", ["a", "gone", "b"]), Ordinal("o", [1, 2, 4, 8]), Float("y", 0, 1))
+    own = [Categorical("c", ["a", "b"]), Ordinal("o", [1, 4, 8]), Float("y", 0, 1)]
+    pool = Pool({"c": ["a", "b"], "o": [8, 4]})
+    few = [pool, Forbidden({"c": ["a"]}), Linear({"o": 1, "y": 1}, lower=4.5, upper=4.8)]
+    point = Space(own, few, wide=wide).sample(1, np.random.default_rng(0))[0]
+    assert (point["c"], point["o"]) == ("b", 4)
+    with pytest.raises(SpaceError, match="No point satisfies"):
+        Space(own, [pool, Forbidden({"c": ["b"]}), Linear({"o": 1, "y": 1}, lower=4.5, upper=4.8)], wide=wide)
+
+
+def test_items_have_places_that_may_be_forbidden():
+    tour = [Permutation("tour", ["A", "B", "C"])]
+    assert Space(tour, [Forbidden({"tour.A": [1, 2]})]).sample(1, np.random.default_rng(0))[0]["tour"][2] == "A"
+    with pytest.raises(SpaceError, match=r"never tour.A in \[1, 2\] and never tour.A in \[3\]"):
+        Space(tour, [Forbidden({"tour.A": [1, 2]}), Forbidden({"tour.A": [3]})])
+
+
+def test_numbers_beyond_what_a_program_can_tell_are_let_be():
+    n = 2**40 + 12_345
+    space = Space([Int("n", 0, 2**50), Ordinal("o", [1, 2])], [Forbidden({"n": [n], "o": [1]})])
+    assert space.fix({"n": n}).sample(1, np.random.default_rng(0)) == [{"n": n, "o": 2}]
+    tree = [Categorical("m", ["a", "b"]), Float("x", 0, 1, when={"m": ["a"]})]
+    assert Space(tree, [Linear({"x": 1}, lower=1e16)]).sample(1, np.random.default_rng(0)) == [{"m": "b"}]
+    with pytest.raises(SpaceError, match=r"No point satisfies x \+ y >= 2 within"):
+        Space([Float("x", 0, 1), Float("y", 0, 1)], [Linear({"x": 1, "y": 1}, lower=2 + 1e-6)])
 
 
 def test_what_binds_only_where_it_is_there_is_no_contradiction():
