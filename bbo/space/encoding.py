@@ -11,13 +11,9 @@ from bbo.space.conditions import in_order, is_there
 from bbo.space.permutation import Permutation
 from bbo.space.region import Mask, Positions
 from bbo.space.structure import Condition, Order, Structure
-from bbo.space.values import OneColumn
+from bbo.space.values import OneColumn, repeated
 
 Params = dict[str, Any]
-
-
-def _kind(value: Any) -> Any:
-    return float if type(value) in (int, float) else object
 
 
 class Encoding:
@@ -254,7 +250,7 @@ class Encoding:
                 continue
             if p.name in self.fixed:  # as it is, as positions lose the last digit
                 given = p.by_term(self.fixed[p.name])
-                columns |= {name: np.array([given[name]] * len(U), dtype=_kind(given[name])) for name in wanted}
+                columns |= {name: repeated(given[name], len(U)) for name in wanted}
                 continue
             columns |= {name: v for name, v in p.arrays(U[:, self.at[p.name]]).items() if name in wanted}
             is_there &= self.structure.is_there(U, self.columns.index(p.columns[0]))

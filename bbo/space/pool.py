@@ -69,7 +69,7 @@ class Table:
             isinstance(source, Mapping),
             f"Pool takes a pandas table, a dict of columns or the path of a CSV file: got {type(source).__name__}.",
         )
-        return Table._of_columns({str(name): np.asarray(column) for name, column in source.items()}, None)
+        return Table._of_columns({str(name): _array(column) for name, column in source.items()}, None)
 
     @staticmethod
     def _of_columns(columns: Columns, file: str | None) -> "Table":
@@ -185,6 +185,12 @@ def _read(file: str) -> dict[str, NDArray[Any]]:
 
 def _is_cost(value: object) -> bool:
     return isinstance(value, float) and 0 < value < math.inf
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """As numpy has it; but of a list with texts each as it is, where numpy would make texts of all and cut off ends."""
+    array = np.asarray(column)
+    return np.array(column, dtype=object) if array.dtype.kind in "US" and array is not column else array
 
 
 def _plain(column: NDArray[Any]) -> NDArray[Any]:

@@ -35,7 +35,7 @@ from bbo.space.program import nearest
 from bbo.space.region import Positions
 from bbo.space.rows import candidates_of
 from bbo.space.sampling import sample
-from bbo.space.values import Scalar
+from bbo.space.values import Scalar, repeated
 
 Value = Scalar | dict[str, float] | list[Scalar]
 
@@ -150,7 +150,7 @@ class Space(Extent):
         Raises:
             SpaceError: one of them is absent, or its function fails.
         """
-        columns = {name: np.array([value]) for name, value in self.by_term(point).items()}
+        columns = {name: repeated(value, 1) for name, value in self.by_term(point).items()}
         for c in self.of_points:
             if isinstance(c, Pool):
                 holds = candidates_of(self, c).find(self.encode([point])) >= 0

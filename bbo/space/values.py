@@ -137,5 +137,10 @@ def identity(value: Any) -> tuple[str, Any]:
     return ("number" if type(value) in (int, float) else type(value).__name__, value)
 
 
+def repeated(value: Any, n: int) -> NDArray[Any]:
+    """An array of one value, `n`: of floats for a number, else of the value as it is."""
+    return np.array([value] * n, dtype=float if type(value) in (int, float) else object)
+
+
 def cells_of(u: Column, n_levels: int) -> NDArray[np.int64]:
     return np.clip(np.floor(np.asarray(u) * n_levels), 0, n_levels - 1).astype(np.int64)

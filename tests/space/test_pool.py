@@ -284,3 +284,9 @@ def test_a_table_is_the_same_wherever_it_was_read_from(tmp_path):
     ]
     assert spaces[0].difference(spaces[1]) == spaces[0].difference(spaces[2]) == ""
     assert spaces[0].difference(Space(PARAMETERS, [Pool(table(seed=1), costs="price")]))
+
+
+def test_choices_that_look_alike_are_told_apart_in_lists():
+    choices = [1, "1", "a\x00", "a"]
+    space = Space([Categorical("c", choices)], [Pool({"c": ["1", 1, "a\x00"]})])
+    assert [choice for choice in choices if {"c": choice} in space] == [1, "1", "a\x00"]
