@@ -33,6 +33,7 @@ from bbo.studies.wish import Wish
 from bbo.trial import FailureReason, Status, Trial
 
 if TYPE_CHECKING:
+    import optuna
     import pandas as pd
 
 _POLL_S = 0.2
@@ -116,6 +117,53 @@ class Study(StudyView):
         if space is not None:
             check_same(log, space, log.fold.objectives, None)
         return cls._of_log(log, strategy)
+
+    @classmethod
+    def from_optuna(
+        cls,
+        study: "optuna.Study | str",
+        named: str | None = None,
+        *,
+        space: Space | Sequence[Parameter] | None = None,
+        strategy: Strategy | None = None,
+        storage: str | Path | Storage | None = None,
+        name: str | None = None,
+        seed: int | None = None,
+    ) -> Self:
+        """A study with the trials of one of Optuna's, as if each had been enqueued, asked for and told.
+
+        The space is what its trials show, with the conditions under which parameters are there. Pruned trials are
+        cancelled, with their reports. A study that `to_optuna` wrote comes back with all that it had but what models
+        noted on their suggestions.
+
+        Args:
+            study: or the URL of an Optuna storage.
+            named: the study's name there, where a URL has several.
+            space: where trials do not show it, or to search another: trials with values outside of it inform too.
+            strategy, storage, name, seed: as `Study`; the name is Optuna's when None.
+        Raises:
+            SpaceError: no trial shows a parameter, or one has choices that bbo does not know.
+            StudyExistsError: the storage has a study of that name.
+            StrategyError: the strategy cannot take it, such as `GP` several objectives.
+        """
+        from bbo.studies.optuna.importing import opened, read
+
+        source = opened(study, named)
+        imported = read(source, None if space is None else specification.as_space(space))
+        made = cls(
+            imported.searched.space,
+            imported.objectives,
+            strategy=strategy,
+            storage=storage,
+            name=source.study_name if name is None else name,
+            seed=imported.seed if seed is None else seed,
+            if_exists="fail",
+        )
+        with made._log.lock:
+            events = imported.events(made._log.fold.last_event, made.seed)
+            if events:
+                made._log.append(*events)
+        return made
 
     @classmethod
     def _of_log(cls, log: StudyLog, strategy: Strategy | None) -> Self:

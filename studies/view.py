@@ -21,6 +21,7 @@ from bbo.studies.tables import to_fill_in
 from bbo.trial import Trial
 
 if TYPE_CHECKING:
+    import optuna
     import pandas as pd
 
 # Events that keep what an evaluation printed.
@@ -200,6 +201,26 @@ class StudyView:
         """
         with self._now() as fold:
             return to_fill_in(fold, [k for k in range(fold.n_trials) if telling.is_open(fold, k)])
+
+    def to_optuna(self, storage: "str | optuna.storages.BaseStorage", name: str | None = None) -> "optuna.Study":
+        """Writes the study into a storage of Optuna's, for Optuna Dashboard and the like.
+
+        A second time it adds what is new. A value off its range widens the range of its trial; of a Target Optuna has
+        the distance from it; cancelled trials are failed ones; metrics, costs and notes are among a trial's attributes.
+
+        Args:
+            storage: a URL such as `sqlite:///optuna.db`, or one of Optuna's storages.
+            name: of the study there; the same when None.
+        Returns:
+            Optuna's study.
+        Raises:
+            StudyExistsError: Optuna has another study of that name.
+        """
+        from bbo.studies.optuna.exporting import export
+
+        with self._now() as fold:
+            trials = [fold.trial(k) for k in range(fold.n_trials)]
+            return export(fold.specification, fold.space, fold.objectives, trials, storage, name or self.name)
 
     def close(self) -> None:
         """Closes the storage's connections and files."""

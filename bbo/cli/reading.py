@@ -68,22 +68,35 @@ def best(
 
 
 def export(
-    out: Annotated[
-        str, typer.Option("--csv", metavar="OUT", help="The .csv or .xlsx file to write; - for the terminal.")
-    ],
     storage: Storage = DEFAULT_STORAGE,
+    out: Annotated[
+        str | None, typer.Option("--csv", metavar="OUT", help="The .csv or .xlsx file to write; - for the terminal.")
+    ] = None,
+    optuna: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The Optuna storage to write to, such as sqlite:///optuna.db."),
+    ] = None,
     force: Force = False,
     name: Name = None,
 ) -> None:
-    """Write all trials of a study as a table.
+    """Write all trials of a study as a table, or into a storage of Optuna's.
 
-    A column for each parameter and metric, status, feasibility, times (UTC).
+    A table has a column for each parameter and metric, status, feasibility, times (UTC). Optuna's dashboard shows what
+    was written there: optuna-dashboard URL. Written again, it is brought up to date.
     """
+    from bbo.cli.faults import stop
     from bbo.cli.logs import existing_storage, look
     from bbo.cli.sheets import check_target, deliver
     from bbo.cli.terminal import counted
 
+    if (out is None) == (optuna is None):
+        stop("Export to a table with --csv OUT, or to Optuna with --optuna URL.")
     with look(existing_storage(storage), storage, name) as study:
+        if optuna is not None:
+            n = len(study.to_optuna(optuna).trials)
+            typer.echo(f"{study.name}: {counted(n, 'trial')} in {optuna}; to look at them: optuna-dashboard {optuna}")
+            return
+        assert out is not None
         check_target(out, study, force=force)
         frame = study.frame()
     deliver(frame, out)

@@ -1,0 +1,1 @@
+"""Doors: other frameworks that bbo works inside, or that a study works with."""

@@ -1,0 +1,251 @@
+"""BBOSampler: any strategy of bbo inside Optuna.
+
+Optuna asks for a trial's values in two ways. The values of parameters that it knows are chosen together (`relative`);
+those that an objective asks for unexpectedly are drawn one by one (`independent`). What is known is the space that was
+given, or what trials so far have shown of it, see `bbo.studies.optuna.spaces`.
+
+Nothing is kept between asks but in Optuna's storage: each ask reads the trials there, and what it chose, and why,
+stands in the system attributes of its trial. So any number of processes may work on one study. Optuna has no atomic
+ask: two processes that ask at once do not see each other, and may choose the same. Here each writes down what it chose
+and then reads what others wrote. Of two with the same choice at least the later writer sees both, and chooses again.
+"""
+
+import math
+import threading
+import zlib
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from bbo import seeding, strategies
+from bbo.errors import SpaceError, StrategyError
+from bbo.history import History
+from bbo.integrations.seen import SeenTrial, history_of, next_point, noted
+from bbo.objective import Objectives
+from bbo.protocols import Strategy
+from bbo.space import Float, Parameter, Params, Space
+from bbo.studies import specification
+from bbo.studies.optuna.attributes import keep, kept
+from bbo.studies.optuna.distributions import parameter_of
+from bbo.studies.optuna.spaces import Given, Searched, inferred, name_of
+from bbo.studies.optuna.told import objectives_of, outcomes, reasons
+from bbo.trial import FailureReason, Notes
+
+_KEY = "bbo"
+_SHOWING = (TrialState.COMPLETE, TrialState.PRUNED)
+# How often one trial chooses again where another has the same; each time it knows what the other chose.
+_MOST_CHOICES = 8
+# Several threads of one process may ask; torch's number of threads is one for all.
+_ASKING = threading.Lock()
+
+
+class BBOSampler(BaseSampler):
+    """A sampler for `optuna.create_study(sampler=BBOSampler())`.
+
+    Running trials count as pending, failed ones teach where not to go, pruned ones count with their last report, as far
+    as that is no better than the median of the completed ones. Constraints are those of `trial.set_constraint`, or of
+    `constraints_func`. Enqueued and added trials are taken into account.
+
+    Args:
+        strategy: any of bbo's, or one of your own. By default `GP()`, and `SobolSearch()` for several objectives.
+        space: where parameters depend on each other: with conditions, constraints, mixtures, orders. `suggest` asks for
+            the values of such a space. Without it, the space is what trials show.
+        seed: of all random numbers; drawn when None. The same trials under the same numbers get the same values, in
+            whatever process.
+        constraints_func: takes a finished trial, gives numbers that are <= 0 where it is feasible. In Optuna 5
+            `trial.set_constraint` takes its place.
+    Raises:
+        StrategyError: what is no strategy; or, when a study asks, one that cannot take it, such as one for a single
+            objective.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy | None = None,
+        *,
+        space: Space | Sequence[Parameter] | None = None,
+        seed: int | None = None,
+        constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
+    ) -> None:
+        if strategy is not None:
+            specification.check_strategy(strategy)
+        if seed is not None:
+            specification.check_seed(seed)
+        self._strategy = strategy
+        self._given = None if space is None else Given(specification.as_space(space))
+        self._seed = seeding.draw() if seed is None else int(seed)
+        self._constraints_func = constraints_func
+
+    def reseed_rng(self) -> None:
+        """Does nothing: random numbers come from the seed and the trial's number, so those of two processes differ."""
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        searched = self._searched(_others(study, trial))
+        return {} if searched is None else dict(sorted(searched.distributions.items()))
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        self._check(study)
+        if not search_space:
+            return {}
+        with _ASKING:
+            for _ in range(_MOST_CHOICES):
+                trials = _others(study, trial)
+                searched = self._searched(trials, search_space)
+                if searched is None:
+                    return {}
+                values, is_new = self._choose(study, trial, trials, searched)
+                if not is_new or not any(_has(t, values, searched) for t in _others(study, trial)):
+                    break
+        return {name: value for name, value in values.items() if name in search_space}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Of the very first trial the middle, where a first design of bbo begins; drawn, later."""
+        self._check(study)
+        if trial.number == 0:
+            try:
+                (middle,) = parameter_of(param_name, param_distribution).decode(np.array([0.5]))
+                return middle
+            except SpaceError:
+                pass  # a single value, or nothing that bbo searches
+        seed = seeding.derive(self._seed, seeding.ASK, trial.number, zlib.crc32(param_name.encode()))
+        drawing = RandomSampler(seed=seed % 2**32)
+        return drawing.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        if self._constraints_func is None or state not in _SHOWING:
+            return
+        constraints = tuple(float(c) for c in self._constraints_func(trial))
+        if any(math.isnan(c) for c in constraints):
+            raise ValueError(f"constraints_func gives numbers, none of them NaN: got {constraints}.")
+        study._storage.set_trial_system_attr(trial._trial_id, "constraints", constraints)
+
+    def _searched(self, trials: Sequence[FrozenTrial], names: Container[str] | None = None) -> Searched | None:
+        if self._given is not None:
+            return self._given
+        return inferred([t for t in trials if t.state in _SHOWING], names)
+
+    def _check(self, study: optuna.Study) -> None:
+        """Raises StrategyError where the strategy does not take the study's objectives, whatever its space is."""
+        self._strategy_for(Space((Float("x", 0.0, 1.0),)), objectives_of(study.directions, []))
+
+    def _strategy_for(self, space: Space, objectives: Objectives) -> Strategy:
+        strategy = self._strategy
+        if strategy is None:
+            strategy = strategies.GP() if len(objectives.aims) == 1 else strategies.SobolSearch()
+        refusal = specification.refusal(strategy, space, objectives)
+        if refusal is not None:
+            raise StrategyError(refusal)
+        return strategy
+
+    def _choose(
+        self, study: optuna.Study, trial: FrozenTrial, trials: Sequence[FrozenTrial], searched: Searched
+    ) -> tuple[dict[str, Any], bool]:
+        """Values by name, written down with the trial; and whether no other trial known so far has them."""
+        objectives = objectives_of(study.directions, trials)
+        strategy = self._strategy_for(searched.space, objectives)
+        seen = _seen(trials, searched, objectives)
+        history = history_of(searched.space, objectives, self._seed, seen)
+        said = _said(strategy, history, trial, searched)
+        point, notes = said or (_drawn(searched.space, self._seed, trial.number), {"by": "random"})
+        values = searched.values(point)
+        codes = {name: searched.distributions[name].to_internal_repr(value) for name, value in values.items()}
+        record = {"codes": codes, "notes": noted(notes, seen), "space": name_of(searched.space)}
+        keep(_KEY, record, lambda key, part: study._storage.set_trial_system_attr(trial._trial_id, key, part))
+        return values, said is not None
+
+
+def notes_of(trial: FrozenTrial) -> Notes:
+    """Why bbo suggested a trial of an Optuna study; empty where it did not. The keys are those of `bbo.events`."""
+    record = kept(_KEY, trial.system_attrs) or {}
+    notes: Notes = record.get("notes", {})
+    return notes
+
+
+def _others(study: optuna.Study, trial: FrozenTrial) -> list[FrozenTrial]:
+    """All trials that were started but this one, by number."""
+    trials = study.get_trials(deepcopy=False)
+    return [t for t in trials if t.number != trial.number and t.state != TrialState.WAITING]
+
+
+def _known(trial: FrozenTrial, searched: Searched) -> dict[str, Any]:
+    """A trial's values; those of a running one that its objective has not asked for yet, as they were chosen."""
+    record = kept(_KEY, trial.system_attrs) if trial.state == TrialState.RUNNING else None
+    chosen = {
+        name: searched.distributions[name].to_external_repr(code)
+        for name, code in (record or {}).get("codes", {}).items()
+        if name in searched.distributions and name not in trial.params
+    }
+    return {**chosen, **trial.params}
+
+
+def _has(trial: FrozenTrial, values: Mapping[str, Any], searched: Searched) -> bool:
+    known = _known(trial, searched)
+    return all(name in known and known[name] == value for name, value in values.items())
+
+
+def _seen(trials: Sequence[FrozenTrial], searched: Searched, objectives: Objectives) -> list[SeenTrial]:
+    """The trials that are points of the space, or lie around it."""
+    space, name = searched.space, name_of(searched.space)
+    lost = reasons(trials)
+    seen = []
+    for t, (status, values) in zip(trials, outcomes(trials, objectives), strict=True):
+        try:
+            point = space.there(space.check_executed(searched.point(_known(t, searched))))
+            space.check_names(point)
+        except SpaceError:
+            continue  # of a space that was another then, or not all of it asked for yet
+        record = kept(_KEY, t.system_attrs) or {}
+        seen.append(
+            SeenTrial(
+                number=t.number,
+                params=point,
+                status=status,
+                values=values,
+                reason=lost.get(t.number, FailureReason.RAISED),
+                notes=record["notes"] if record.get("space") == name else {},
+            )
+        )
+    return seen
+
+
+def _said(strategy: Strategy, history: History, trial: FrozenTrial, searched: Searched) -> tuple[Params, Notes] | None:
+    """What the strategy says, given the values that were enqueued; None where it has nothing new."""
+    fixed = _fixed(trial, searched)
+    try:
+        return next_point(strategy, history, trial.number, fixed)
+    except SpaceError:
+        if not fixed:
+            raise
+        return next_point(strategy, history, trial.number)  # they contradict a constraint, and Optuna takes them
+
+
+def _fixed(trial: FrozenTrial, searched: Searched) -> Params:
+    """The values of a trial that was enqueued, as far as they lie in the space."""
+    space = searched.space
+    try:
+        enqueued = searched.point(trial.system_attrs.get("fixed_params", {}))
+    except SpaceError:
+        return {}
+    fixed: Params = {}
+    for name, value in enqueued.items():
+        with suppress(SpaceError):
+            fixed[name] = space.by_name[name].check(value)
+    return space.there(fixed)
+
+
+def _drawn(space: Space, seed: int, number: int) -> Params:
+    """A random point, where all were tried, or the strategy waits for what Optuna will not wait for."""
+    (point,) = space.sample(1, seeding.generator(seed, seeding.ASK, number))
+    return point

@@ -1,0 +1,90 @@
+"""What Optuna's trials say, as a strategy of bbo understands it."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from bbo.objective import Maximize, Minimize, Objectives, OutcomeConstraint
+from bbo.trial import FailureReason, Status
+
+# Beyond it constraints are as broken as can be.
+_LARGEST = 1e300
+_CONSTRAINTS = "constraints"
+
+
+def constraints_of(trial: FrozenTrial) -> dict[str, float]:
+    """By name the values of a trial's constraints, feasible when <= 0, whichever way Optuna was told them."""
+    attributes = trial.system_attrs
+    listed = attributes.get(_CONSTRAINTS) or ()
+    named = {str(k): value for k, value in enumerate(listed)}
+    prefix = f"{_CONSTRAINTS}:"
+    return named | {key[len(prefix) :]: v for key, v in attributes.items() if key.startswith(prefix)}
+
+
+def objectives_of(directions: Sequence[StudyDirection], trials: Sequence[FrozenTrial]) -> Objectives:
+    """The objectives by direction, and a constraint for each that a trial told."""
+    wanted: list[Any] = [
+        (Maximize if direction == StudyDirection.MAXIMIZE else Minimize)(f"value {k}")
+        for k, direction in enumerate(directions)
+    ]
+    names = sorted({name for trial in trials for name in constraints_of(trial)})
+    return Objectives((*wanted, *(OutcomeConstraint(_metric(name), upper=0.0) for name in names)))
+
+
+def _metric(constraint: str) -> str:
+    return f"constraint {constraint}"
+
+
+def outcomes(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[tuple[Status, dict[str, float]]]:
+    """What became of each trial, and its values by metric.
+
+    A pruned trial counts with its last report, as Optuna has it, though with nothing better than the median of the
+    completed ones: a report on the way may be better than any end, and the pruner saw no promise in it. One without a
+    report has failed. So has one that ended in infinity, on the bad side; as has one that Optuna calls failed.
+    """
+    ends = [t.values[0] for t in trials if t.state == TrialState.COMPLETE and t.values and math.isfinite(t.values[0])]
+    usual = statistics.median(ends) if ends else None
+    return [_outcome(t, objectives, usual) for t in trials]
+
+
+def _outcome(trial: FrozenTrial, objectives: Objectives, usual: float | None) -> tuple[Status, dict[str, float]]:
+    if trial.state in (TrialState.RUNNING, TrialState.WAITING):
+        return Status.RUNNING, {}
+    values = _values(trial, objectives)
+    if values is None:
+        return Status.FAILED, {}
+    if trial.state == TrialState.PRUNED and usual is not None:
+        (aim,) = objectives.aims
+        worse = max if isinstance(aim, Minimize) else min
+        values[aim.metric] = worse(values[aim.metric], usual)
+    # A constraint that this trial was not asked for may hold or not.
+    return (Status.RUNNING if objectives.missing(values) else Status.COMPLETED), values
+
+
+def _values(trial: FrozenTrial, objectives: Objectives) -> dict[str, float] | None:
+    """By metric; None where there is no value."""
+    if trial.state == TrialState.FAIL or trial.values is None:
+        return None
+    values: dict[str, float] = {}
+    for aim, value in zip(objectives.aims, trial.values, strict=True):
+        if math.isinf(value) and (value > 0) == isinstance(aim, Minimize):
+            return None
+        values[aim.metric] = _finite(value)
+    return values | {_metric(name): _finite(value) for name, value in constraints_of(trial).items()}
+
+
+def _finite(value: float) -> float:
+    return min(max(value, -_LARGEST), _LARGEST)
+
+
+def reasons(trials: Sequence[FrozenTrial]) -> Mapping[int, FailureReason]:
+    """By number why a trial failed, where Optuna knows that it does not lie in the point: it was tried again."""
+    return {
+        t.system_attrs["failed_trial"]: FailureReason.LOST
+        for t in trials
+        if isinstance(t.system_attrs.get("failed_trial"), int)
+    }
