@@ -6,12 +6,15 @@ given, or what trials so far have shown of it, see `bbo.studies.optuna.spaces`.
 
 Nothing is kept between asks but in Optuna's storage: each ask reads the trials there, and what it chose, and why,
 stands in the system attributes of its trial. So any number of processes may work on one study. Optuna has no atomic
-ask: two processes that ask at once do not see each other, and may choose the same. Here each writes down what it chose
-and then reads what others wrote. Of two with the same choice at least the later writer sees both, and chooses again.
+ask: two processes that ask at once do not see each other, and may choose the same. Here each writes down what it chose,
+then reads what others wrote, and where nobody else has it writes that it is settled. Where a trial of a lower number
+has the same, or one that is settled, it chooses again; for one of a higher number, which may not have looked since, it
+waits until that is settled or has chosen again. Of two with one choice the later writer sees both: never both settle.
 """
 
 import math
 import threading
+import time
 import zlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
@@ -37,10 +40,12 @@ from bbo.studies.optuna.spaces import Given, Searched, inferred, name_of
 from bbo.studies.optuna.told import objectives_of, outcomes, reasons
 from bbo.trial import FailureReason, Notes
 
-_KEY = "bbo"
+_KEY, _SETTLED = "bbo", "bbo:settled"
 _SHOWING = (TrialState.COMPLETE, TrialState.PRUNED)
-# How often one trial chooses again where another has the same; each time it knows what the other chose.
-_MOST_CHOICES = 8
+# How often one trial chooses again where another has the same; each time it knows what the others chose.
+_MOST_CHOICES = 50
+# Seconds for which a trial waits for one of a higher number that may be of a process that has died, and between looks.
+_PATIENCE_S, _LOOKS_S = 10.0, 0.005
 # Several threads of one process may ask; torch's number of threads is one for all.
 _ASKING = threading.Lock()
 
@@ -102,8 +107,9 @@ class BBOSampler(BaseSampler):
                 if searched is None:
                     return {}
                 values, is_new = self._choose(study, trial, trials, searched)
-                if not is_new or not any(_has(t, values, searched) for t in _others(study, trial)):
+                if not is_new or _is_alone(study, trial, values, searched):
                     break
+            study._storage.set_trial_system_attr(trial._trial_id, _SETTLED, True)
         return {name: value for name, value in values.items() if name in search_space}
 
     def sample_independent(
@@ -188,6 +194,24 @@ def _known(trial: FrozenTrial, searched: Searched) -> dict[str, Any]:
         if name in searched.distributions and name not in trial.params
     }
     return {**chosen, **trial.params}
+
+
+def _is_alone(study: optuna.Study, trial: FrozenTrial, values: Mapping[str, Any], searched: Searched) -> bool:
+    """Whether a trial may keep these values, once they are written down."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        same = [t for t in _others(study, trial) if _has(t, values, searched)]
+        if any(t.number < trial.number or _is_settled(t) for t in same):
+            return False
+        if not same:
+            return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(_LOOKS_S)
+
+
+def _is_settled(trial: FrozenTrial) -> bool:
+    return trial.state != TrialState.RUNNING or bool(trial.params) or _SETTLED in trial.system_attrs
 
 
 def _has(trial: FrozenTrial, values: Mapping[str, Any], searched: Searched) -> bool:

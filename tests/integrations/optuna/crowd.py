@@ -13,7 +13,9 @@ from bbo.integrations.optuna import BBOSampler
 
 
 def storage(where):
-    return where if "://" in where else optuna.storages.JournalStorage(JournalFileBackend(where))
+    if "://" in where:
+        return optuna.storages.RDBStorage(where)
+    return optuna.storages.JournalStorage(JournalFileBackend(where))
 
 
 def value(trial):
