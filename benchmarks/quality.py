@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
@@ -86,11 +86,13 @@ def run_ours(cell: Cell) -> Record:
     return run(OURS, made(OURS, Path()), name, seed, n_given=n_given)
 
 
-def ours(wanted: list[Cell], workers: int, keep: Path | None) -> Iterator[Record]:
+def ours(
+    wanted: list[Cell], workers: int, keep: Path | None, run_cell: Callable[[Cell], Record] = run_ours
+) -> Iterator[Record]:
     there = kept(keep, wanted) if keep else {}
     yield from there.values()
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        for result in executor.map(run_ours, [c for c in wanted if c not in there]):
+        for result in executor.map(run_cell, [c for c in wanted if c not in there]):
             if keep:
                 append_record(keep, result)
             print(result.problem, result.seed, f"{sum(result.seconds):.1f} s", flush=True)

@@ -26,7 +26,7 @@ from ax.generation_strategy.external_generation_node import ExternalGenerationNo
 from bbo import seeding
 from bbo.errors import SpaceError, StrategyError
 from bbo.events import digest
-from bbo.integrations.seen import SeenTrial, history_of, next_point, noted
+from bbo.integrations.seen import SeenLog, SeenTrial, next_point, noted
 from bbo.objective import Maximize, Minimize, Objectives, OutcomeConstraint
 from bbo.protocols import Strategy
 from bbo.space import Categorical, Float, Int, Linear, Ordinal, Params, Space
@@ -77,6 +77,7 @@ class BBONode(ExternalGenerationNode):
         super().__init__(name=name, transition_criteria=transition_criteria)
         self._strategy = strategy
         self._seed = seeding.draw() if seed is None else int(seed)
+        self._log = SeenLog()
         self._fixed: Params = {}
         # Of one generator run, in its order; and by point of those that are no trials yet.
         self._notes: list[Notes] = []
@@ -105,7 +106,7 @@ class BBONode(ExternalGenerationNode):
         for params in others:
             point = {name: value for name, value in params.items() if name in space.by_name}
             seen.append(SeenTrial(number=len(seen), params=point, notes=self._given.get(digest(params), {})))
-        history = history_of(space, objectives, self._seed, seen)
+        history = self._log.history(space, objectives, self._seed, seen)
         fixed = {name: value for name, value in self._fixed.items() if name in space.by_name}
         said = next_point(self._strategy, history, len(seen), fixed)
         if said is None:

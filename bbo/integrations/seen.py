@@ -4,7 +4,7 @@ bbo's own studies fold their log; here a log is written from what the framework 
 strategy sees what it would have seen in a study of bbo's with these trials.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ class SeenTrial:
         values: by metric, in the user's units; of a running trial those that are known.
         sd: standard deviation of their noise by metric, where known.
         reason: why it failed, where it did.
+        ended: when, as text that sorts.
         notes: those that came with the suggestion.
     """
 
@@ -42,19 +43,53 @@ class SeenTrial:
     values: Mapping[str, float] = field(default_factory=dict)
     sd: Mapping[str, float] = field(default_factory=dict)
     reason: FailureReason = FailureReason.RAISED
+    ended: str = ""
     notes: Notes = field(default_factory=dict)
 
 
-def history_of(space: Space, objectives: Objectives, seed: int, trials: Sequence[SeenTrial]) -> History:
-    """The history of these trials, in the order given.
+class SeenLog:
+    """The log of what a framework says of its trials.
 
-    Args:
-        seed: of the study.
+    It keeps the fold of the last ones, and where trials were only added or have ended since, goes on from there: the
+    history is the same as from the start.
     """
-    fold = Fold([space])
-    events = _events(space, objectives, seed, trials)
-    fold.add([replace(e, seq=k) for k, e in enumerate(events, start=1)])
-    return fold.history()
+
+    def __init__(self) -> None:
+        self._of: tuple[Space, Objectives, int] | None = None
+        self._fold = Fold()
+        self._trials: list[SeenTrial] = []
+
+    def history(self, space: Space, objectives: Objectives, seed: int, trials: Sequence[SeenTrial]) -> History:
+        """The history of these trials, numbered in the order given.
+
+        Args:
+            seed: of the study.
+        """
+        if self._of != (space, objectives, seed) or not self._continues(trials):
+            self._of, self._trials, self._fold = (space, objectives, seed), [], Fold([space])
+            body = {"version": 1, "space": space.to_dict(), "objectives": objectives.to_list(), "seed": seed}
+            self._add([_event("created", body, None)])
+        self._add(_news(self._trials, trials))
+        self._trials = list(trials)
+        return self._fold.history()
+
+    def _continues(self, trials: Sequence[SeenTrial]) -> bool:
+        """Whether these are the trials as they were, some of them ended, and others behind them."""
+        before, n = self._trials, len(self._trials)
+        last = max((t.ended for t in before if t.status is not Status.RUNNING), default="")
+        return n <= len(trials) and all(
+            old is new or old == new or (_has_ended(old, new) and new.ended >= last)
+            for old, new in zip(before, trials[:n], strict=True)
+        )
+
+    def _add(self, events: Iterable[Event]) -> None:
+        first = self._fold.last_event + 1
+        self._fold.add([replace(e, seq=seq) for seq, e in enumerate(events, start=first)])
+
+
+def _has_ended(old: SeenTrial, new: SeenTrial) -> bool:
+    is_same = (old.number, old.params, old.notes) == (new.number, new.params, new.notes)
+    return is_same and old.status is Status.RUNNING is not new.status and not old.values
 
 
 def next_point(
@@ -93,22 +128,22 @@ def _renumbered(notes: Notes, numbers: Mapping[int, int]) -> Notes:
     return kept
 
 
-def _events(space: Space, objectives: Objectives, seed: int, trials: Sequence[SeenTrial]) -> Iterator[Event]:
-    yield _event(
-        "created", {"version": 1, "space": space.to_dict(), "objectives": objectives.to_list(), "seed": seed}, None
-    )
+def _news(before: Sequence[SeenTrial], trials: Sequence[SeenTrial]) -> Iterator[Event]:
+    """What happened since: first all that was asked for, then what became of it, in the order in which it ended."""
     places = {t.number: k for k, t in enumerate(trials)}
-    for k, t in enumerate(trials):
+    for t in trials[len(before) :]:
         suggestion = {"params": t.params, "notes": _renumbered(t.notes, places)}
         yield _event("asked", {"seen": 0, "suggestions": [suggestion], "meta": {"tickets": [{"n": 1}]}}, None)
-        observed = {"values": t.values, "sd": t.sd}
+    is_known = [t.status is not Status.RUNNING for t in before] + [False] * (len(trials) - len(before))
+    for t in sorted((t for t, known in zip(trials, is_known, strict=True) if not known), key=lambda t: t.ended):
+        k, observed = places[t.number], {"values": t.values, "sd": t.sd}
         if t.status is Status.COMPLETED:
             yield _event("told", observed, k)
         elif t.status is Status.FAILED:
             yield _event("failed", {"reason": t.reason.value}, k)
         elif t.status is Status.CANCELLED:
             yield _event("cancelled", {}, k)
-        elif t.values:
+        elif t.values and k >= len(before):
             yield _event("measured", observed, k)
 
 

@@ -29,7 +29,7 @@ from optuna.trial import FrozenTrial, TrialState
 from bbo import seeding, strategies
 from bbo.errors import SpaceError, StrategyError
 from bbo.history import History
-from bbo.integrations.seen import SeenTrial, history_of, next_point, noted
+from bbo.integrations.seen import SeenLog, SeenTrial, next_point, noted
 from bbo.objective import Objectives
 from bbo.protocols import Strategy
 from bbo.space import Float, Parameter, Params, Space
@@ -86,6 +86,10 @@ class BBOSampler(BaseSampler):
         self._given = None if space is None else Given(specification.as_space(space))
         self._seed = seeding.draw() if seed is None else int(seed)
         self._constraints_func = constraints_func
+        self._memo = _Memo()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_memo": _Memo()}  # another process reads the trials anew
 
     def reseed_rng(self) -> None:
         """Does nothing: random numbers come from the seed and the trial's number, so those of two processes differ."""
@@ -161,8 +165,8 @@ class BBOSampler(BaseSampler):
         """Values by name, written down with the trial; and whether no other trial known so far has them."""
         objectives = objectives_of(study.directions, trials)
         strategy = self._strategy_for(searched.space, objectives)
-        seen = _seen(trials, searched, objectives)
-        history = history_of(searched.space, objectives, self._seed, seen)
+        seen = self._memo.seen(trials, searched, objectives)
+        history = self._memo.log.history(searched.space, objectives, self._seed, seen)
         said = _said(strategy, history, trial, searched)
         point, notes = said or (_drawn(searched.space, self._seed, trial.number), {"by": "random"})
         values = searched.values(point)
@@ -219,29 +223,44 @@ def _has(trial: FrozenTrial, values: Mapping[str, Any], searched: Searched) -> b
     return all(name in known and known[name] == value for name, value in values.items())
 
 
-def _seen(trials: Sequence[FrozenTrial], searched: Searched, objectives: Objectives) -> list[SeenTrial]:
-    """The trials that are points of the space, or lie around it."""
-    space, name = searched.space, name_of(searched.space)
-    lost = reasons(trials)
-    seen = []
-    for t, (status, values) in zip(trials, outcomes(trials, objectives), strict=True):
-        try:
-            point = space.there(space.check_executed(searched.point(_known(t, searched))))
-            space.check_names(point)
-        except SpaceError:
-            continue  # of a space that was another then, or not all of it asked for yet
-        record = kept(_KEY, t.system_attrs) or {}
-        seen.append(
-            SeenTrial(
-                number=t.number,
-                params=point,
-                status=status,
-                values=values,
-                reason=lost.get(t.number, FailureReason.RAISED),
-                notes=record["notes"] if record.get("space") == name else {},
-            )
-        )
-    return seen
+class _Memo:
+    """What was made of trials at the last ask: what has ended Optuna never changes."""
+
+    def __init__(self) -> None:
+        self.log = SeenLog()
+        self._of: tuple[str, Objectives] | None = None
+        self._ended: dict[int, tuple[FrozenTrial, SeenTrial | None]] = {}
+
+    def seen(self, trials: Sequence[FrozenTrial], searched: Searched, objectives: Objectives) -> list[SeenTrial]:
+        """The trials that are points of the space, or lie around it."""
+        name, lost = name_of(searched.space), reasons(trials)
+        if self._of != (name, objectives):
+            self._of, self._ended = (name, objectives), {}
+        seen = []
+        for t, (status, values) in zip(trials, outcomes(trials, objectives), strict=True):
+            before, known = self._ended.get(t.number, (None, None))
+            reason = lost.get(t.number, FailureReason.RAISED)
+            if before is not t or (known is not None and (known.values != values or known.reason != reason)):
+                known = _seen(t, searched, name, status=status, values=values, reason=reason)
+            if t.state.is_finished():
+                self._ended[t.number] = t, known
+            if known is not None:
+                seen.append(known)
+        return seen
+
+
+def _seen(t: FrozenTrial, searched: Searched, name: str, **outcome: Any) -> SeenTrial | None:
+    """None for what is of a space that was another then, or not all of it asked for yet."""
+    space = searched.space
+    try:
+        point = space.there(space.check_executed(searched.point(_known(t, searched))))
+        space.check_names(point)
+    except SpaceError:
+        return None
+    record = kept(_KEY, t.system_attrs) or {}
+    notes = record["notes"] if record.get("space") == name else {}
+    ended = t.datetime_complete.isoformat() if t.datetime_complete is not None else ""
+    return SeenTrial(number=t.number, params=point, ended=ended, notes=notes, **outcome)
 
 
 def _said(strategy: Strategy, history: History, trial: FrozenTrial, searched: Searched) -> tuple[Params, Notes] | None:

@@ -48,6 +48,8 @@ def test_at_most_one_in_a_hundred_of_the_trials_in_400_points_is_tried_twice(whe
         trials = study.get_trials(states=[TrialState.COMPLETE])
     assert N_TRIALS <= len(trials) < N_TRIALS + N_MEMBERS
     times = Counter(tuple(t.params.values()) for t in trials)
-    assert sum(n - 1 for n in times.values()) <= max(1, N_TRIALS // 100)  # one, by the chance of trials before the first has ended
+    assert sum(n - 1 for n in times.values()) <= max(
+        1, N_TRIALS // 100
+    )  # one, by the chance of trials before the first has ended
     values = [(x - 7) ** 2 + (y - 13) ** 2 + 0.5 * x * y for x in range(1, 21) for y in range(1, 21)]
     assert min(t.value for t in trials) == min(values)
