@@ -84,6 +84,8 @@ def _study(
         {k: specification[k] for k in ("id", "space", "objectives", "seed")},
         lambda k, v: put(study._study_id, k, v),
     )
+    for k, side in enumerate(_sides(objectives)):
+        study.set_user_attr(f"constraint {k}", side)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([_title(aim) for aim in objectives.aims])
@@ -120,11 +122,9 @@ def _frozen(space: Space, objectives: Objectives, trial: Trial) -> FrozenTrial:
     V = np.array([[trial.values.get(metric, np.nan) for metric in objectives.metrics]])
     system_attrs: dict[str, Any] = {}
     keep(TRIAL, _record(trial), system_attrs.__setitem__)
-    if state == TrialState.COMPLETE:
-        system_attrs |= {
-            f"constraints:{side}": g
-            for side, g in zip(_sides(objectives), objectives.violations(V)[0].tolist(), strict=True)
-        }
+    if state == TrialState.COMPLETE and objectives.constraints:
+        # As a list, which Optuna Dashboard knows, and Optuna 5 still.
+        system_attrs["constraints"] = objectives.violations(V)[0].tolist()
     ended = state.is_finished()
     return FrozenTrial(
         number=-1,  # Optuna's to say

@@ -79,7 +79,8 @@ def test_optuna_has_what_it_can_hold(url):
     assert [t.value for t in trials[:2]] == [0.5, pytest.approx(0.7)]
     assert trials[1].intermediate_values == {0: 0.1, 3: 0.2}
     assert trials[6].intermediate_values == {1: 0.3}
-    assert trials[0].constraints == {"waste >= 1": -3.0, "waste <= 3": 1.0}
+    assert list(trials[0].constraints.values()) == [-3.0, 1.0]
+    assert there.user_attrs == {"constraint 0": "waste >= 1", "constraint 1": "waste <= 3"}
     assert trials[0].params["x"] == 0.3
     assert trials[0].distributions["x"] == FloatDistribution(0.0, 1.0)
     assert trials[1].distributions["x"] == FloatDistribution(0.0, 1.0, step=0.25)
