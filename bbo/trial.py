@@ -6,6 +6,7 @@ from enum import StrEnum
 from numbers import Integral
 from typing import Any
 
+from bbo import markup
 from bbo.errors import ObjectiveError
 
 Params = dict[str, Any]
@@ -109,6 +110,17 @@ class Trial:
 
     def __getitem__(self, name: str) -> Any:
         return _value(self.params, name)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: what it is, what it gave, why it was suggested."""
+        title = f"Trial {self.number}: {self.status.value}"
+        if self.is_feasible is not None:
+            title += ", feasible" if self.is_feasible else ", infeasible"
+        said = {"cost": self.cost, "note": self.note, "reason": self.reason, "message": self.message}
+        expected = {f"expected {metric}": mean for metric, mean in (self.notes.get("mean") or {}).items()}
+        why = {"suggested by": self.notes.get("by")} | expected
+        rows = {**self.params, **self.values, **said, **why}
+        return markup.heading(title) + markup.pairs({name: v for name, v in rows.items() if v not in (None, "")})
 
 
 @dataclass(slots=True)

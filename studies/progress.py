@@ -1,10 +1,16 @@
 """The progress bar of a run: trials, the best feasible value, the time left."""
 
+import importlib
+import math
 import sys
+import time
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from bbo import markup
 from bbo.fold import Fold
+
+_BETWEEN_DRAWINGS_S = 0.2
 
 
 class Progress(Protocol):
@@ -30,6 +36,20 @@ class Silent:
         return None
 
 
+class _Counting:
+    """What a bar says: how many trials have ended, and which is the best."""
+
+    def __init__(self) -> None:
+        self._told = -1
+        self._best = ""
+
+    def read(self, fold: Fold, n_running: int) -> tuple[int, str]:
+        ended = fold.n_counted - n_running
+        if ended != self._told:
+            self._told, self._best = ended, _best_in_words(fold)
+        return ended, self._best
+
+
 class Bar:
     """A line on stderr: `trial 12/40 ━━━━╸ best 2.41 (trial 9) 0:00:31 left`."""
 
@@ -48,8 +68,7 @@ class Bar:
             console=Console(stderr=True),
         )
         self._task: Any = None
-        self._told = -1
-        self._best = ""
+        self._counting = _Counting()
 
     def __enter__(self) -> Self:
         self._rich.start()
@@ -61,17 +80,59 @@ class Bar:
         self._rich.stop()
 
     def show(self, fold: Fold, n_running: int) -> None:
-        ended = fold.n_counted - n_running
+        ended, best = self._counting.read(fold, n_running)
         if self._task is None:
             self._task = self._rich.add_task("", total=self._n_trials, completed=ended)
-        if ended != self._told:
-            self._told, self._best = ended, _best_in_words(fold)
-        self._rich.update(self._task, completed=ended, description=self._best)
+        self._rich.update(self._task, completed=ended, description=best)
+
+
+class NotebookBar:
+    """A bar under the cell of a notebook, which needs no widgets and stays when the run has ended."""
+
+    def __init__(self, n_trials: int | None) -> None:
+        self._n_trials = n_trials
+        self._counting = _Counting()
+        self._said = ""
+        self._drawn_at = -math.inf
+        self._shown: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._draw()
+
+    def show(self, fold: Fold, n_running: int) -> None:
+        ended, best = self._counting.read(fold, n_running)
+        of = "" if self._n_trials is None else f"/{self._n_trials}"
+        share = None if self._n_trials is None else min(1.0, ended / self._n_trials)
+        said = markup.bar(share, f"trial {ended}{of}, {best}")
+        if said != self._said:
+            self._said = said
+            if time.monotonic() - self._drawn_at >= _BETWEEN_DRAWINGS_S:
+                self._draw()
+
+    def _draw(self) -> None:
+        ipython: Any = importlib.import_module("IPython.display")
+        if self._shown is None:
+            self._shown = ipython.display(ipython.HTML(self._said), display_id=True)
+        else:
+            self._shown.update(ipython.HTML(self._said))
+        self._drawn_at = time.monotonic()
+
+
+def _is_notebook() -> bool:
+    """Whether this runs in a kernel that shows HTML."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
 
 
 def progress_of(choice: bool | None, n_trials: int | None) -> Progress:
-    """A bar when asked for, or when left open and stderr is a terminal."""
-    return Bar(n_trials) if (sys.stderr.isatty() if choice is None else choice) else Silent()
+    """A bar when asked for, or when left open and stderr is a terminal, or a notebook shows it."""
+    is_notebook = _is_notebook()
+    if not (sys.stderr.isatty() or is_notebook if choice is None else choice):
+        return Silent()
+    return NotebookBar(n_trials) if is_notebook else Bar(n_trials)
 
 
 def _best_in_words(fold: Fold) -> str:

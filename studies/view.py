@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from bbo import markup
 from bbo.budget import Budget
 from bbo.fold import Fold
 from bbo.history import History
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 # Events that keep what an evaluation printed.
 _PRINTING = frozenset({"told", "failed", "lost"})
+
+
+# Trials that a notebook shows of the latest.
+_N_LATEST = 5
 
 
 class StudyView:
@@ -99,9 +104,26 @@ class StudyView:
 
     def __repr__(self) -> str:
         with self._now() as fold:
-            counts = Counter(str(fold.status(k)) for k in range(fold.n_trials))
-        said = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no trials"
-        return f"<Study {self.name!r} in {self.storage.url}: {said}>"
+            return f"<Study {self.name!r} in {self.storage.url}: {_counted(fold)}>"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: how many trials, the best, the latest."""
+        with self._now() as fold:
+            history, names = fold.history(), list(fold.space.cells)
+            metrics = fold.objectives.metrics
+            several = len(fold.objectives.aims) > 1
+            best = history.front.tolist() if several else [k for k in [history.incumbent] if k is not None]
+            latest = list(range(max(0, fold.n_trials - _N_LATEST), fold.n_trials))[::-1]
+            shown = dict.fromkeys([*best[:_N_LATEST], *latest])
+            rows = []
+            for k in shown:
+                cells, values = fold.space.flat(fold.params(k)), fold.values(k)
+                said = ("best" if k in best else "") if not several else ("front" if k in best else "")
+                rows.append([k, said, fold.status(k), *map(cells.get, names), *map(values.get, metrics)])
+            title = f"Study {self.name}: {_counted(fold)}"
+        where = markup.paragraph(f"in {self.storage.url}")
+        columns = ["trial", "", "status", *names, *metrics]
+        return markup.heading(title) + where + (markup.table(columns, rows) if rows else "")
 
     @contextmanager
     def _now(self) -> Iterator[Fold]:
@@ -231,3 +253,8 @@ class StudyView:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _counted(fold: Fold) -> str:
+    counts = Counter(str(fold.status(k)) for k in range(fold.n_trials))
+    return ", ".join(f"{n} {status}" for status, n in counts.items()) or "no trials"

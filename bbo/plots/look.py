@@ -5,6 +5,7 @@ also differs in shape or fill. Everything is set on the artists themselves, so a
 their own figures.
 """
 
+import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -41,9 +42,18 @@ _PLAIN = (1e-3, 1e5)
 _ROUND = [1, 2, 2.5, 5, 10]
 
 
+class Shown(Figure):
+    """A figure that a notebook shows, also where pyplot was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def new_figure(width_in: float, height_in: float) -> Figure:
     """An empty figure, white, whose axes lie below the band of title and legend."""
-    figure = Figure(figsize=(width_in, height_in + _BAND_IN), dpi=_DPI, facecolor="white", layout="constrained")
+    figure = Shown(figsize=(width_in, height_in + _BAND_IN), dpi=_DPI, facecolor="white", layout="constrained")
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
     share = _BAND_IN / (height_in + _BAND_IN)
