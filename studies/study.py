@@ -686,8 +686,9 @@ class Study(StudyView):
         return Study._of_log(log, strategy)
 
     def _own(self, description: specification.Description, *others: Strategy) -> Strategy | None:
-        """The strategy at hand that is none of bbo's and has this description; None where there is none."""
-        at_hand = [s for s in (self._strategy, *others) if s is not None and "own" in description]
+        """The strategy at hand that is none of bbo's, or has parts that are none, and has this description; or None."""
+        has_own = '"own":' in canonical(description)
+        at_hand = [s for s in (self._strategy, *others) if s is not None and has_own]
         return next((s for s in at_hand if specification.describe(s) == description), None)
 
     def verify(self, *own: Strategy) -> Verification:

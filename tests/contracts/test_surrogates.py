@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bbo.integrations.botorch import BoTorchSurrogate, single_task_gp
 from bbo.space.structure import Structure
 from bbo.surrogates.exact_gp import ExactGP
 from bbo.surrogates.priors import SAAS
@@ -15,7 +16,20 @@ def sparse():
     return ExactGP(length_scale=SAAS())
 
 
-SURROGATES = [ExactGP, sparse]
+def of_botorch():
+    return BoTorchSurrogate(single_task_gp)
+
+
+OWN = [ExactGP, sparse]
+# BoTorch says in warnings what it makes of constant, tiny and clustered data; ours is silent.
+OF_BOTORCH = pytest.param(
+    of_botorch,
+    marks=pytest.mark.filterwarnings(
+        "ignore::botorch.exceptions.warnings.InputDataWarning",
+        "ignore::linear_operator.utils.warnings.NumericalWarning",
+    ),
+)
+SURROGATES = [*OWN, OF_BOTORCH]
 
 D = torch.float64
 
@@ -201,7 +215,7 @@ def test_posterior_is_joint_over_q_points_and_agrees_with_mean_and_sd(make):
     assert torch.allclose(posterior.variance.reshape(12, 2), sd**2, rtol=1e-5, atol=1e-10)
 
 
-@every_surrogate
+@pytest.mark.parametrize("make", OWN, ids=lambda make: make.__name__)  # GPyTorch makes some on the default device
 def test_every_tensor_is_made_on_the_device_of_the_data(make):
     """One made without a device would be on the default one, where here no arithmetic with the data is possible."""
     X = uniform(150, 3)
