@@ -45,7 +45,7 @@ Notes of a suggestion that others read:
 | feasibility | predicted probability that the evaluation succeeds and is found to satisfy all constraints |
 | length_scales | by parameter name, in the unit cube |
 | rung | of the ladder of the fit, when it is not the first |
-| fall | why the point is not the best by the acquisition, if it is not: `moved`, `unjudged`; see `strategies.batch` |
+| fall | why the point is not the best by the acquisition: `moved`, `unjudged` (see `strategies.batch`), `unproposed` |
 | gain | expected improvement on the best, by this trial or a pending one, in the objective's units; first of an ask |
 | noise | standard deviation of the objective's noise at the best, in its units; first of an ask |
 | coverage | of the latest results foretold, `of`, how many lay `inside` their 90 % intervals; first of an ask |

@@ -12,6 +12,7 @@ STRATEGIES: dict[str, str] = {
     "SobolSearch": "bbo.strategies.sobol_search",
     "LatinHypercube": "bbo.strategies.latin_hypercube",
     "RandomSearch": "bbo.strategies.random_search",
+    "AxClient": "bbo.strategies.ax_client",
 }
 PARTS: dict[str, str] = {
     "ExactGP": "bbo.surrogates.exact_gp",

@@ -28,6 +28,7 @@ from bbo.protocols import Prediction, Strategy
 from bbo.space import Params, Space
 from bbo.strategies.batch import MOST_TOGETHER, Proposed, Search, batch
 from bbo.strategies.context import Context
+from bbo.strategies.first_design import first_design
 from bbo.strategies.left_out import left_out, left_out_by
 from bbo.strategies.notes import of_cost, of_gain, of_model, of_point
 from bbo.strategies.observed import believed, best_trials, earlier, modelled, n_told, undoubted, unfinished
@@ -134,19 +135,10 @@ class ModelBased:
             return [*design, *self._by_model(seen, n - n_design, seed)]
 
     def _design(self, history: History, n: int, seed: int) -> list[Suggestion]:
-        """What `first` proposes, by default after the middle of the space.
-
-        An optimum is hardly ever where all parameters are at their ends, and in many dimensions every other point is
-        far from the middle.
-        """
-        if n == 0:
-            return []
-        is_own = self.first != SobolSearch()  # is taken as it is
-        if is_own or history.n_trials or history.space.dim == 1:  # on a line a sequence alone is spread better
-            return self.first.suggest(history, n, seed=seed)
-        middle = history.space.fresh(history.space.decode(np.full((1, history.space.dim), 0.5)), history)
-        others = self.first.suggest(history.with_pending(middle), n - 1, seed=seed) if n > 1 else []
-        return [*(Suggestion(params, notes={"by": "middle"}) for params in middle), *others]
+        """What `first` proposes, by default after the middle of the space."""
+        if n == 0 or self.first != SobolSearch():  # one's own is taken as it is
+            return self.first.suggest(history, n, seed=seed) if n else []
+        return first_design(self.first, history, n, seed)
 
     def recommend(self, history: History) -> int | None:
         """The number of the feasible trial with the highest posterior mean; None while there is none.

@@ -1,6 +1,7 @@
 """What every strategy promises. A new one is a line in STRATEGIES; `refuses` decides which cases apply to it."""
 
 import math
+import os
 import random
 import threading
 
@@ -12,7 +13,7 @@ from bbo.acquisition.optimism import UCB, Thompson
 from bbo.objective import Maximize, Minimize, OutcomeConstraint
 from bbo.space import Categorical, Float, Int, Ordinal, Space
 from bbo.storage import MemoryStorage
-from bbo.strategies import GP, LatinHypercube, ModelBased, RandomSearch, SobolSearch
+from bbo.strategies import GP, AxClient, LatinHypercube, ModelBased, RandomSearch, SobolSearch
 from bbo.studies.study import Study
 
 STRATEGIES = [
@@ -24,6 +25,8 @@ STRATEGIES = [
     GP(n_first=6, acquisition=UCB()),
     GP(n_first=6, acquisition=Thompson()),
 ]
+if os.environ.get("BBO_LONG"):  # some seconds a point
+    STRATEGIES.append(AxClient(n_first=6))
 ADAPTIVE = [s for s in STRATEGIES if isinstance(s, ModelBased)]
 
 
