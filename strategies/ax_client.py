@@ -224,9 +224,11 @@ def suggested(task: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")  # such as that 3 * 0.1 is no multiple of 0.1
+    import torch
     from ax.api.client import Client
     from ax.exceptions.core import AxError
 
+    torch.set_num_threads(1)  # so that bits do not depend on the machine's cores
     client = Client(random_seed=task["seed"])
     client.configure_experiment(
         parameters=[_config(c) for c in task["parameters"]], parameter_constraints=task["constraints"]

@@ -20,14 +20,14 @@ def bowl(p):
 def test_it_goes_to_the_optimum_is_recomputed_and_compares_with_another_in_one_study():
     study = Study(SQUARE, Minimize("y"), strategy=AxClient(n_first=4), seed=1)
     state = torch.get_rng_state()
-    for k in range(6):
+    for k in range(5):
         trial = study.ask()
         assert trial.params in SQUARE
         assert trial.notes["by"] == ("middle" if k == 0 else "maximin" if k < 4 else "ax")
         study.tell(trial, bowl(trial.params))
-    study.ask(2)
-    assert len({tuple(t.params.values()) for t in study.trials}) == 8
-    assert study.best.values["y"] < 0.02
+    study.ask()
+    assert len({tuple(t.params.values()) for t in study.trials}) == 6
+    assert study.best.values["y"] < 0.03
     assert study.verify().agrees
     assert torch.equal(state, torch.get_rng_state())
     other = study.fork(strategy=GP())
