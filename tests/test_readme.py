@@ -43,3 +43,32 @@ metric = "strength"
         "forbidden",
         "pool",
     ]
+
+
+def test_the_ways_from_other_frameworks_run(tmp_path):
+    section = PAGE.read_text().partition("## From Optuna")[2].partition("\n## ")[0]
+    codes = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    assert len(codes) == 5
+    assert all(len(code.strip().splitlines()) < 10 for code in codes)
+    (tmp_path / "yields.csv").write_text("temperature,base,yield\n40,KOH,31\n60,Et3N,52\n80,KOH,64\n")
+    ends = [
+        "assert study.best_value < 1e-3",
+        "assert len(client.get_next_trials(max_trials=2)) == 2",
+        "study.run(lambda trial: (trial['x'] - 2) ** 2, n_trials=10)\nassert study.best.values['loss'] < 1",
+        "from sklearn.datasets import load_iris\nassert search.fit(*load_iris(return_X_y=True)).best_score_ > 0.95",
+        "assert len(pd.read_csv('next.csv')) == 8",
+    ]
+    for code, end in zip(codes, ends, strict=True):
+        said = subprocess.run(
+            [sys.executable, "-c", code + end], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert said.returncode == 0, said.stderr
+
+
+def test_the_page_of_doors_prints_what_stands_below_its_examples(tmp_path):
+    page = (PAGE.parent / "docs" / "doors.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == page.count("```python")
+    code, printed = ("".join(parts) for parts in zip(*blocks, strict=True))
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.stdout == printed, said.stderr
