@@ -23,7 +23,7 @@ from bbo.studies.log import writer
 from bbo.studies.optuna.attributes import kept
 from bbo.studies.optuna.exporting import STUDY, TRIAL
 from bbo.studies.optuna.spaces import Given, Searched, inferred
-from bbo.studies.optuna.told import constraints_of, reasons
+from bbo.studies.optuna.told import constraint_names, constraints_of, reasons
 from bbo.trial import FailureReason, Status
 
 _METRIC_NAMES = "study:metric_names"
@@ -131,7 +131,7 @@ def read(study: optuna.Study, space: Space | None) -> Imported:
         Maximize(metric) if direction == optuna.study.StudyDirection.MAXIMIZE else Minimize(metric)
         for direction, metric in zip(study.directions, names, strict=True)
     ]
-    wanted += [OutcomeConstraint(c, upper=0.0) for c in sorted({c for t in trials for c in constraints_of(t)})]
+    wanted += [OutcomeConstraint(c, upper=0.0) for c in constraint_names(trials)]
     return Imported(_shown(trials) if space is None else Given(space), Objectives(tuple(wanted)), trials, None)
 
 

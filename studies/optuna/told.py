@@ -1,6 +1,7 @@
 """What Optuna's trials say, as a strategy of bbo understands it."""
 
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from bbo.trial import FailureReason, Status
 # Beyond it constraints are as broken as can be.
 _LARGEST = 1e300
 _CONSTRAINTS = "constraints"
+_NUMBERS = re.compile(r"([0-9]+)")
 
 
 def constraints_of(trial: FrozenTrial) -> dict[str, float]:
@@ -31,8 +33,13 @@ def objectives_of(directions: Sequence[StudyDirection], trials: Sequence[FrozenT
         (Maximize if direction == StudyDirection.MAXIMIZE else Minimize)(f"value {k}")
         for k, direction in enumerate(directions)
     ]
-    names = sorted({name for trial in trials for name in constraints_of(trial)})
-    return Objectives((*wanted, *(OutcomeConstraint(_metric(name), upper=0.0) for name in names)))
+    return Objectives((*wanted, *(OutcomeConstraint(_metric(name), upper=0.0) for name in constraint_names(trials))))
+
+
+def constraint_names(trials: Sequence[FrozenTrial]) -> list[str]:
+    """The constraints that any trial told, `g2` before `g10`."""
+    names = {name for trial in trials for name in constraints_of(trial)}
+    return sorted(names, key=lambda n: [(int(p), "") if k % 2 else (-1, p) for k, p in enumerate(_NUMBERS.split(n))])
 
 
 def _metric(constraint: str) -> str:

@@ -180,6 +180,13 @@ def test_a_constraint_that_a_trial_did_not_tell_is_open():
     assert history.V[0].tolist() == pytest.approx([2.0, math.nan], nan_ok=True)
 
 
+def test_constraints_have_the_order_of_their_numbers():
+    spy = Spy()
+    study = optuna.create_study(sampler=BBOSampler(spy, space=BOWL, seed=1, constraints_func=lambda trial: [-1.0] * 12))
+    study.optimize(lambda trial: (suggest(trial, BOWL), 1.0)[1], n_trials=2)
+    assert [c.metric for c in spy.histories[-1].objectives.constraints] == [f"constraint {k}" for k in range(12)]
+
+
 def test_constraints_func_gives_no_nan():
     study = optuna.create_study(sampler=BBOSampler(seed=1, constraints_func=lambda trial: [math.nan]))
     with pytest.raises(ValueError, match="none of them NaN"):
