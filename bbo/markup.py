@@ -37,8 +37,6 @@ def bar(share: float | None, text: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return ""
     if isinstance(value, float):
         return escape(f"{value:.6g}")
     if isinstance(value, Mapping):

@@ -119,8 +119,8 @@ class Trial:
         said = {"cost": self.cost, "note": self.note, "reason": self.reason, "message": self.message}
         expected = {f"expected {metric}": mean for metric, mean in (self.notes.get("mean") or {}).items()}
         why = {"suggested by": self.notes.get("by")} | expected
-        rows = {**self.params, **self.values, **said, **why}
-        return markup.heading(title) + markup.pairs({name: v for name, v in rows.items() if v not in (None, "")})
+        others = {name: v for name, v in {**said, **why}.items() if v not in (None, "")}
+        return markup.heading(title) + markup.pairs({**self.params, **self.values, **others})
 
 
 @dataclass(slots=True)

@@ -8,11 +8,13 @@ a Sobol sequence, is therefore made here.
 
 import atexit
 import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
-from multiprocessing import get_context
 from typing import Any, Literal
 
 import numpy as np
@@ -84,18 +86,58 @@ class AxClient:
             return design
         history = history.with_pending([s.params for s in design])
         task = _task(history) | {"n": n - n_design, "seed": seed % _LARGEST_SEED, "method": self.method}
-        points = [_point(history.space, values) for values in _worker().submit(suggested, task).result()]
+        points = [_point(history.space, values) for values in _AX.ask(task)]
         if not points:
             others = SobolSearch().suggest(history, n - n_design, seed=seed)
             return [*design, *(replace(s, notes={**s.notes, "fall": "unproposed"}) for s in others)]
         return [*design, *(Suggestion(p, notes={"by": "ax"}) for p in history.space.fresh(points, history))]
 
 
-@cache
-def _worker() -> ProcessPoolExecutor:
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-    atexit.register(pool.shutdown, wait=True, cancel_futures=True)
-    return pool
+class _Worker:
+    """A process of Ax's own, spoken with in lines of JSON."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._speaking = threading.Lock()
+        atexit.register(self._end)
+
+    def ask(self, task: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What `suggested` gives.
+
+        Raises:
+            StrategyError: Ax raised, or its process ended.
+        """
+        with self._speaking:
+            if self._process is None or self._process.poll() is not None:
+                command = [sys.executable, "-m", __name__]
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                )
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            try:
+                self._process.stdin.write(json.dumps(task) + "\n")
+                self._process.stdin.flush()
+                line = self._process.stdout.readline()
+            except BrokenPipeError:
+                line = ""
+            if not line:
+                raise StrategyError(
+                    f"Ax's process ended with status {self._process.wait()}; asking again starts another."
+                )
+        answer = json.loads(line)
+        if "error" in answer:
+            raise StrategyError(f"Ax raised {answer['error']}")
+        points: list[dict[str, Any]] = answer["points"]
+        return points
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+
+_AX = _Worker()
 
 
 # In this process: what Ax is to know, as plain data. Names are x0, ..., y0, ..., g0, ...: Ax reads them in formulas.
@@ -256,4 +298,22 @@ def _config(arguments: Mapping[str, Any]) -> Any:
     from ax.api.configs import ChoiceParameterConfig, RangeParameterConfig
 
     kind: Any = ChoiceParameterConfig if "values" in arguments else RangeParameterConfig
-    return kind(**arguments)
+    dependents = arguments.get("dependent_parameters", {})
+    hierarchy = {"dependent_parameters": {int(k): names for k, names in dependents.items()}} if dependents else {}
+    return kind(**{**arguments, **hierarchy})
+
+
+def _serve() -> None:
+    """Answers until stdin ends; what Ax prints goes nowhere."""
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        try:
+            answer: dict[str, Any] = {"points": suggested(json.loads(line))}
+        except Exception as error:  # whatever it is, the other process says it
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        out.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    _serve()

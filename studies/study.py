@@ -8,6 +8,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from bbo import seeding
 from bbo.budget import Budget
 from bbo.errors import ConflictError, StrategyError, StudyExistsError, WaitForTells
 from bbo.events import canonical, digest, event, nonce
@@ -133,8 +134,8 @@ class Study(StudyView):
         """A study with the trials of one of Optuna's, as if each had been enqueued, asked for and told.
 
         The space is what its trials show, with the conditions under which parameters are there. Pruned trials are
-        cancelled, with their reports. A study that `to_optuna` wrote comes back with all that it had but what models
-        noted on their suggestions.
+        cancelled, with their reports. A study that `to_optuna` wrote comes back with its trials as they were; what
+        models noted on their suggestions, points that wait, notes on the study, its budget and strategy stay behind.
 
         Args:
             study: or the URL of an Optuna storage.
@@ -150,19 +151,20 @@ class Study(StudyView):
 
         source = opened(study, named)
         imported = read(source, None if space is None else specification.as_space(space))
+        seed = imported.seed if seed is None else seed
+        seed = seeding.draw() if seed is None else seed
+        events = imported.events(1, seed)  # behind that of the study's creation
         made = cls(
             imported.searched.space,
             imported.objectives,
             strategy=strategy,
             storage=storage,
             name=source.study_name if name is None else name,
-            seed=imported.seed if seed is None else seed,
+            seed=seed,
             if_exists="fail",
         )
-        with made._log.lock:
-            events = imported.events(made._log.fold.last_event, made.seed)
-            if events:
-                made._log.append(*events)
+        if events:
+            made._log.append(*events)
         return made
 
     @classmethod

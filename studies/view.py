@@ -119,7 +119,8 @@ class StudyView:
             for k in shown:
                 cells, values = fold.space.flat(fold.params(k)), fold.values(k)
                 said = ("best" if k in best else "") if not several else ("front" if k in best else "")
-                rows.append([k, said, fold.status(k), *map(cells.get, names), *map(values.get, metrics)])
+                row = {**cells, **values}
+                rows.append([k, said, fold.status(k), *(row.get(name, "") for name in (*names, *metrics))])
             title = f"Study {self.name}: {_counted(fold)}"
         where = markup.paragraph(f"in {self.storage.url}")
         columns = ["trial", "", "status", *names, *metrics]
@@ -236,13 +237,15 @@ class StudyView:
         Returns:
             Optuna's study.
         Raises:
-            StudyExistsError: Optuna has another study of that name.
+            StudyExistsError: Optuna has another study of that name, or one that went on there.
         """
         from bbo.studies.optuna.exporting import export
 
         with self._now() as fold:
             trials = [fold.trial(k) for k in range(fold.n_trials)]
-            return export(fold.specification, fold.space, fold.objectives, trials, storage, name or self.name)
+            past = {k for k in range(fold.n_trials) if fold.is_past(k)}
+            specification, space, objectives = fold.specification, fold.space, fold.objectives
+        return export(specification, space, objectives, trials, past, storage, name or self.name)
 
     def close(self) -> None:
         """Closes the storage's connections and files."""

@@ -1,13 +1,16 @@
 """What a log has: `bbo status`, `bbo best`, `bbo export`, `bbo plot`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bbo.cli.faults import NO
 from bbo.cli.figures import FigureKind
 from bbo.cli.options import DEFAULT_STORAGE, Force, Name, NameOrAll, Storage
+
+if TYPE_CHECKING:
+    from bbo.studies.view import StudyView
 
 
 def status(
@@ -93,7 +96,7 @@ def export(
         stop("Export to a table with --csv OUT, or to Optuna with --optuna URL.")
     with look(existing_storage(storage), storage, name) as study:
         if optuna is not None:
-            n = len(study.to_optuna(optuna).trials)
+            n = _to_optuna(study, optuna)
             typer.echo(f"{study.name}: {counted(n, 'trial')} in {optuna}; to look at them: optuna-dashboard {optuna}")
             return
         assert out is not None
@@ -102,6 +105,28 @@ def export(
     deliver(frame, out)
     if out != "-":
         typer.echo(f"{out}: {counted(len(frame), 'trial')}")
+
+
+def _to_optuna(study: "StudyView", url: str) -> int:
+    """How many trials Optuna has then."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from bbo.cli.faults import stop
+
+    if "://" not in url:
+        stop(f"An Optuna storage is a URL, such as sqlite:///optuna.db: got {url!r}.")
+    own = study.storage.url
+    both = [u.partition("?")[0].removeprefix("sqlite:///") for u in (url, own)]
+    if url == own or (url.startswith("sqlite:///") and len({Path(path).resolve() for path in both}) == 1):
+        stop(f"{url} is bbo's own log: give Optuna another file or database.")
+    try:
+        from optuna.exceptions import OptunaError
+    except ModuleNotFoundError:
+        stop("Optuna is not installed: pip install bbo[optuna].", NO)
+    try:
+        return len(study.to_optuna(url).get_trials(deepcopy=False))
+    except (SQLAlchemyError, OptunaError, RuntimeError) as error:
+        stop(f"Optuna cannot use {url}: {str(error).splitlines()[0]}", NO)
 
 
 def plot(

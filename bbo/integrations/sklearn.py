@@ -16,11 +16,13 @@ from bbo.errors import SpaceError, SpaceExhaustedError
 from bbo.objective import Maximize, Tracked
 from bbo.protocols import Strategy
 from bbo.space import Parameter, Params, Space
+from bbo.storage import MemoryStorage
 from bbo.studies import specification
 from bbo.studies.study import Study
 from bbo.trial import Trial
 
 _SCORE = "score"
+_NAME = "search"
 _LARGEST_SEED = 2**31 - 1
 
 Results = Mapping[str, Any]
@@ -89,6 +91,27 @@ class BBOSearchCV(BaseSearchCV):  # type: ignore[misc]
         self.strategy = strategy
         self.random_state = random_state
 
+    @property
+    def study_(self) -> Study:
+        """Of the last `fit`.
+
+        Raises:
+            AttributeError: nothing was fitted.
+        """
+        kept = self.__dict__
+        if "_events" in kept:  # it was read from a file
+            storage, events = MemoryStorage(), kept.pop("_events")
+            storage.append(_NAME, events)
+            self._study = Study.load(storage, _NAME, strategy=self.strategy, space=specification.as_space(self.space))
+        if "_study" not in kept:
+            raise AttributeError("This BBOSearchCV has no study yet: call fit() first.")
+        return self._study
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = {**super().__getstate__()}
+        study = state.pop("_study", None)
+        return state if study is None else state | {"_events": study.storage.events(study.name)}
+
     def _run_search(self, evaluate_candidates: Callable[[Iterable[Params]], Results]) -> None:
         for name in ("n_iter", "batch_size"):
             value = getattr(self, name)
@@ -100,7 +123,9 @@ class BBOSearchCV(BaseSearchCV):  # type: ignore[misc]
         if self.random_state is not None:
             seed = int(check_random_state(self.random_state).randint(_LARGEST_SEED))
         steering = self._steering()
-        study = Study(space, self._objectives(steering), strategy=self.strategy, seed=seed)
+        for name in ("_study", "_events"):  # what evaluates the folds takes this object to other processes
+            self.__dict__.pop(name, None)
+        study = Study(space, self._objectives(steering), strategy=self.strategy, seed=seed, name=_NAME)
         n_left = int(self.n_iter)
         while n_left > 0:
             try:
@@ -109,7 +134,7 @@ class BBOSearchCV(BaseSearchCV):  # type: ignore[misc]
                 break
             n_left -= len(trials)
             self._evaluate(study, trials, steering, evaluate_candidates)
-        self.study_ = study  # not before: what evaluates the folds takes this object to other processes
+        self._study = study
 
     def _evaluate(
         self,

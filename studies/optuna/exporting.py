@@ -4,8 +4,9 @@ What Optuna can hold is there as Optuna has it: parameters, values, constraints,
 trial has beside stands in its attributes, for people and for `bbo.studies.optuna.importing`.
 """
 
+import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.trial import FrozenTrial, TrialState
 
 from bbo.errors import StudyExistsError
+from bbo.events import canonical
 from bbo.objective import Maximize, Objectives, Target
 from bbo.space import Space
 from bbo.studies.optuna.attributes import keep, kept
@@ -41,20 +43,33 @@ def export(
     space: Space,
     objectives: Objectives,
     trials: Sequence[Trial],
+    past: Container[int],
     storage: "str | optuna.storages.BaseStorage",
     name: str,
 ) -> optuna.Study:
     """Writes trials to Optuna; those that are there already are completed, or where they changed written again.
 
+    Args:
+        past: numbers of those that are past data.
     Raises:
         StudyExistsError: Optuna has another study of this name.
     """
     study = _study(specification, objectives, storage, name)
-    frozen = [_frozen(space, objectives, trial) for trial in trials]
+    frozen = [_frozen(space, objectives, trial, is_past=trial.number in past) for trial in trials]
     there = study.get_trials(deepcopy=False)
+    if any(kept(TRIAL, old.system_attrs) is None for old in there):
+        raise StudyExistsError(
+            f"The study {name!r} went on in Optuna, which has trials of its own there: export under another name, or "
+            "take them over with Study.from_optuna()."
+        )
+    for old, new in zip(there, frozen, strict=False):
+        new.user_attrs = {**old.user_attrs, **new.user_attrs}
     if not all(_may_become(old, new) for old, new in zip(there, frozen, strict=False)) or len(there) > len(frozen):
+        attributes = study.user_attrs
         optuna.delete_study(study_name=name, storage=study._storage)
         study, there = _study(specification, objectives, study._storage, name), []
+        for key, value in attributes.items():
+            study.set_user_attr(key, value)
     for old, new in zip(there, frozen, strict=False):
         if old.state == TrialState.RUNNING:
             _complete(study, old, new)
@@ -77,19 +92,23 @@ def _study(
             raise StudyExistsError(
                 f"Optuna has another study {name!r} there: choose another name, or delete that one."
             ) from None
+        _describe(study, specification)  # its space may have changed
         return study
-    put = study._storage.set_study_system_attr
-    keep(
-        STUDY,
-        {k: specification[k] for k in ("id", "space", "objectives", "seed")},
-        lambda k, v: put(study._study_id, k, v),
-    )
+    _describe(study, specification)
     for k, side in enumerate(_sides(objectives)):
         study.set_user_attr(f"constraint {k}", side)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([_title(aim) for aim in objectives.aims])
     return study
+
+
+def _describe(study: optuna.Study, specification: Mapping[str, Any]) -> None:
+    """Keeps what the study is, for `bbo.studies.optuna.importing`."""
+    put = study._storage.set_study_system_attr
+    content = {k: specification[k] for k in ("id", "space", "objectives", "seed")}
+    if kept(STUDY, study._storage.get_study_system_attrs(study._study_id)) != json.loads(canonical(content)):
+        keep(STUDY, content, lambda key, part: put(study._study_id, key, part))
 
 
 def _title(aim: Any) -> str:
@@ -115,13 +134,13 @@ def _complete(study: optuna.Study, old: FrozenTrial, new: FrozenTrial) -> None:
         storage.set_trial_state_values(key, new.state, new.values)
 
 
-def _frozen(space: Space, objectives: Objectives, trial: Trial) -> FrozenTrial:
+def _frozen(space: Space, objectives: Objectives, trial: Trial, *, is_past: bool) -> FrozenTrial:
     values = to_optuna(space, trial.params)
     distributions = {name: _around(d, values[name]) for name, d in distributions_of(space).items() if name in values}
     state = _STATES[trial.status]
     V = np.array([[trial.values.get(metric, np.nan) for metric in objectives.metrics]])
     system_attrs: dict[str, Any] = {}
-    keep(TRIAL, _record(trial), system_attrs.__setitem__)
+    keep(TRIAL, _record(trial) | ({"is_past": True} if is_past else {}), system_attrs.__setitem__)
     if state == TrialState.COMPLETE and objectives.constraints:
         # As a list, which Optuna Dashboard knows, and Optuna 5 still.
         system_attrs["constraints"] = objectives.violations(V)[0].tolist()

@@ -72,7 +72,7 @@ class Inferred:
         return self.space.there({name: _known(self.distributions[name], value) for name, value in named.items()})
 
     def values(self, point: Params) -> dict[str, Any]:
-        return {name: _external(self.distributions[name], value) for name, value in point.items()}
+        return {name: external(self.distributions[name], value) for name, value in point.items()}
 
     @property
     def by_place(self) -> list[str]:
@@ -99,8 +99,8 @@ def _known(distribution: BaseDistribution, value: Any) -> Any:
     return distribution.choices[place] if are_plain(distribution) else place
 
 
-def _external(distribution: BaseDistribution, value: Any) -> Any:
-    """As Optuna has it."""
+def external(distribution: BaseDistribution, value: Any) -> Any:
+    """A parameter's value as Optuna has it."""
     is_place = isinstance(distribution, CategoricalDistribution) and not are_plain(distribution)
     return distribution.to_external_repr(value) if is_place else value
 

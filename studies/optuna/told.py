@@ -39,7 +39,12 @@ def objectives_of(directions: Sequence[StudyDirection], trials: Sequence[FrozenT
 def constraint_names(trials: Sequence[FrozenTrial]) -> list[str]:
     """The constraints that any trial told, `g2` before `g10`."""
     names = {name for trial in trials for name in constraints_of(trial)}
-    return sorted(names, key=lambda n: [(int(p), "") if k % 2 else (-1, p) for k, p in enumerate(_NUMBERS.split(n))])
+
+    def order(name: str) -> list[tuple[int, str]]:
+        parts = enumerate(_NUMBERS.split(name))
+        return [*((int(part), "") if k % 2 else (-1, part) for k, part in parts), (-1, name)]
+
+    return sorted(names, key=order)
 
 
 def _metric(constraint: str) -> str:
@@ -52,10 +57,19 @@ def outcomes(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[tupl
     A pruned trial counts with its last report, as Optuna has it, though with nothing better than the median of the
     completed ones: a report on the way may be better than any end, and the pruner saw no promise in it. One without a
     report has failed. So has one that ended in infinity, on the bad side; as has one that Optuna calls failed.
+
+    A constraint that a trial did not tell counts as fulfilled, as it does in Optuna: with the median of those that are.
     """
     ends = [t.values[0] for t in trials if t.state == TrialState.COMPLETE and t.values and math.isfinite(t.values[0])]
     usual = statistics.median(ends) if ends else None
-    return [_outcome(t, objectives, usual) for t in trials]
+    found = [_outcome(t, objectives, usual) for t in trials]
+    for con in objectives.constraints:
+        fulfilled = [v[con.metric] for _, v in found if v.get(con.metric, 1.0) <= 0]
+        held = statistics.median(fulfilled) if fulfilled else 0.0
+        for status, values in found:
+            if status is Status.COMPLETED:
+                values.setdefault(con.metric, held)
+    return found
 
 
 def _outcome(trial: FrozenTrial, objectives: Objectives, usual: float | None) -> tuple[Status, dict[str, float]]:
@@ -64,12 +78,11 @@ def _outcome(trial: FrozenTrial, objectives: Objectives, usual: float | None) ->
     values = _values(trial, objectives)
     if values is None:
         return Status.FAILED, {}
-    if trial.state == TrialState.PRUNED and usual is not None:
+    if trial.state == TrialState.PRUNED and usual is not None and len(objectives.aims) == 1:
         (aim,) = objectives.aims
         worse = max if isinstance(aim, Minimize) else min
         values[aim.metric] = worse(values[aim.metric], usual)
-    # A constraint that this trial was not asked for may hold or not.
-    return (Status.RUNNING if objectives.missing(values) else Status.COMPLETED), values
+    return Status.COMPLETED, values
 
 
 def _values(trial: FrozenTrial, objectives: Objectives) -> dict[str, float] | None:
@@ -80,18 +93,17 @@ def _values(trial: FrozenTrial, objectives: Objectives) -> dict[str, float] | No
     for aim, value in zip(objectives.aims, trial.values, strict=True):
         if math.isinf(value) and (value > 0) == isinstance(aim, Minimize):
             return None
-        values[aim.metric] = _finite(value)
-    return values | {_metric(name): _finite(value) for name, value in constraints_of(trial).items()}
+        values[aim.metric] = finite(value)
+    return values | {_metric(name): finite(value) for name, value in constraints_of(trial).items()}
 
 
-def _finite(value: float) -> float:
+def finite(value: float) -> float:
+    """The value, or where that is infinite one beyond all that are measured."""
     return min(max(value, -_LARGEST), _LARGEST)
 
 
 def reasons(trials: Sequence[FrozenTrial]) -> Mapping[int, FailureReason]:
     """By number why a trial failed, where Optuna knows that it does not lie in the point: it was tried again."""
-    return {
-        t.system_attrs["failed_trial"]: FailureReason.LOST
-        for t in trials
-        if isinstance(t.system_attrs.get("failed_trial"), int)
-    }
+    first = [t.system_attrs.get("failed_trial") for t in trials]
+    later = [number for t in trials for number in t.system_attrs.get("retry_history", ())]
+    return {number: FailureReason.LOST for number in (*first, *later) if isinstance(number, int)}

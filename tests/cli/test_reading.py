@@ -283,3 +283,18 @@ def test_status_has_no_doubts_about_a_model_that_does_well(bbo):
 
 def test_status_says_nothing_of_a_model_where_there_is_none(bbo, beam_log):
     assert "\n  model" not in bbo("status").stdout
+
+
+def test_export_to_optuna_says_what_cannot_be(bbo, beam_log):
+    for arguments, said in (
+        ((), "to a table with --csv OUT, or to Optuna with --optuna URL"),
+        (("--csv", "t.csv", "--optuna", "sqlite:///o.db"), "to a table with --csv OUT, or to Optuna with --optuna URL"),
+        (("--optuna", "o.db"), "is a URL, such as sqlite:///optuna.db: got 'o.db'"),
+        (("--optuna", "sqlite:///bbo.db"), "is bbo's own log"),
+        (("--optuna", "sqlite:////nowhere/at/all.db"), "Optuna cannot use sqlite:////nowhere/at/all.db"),
+    ):
+        result = bbo("export", *arguments)
+        assert result.exit_code != 0
+        assert said in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+    assert bbo("verify").exit_code == 0

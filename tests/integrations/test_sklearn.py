@@ -1,5 +1,7 @@
 """BBOSearchCV: used as a grid search is."""
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -63,6 +65,18 @@ def test_it_can_be_cloned_and_its_options_set():
     copy.set_params(n_iter=2, estimator__svc__kernel="linear", strategy=RandomSearch()).fit(X, y)
     assert len(copy.cv_results_["params"]) == 2
     assert copy.best_estimator_.named_steps["svc"].kernel == "linear"
+
+
+def test_a_fitted_search_may_be_kept_in_a_file_and_fitted_again():
+    found = search(n_iter=5).fit(X, y)
+    again = pickle.loads(pickle.dumps(found))
+    assert again.study_.trials == found.study_.trials
+    assert (again.predict(X) == found.predict(X)).all()
+    first = found.cv_results_["params"]
+    assert found.set_params(n_jobs=2).fit(X, y).cv_results_["params"] == first
+    assert again.fit(X, y).cv_results_["params"] == first
+    with pytest.raises(AttributeError, match="call fit"):
+        _ = search().study_
 
 
 def test_models_are_chosen_with_their_own_hyperparameters():

@@ -36,7 +36,7 @@ from bbo.space import Float, Parameter, Params, Space
 from bbo.studies import specification
 from bbo.studies.optuna.attributes import keep, kept
 from bbo.studies.optuna.distributions import parameter_of
-from bbo.studies.optuna.spaces import Given, Searched, inferred, name_of
+from bbo.studies.optuna.spaces import Given, Searched, external, inferred, name_of
 from bbo.studies.optuna.told import objectives_of, outcomes, reasons
 from bbo.trial import FailureReason, Notes
 
@@ -104,15 +104,18 @@ class BBOSampler(BaseSampler):
         self._check(study)
         if not search_space:
             return {}
+        enqueued = {**trial.system_attrs.get("fixed_params", {}), **_partly_fixed(study)}
         with _ASKING:
+            before: dict[str, Any] | None = None
             for _ in range(_MOST_CHOICES):
                 trials = _others(study, trial)
-                searched = self._searched(trials, search_space)
+                searched = self._searched(trials, {*search_space, *enqueued})
                 if searched is None:
                     return {}
-                values, is_new = self._choose(study, trial, trials, searched)
-                if not is_new or _is_alone(study, trial, values, searched):
+                values, is_new = self._choose(study, trial, trials, searched, enqueued)
+                if not is_new or values == before or _is_alone(study, trial, values, searched):
                     break
+                before = values
             study._storage.set_trial_system_attr(trial._trial_id, _SETTLED, True)
         return {name: value for name, value in values.items() if name in search_space}
 
@@ -124,7 +127,7 @@ class BBOSampler(BaseSampler):
         if trial.number == 0:
             try:
                 (middle,) = parameter_of(param_name, param_distribution).decode(np.array([0.5]))
-                return middle
+                return external(param_distribution, middle)
             except SpaceError:
                 pass  # a single value, or nothing that bbo searches
         seed = seeding.derive(self._seed, seeding.ASK, trial.number, zlib.crc32(param_name.encode()))
@@ -160,14 +163,23 @@ class BBOSampler(BaseSampler):
         return strategy
 
     def _choose(
-        self, study: optuna.Study, trial: FrozenTrial, trials: Sequence[FrozenTrial], searched: Searched
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        trials: Sequence[FrozenTrial],
+        searched: Searched,
+        enqueued: Mapping[str, Any],
     ) -> tuple[dict[str, Any], bool]:
-        """Values by name, written down with the trial; and whether no other trial known so far has them."""
+        """Values by name, written down with the trial; and whether no other trial known so far has them.
+
+        Args:
+            enqueued: values that are given.
+        """
         objectives = objectives_of(study.directions, trials)
         strategy = self._strategy_for(searched.space, objectives)
         seen = self._memo.seen(trials, searched, objectives)
         history = self._memo.log.history(searched.space, objectives, self._seed, seen)
-        said = _said(strategy, history, trial, searched)
+        said = _said(strategy, history, trial.number, _fixed(enqueued, searched))
         point, notes = said or (_drawn(searched.space, self._seed, trial.number), {"by": "random"})
         values = searched.values(point)
         codes = {name: searched.distributions[name].to_internal_repr(value) for name, value in values.items()}
@@ -190,8 +202,8 @@ def _others(study: optuna.Study, trial: FrozenTrial) -> list[FrozenTrial]:
 
 
 def _known(trial: FrozenTrial, searched: Searched) -> dict[str, Any]:
-    """A trial's values; those of a running one that its objective has not asked for yet, as they were chosen."""
-    record = kept(_KEY, trial.system_attrs) if trial.state == TrialState.RUNNING else None
+    """A trial's values; those that its objective did not ask for, or not yet, as they were chosen."""
+    record = kept(_KEY, trial.system_attrs)
     chosen = {
         name: searched.distributions[name].to_external_repr(code)
         for name, code in (record or {}).get("codes", {}).items()
@@ -263,26 +275,31 @@ def _seen(t: FrozenTrial, searched: Searched, name: str, **outcome: Any) -> Seen
     return SeenTrial(number=t.number, params=point, ended=ended, notes=notes, **outcome)
 
 
-def _said(strategy: Strategy, history: History, trial: FrozenTrial, searched: Searched) -> tuple[Params, Notes] | None:
-    """What the strategy says, given the values that were enqueued; None where it has nothing new."""
-    fixed = _fixed(trial, searched)
+def _said(strategy: Strategy, history: History, number: int, fixed: Params) -> tuple[Params, Notes] | None:
+    """What the strategy says, given some values; None where it has nothing new."""
     try:
-        return next_point(strategy, history, trial.number, fixed)
+        return next_point(strategy, history, number, fixed)
     except SpaceError:
         if not fixed:
             raise
-        return next_point(strategy, history, trial.number)  # they contradict a constraint, and Optuna takes them
+        return next_point(strategy, history, number)  # they contradict a constraint, and Optuna takes them
 
 
-def _fixed(trial: FrozenTrial, searched: Searched) -> Params:
-    """The values of a trial that was enqueued, as far as they lie in the space."""
+def _partly_fixed(study: optuna.Study) -> dict[str, Any]:
+    """The values that a PartialFixedSampler around this one has."""
+    fixed: dict[str, Any] = getattr(study.sampler, "_fixed_params", {})
+    return fixed
+
+
+def _fixed(enqueued: Mapping[str, Any], searched: Searched) -> Params:
+    """Values that are given, as far as they lie in the space."""
     space = searched.space
     try:
-        enqueued = searched.point(trial.system_attrs.get("fixed_params", {}))
+        point = searched.point(enqueued)
     except SpaceError:
         return {}
     fixed: Params = {}
-    for name, value in enqueued.items():
+    for name, value in point.items():
         with suppress(SpaceError):
             fixed[name] = space.by_name[name].check(value)
     return space.there(fixed)

@@ -35,7 +35,8 @@ def test_the_example_finds_the_constrained_optimum(monkeypatch):
     hub.load_module = {"samplers/bbo": package}.__getitem__
     monkeypatch.setitem(sys.modules, "optunahub", hub)
     example = loaded(FOLDER / "example.py", "hub_example")
-    study = optuna.create_study(sampler=hub.load_module("samplers/bbo").BBOSampler(seed=0))
+    sampler = hub.load_module("samplers/bbo").BBOSampler(seed=0, constraints_func=example.constraints)
+    study = optuna.create_study(sampler=sampler)
     study.optimize(example.objective, n_trials=30)
     assert study.best_params["model"] == "linear"
     assert 1.0 <= study.best_value < 1.05  # alpha = 1 and cache = 2

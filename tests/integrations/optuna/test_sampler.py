@@ -5,12 +5,14 @@ import math
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from bbo import Categorical, Float, Int, Minimize, Ordinal, OutcomeConstraint, Study
 from bbo.errors import SpaceError, StrategyError
 from bbo.integrations.optuna import BBOSampler, notes_of, suggest
 from bbo.space import Linear, Permutation, Simplex, Space
 from bbo.strategies import GP, RandomSearch, SobolSearch
+from bbo.studies.optuna.distributions import distributions_of
 from bbo.trial import Suggestion
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -64,7 +66,7 @@ def test_nothing_is_kept_in_the_object(tmp_path, strategy):
         assert fresh.trials[k].params == used.trials[k].params
 
 
-def test_threads_suggest_distinct_points_that_the_seed_and_the_number_fix():
+def test_threads_suggest_distinct_points():
     study = optuna.create_study(sampler=BBOSampler(seed=5))
     study.optimize(bowl, n_trials=16, n_jobs=4)
     assert len({tuple(p.values()) for p in params(study)}) == 16
@@ -163,21 +165,86 @@ def test_constraints_are_told_either_way(way):
         expected.tell(trial, {"v": of_optuna.value, "c": 1.2 - x - y})
 
 
-def test_a_constraint_that_a_trial_did_not_tell_is_open():
+def test_a_constraint_that_a_trial_did_not_tell_counts_as_fulfilled():
     spy = Spy()
     study = optuna.create_study(sampler=BBOSampler(spy, space=BOWL, seed=1))
 
     def objective(trial):
         suggest(trial, BOWL)
         if trial.number:
-            trial.set_constraint("late", 1.0)
+            trial.set_constraint("late", [None, 1.0, -3.0, -1.0][trial.number])
         return 2.0
 
-    study.optimize(objective, n_trials=3)
+    study.optimize(objective, n_trials=4)
+    study.optimize(lambda trial: (suggest(trial, BOWL), 2.0)[1], n_trials=2)
     history = spy.histories[-1]
-    assert history.is_completed.tolist() == [False, True]
-    assert history.is_pending.tolist() == [True, False]
-    assert history.V[0].tolist() == pytest.approx([2.0, math.nan], nan_ok=True)
+    assert history.is_completed.all()
+    assert history.V[:, 1].tolist() == [-2.0, 1.0, -3.0, -1.0, -2.0]
+    assert history.is_feasible.tolist() == [True, False, True, True, True]
+
+
+def test_a_trial_that_ended_before_it_asked_for_all_counts_with_what_was_chosen():
+    spy = Spy()
+    study = optuna.create_study(sampler=BBOSampler(spy, space=BOWL, seed=1))
+
+    def broken(trial):
+        trial.suggest_float("x", -5.0, 5.0)
+        raise ValueError
+
+    study.optimize(broken, n_trials=3, catch=ValueError)
+    assert spy.histories[-1].is_failed.tolist() == [True, True]
+    gp = optuna.create_study(sampler=BBOSampler(space=BOWL, seed=1))
+    gp.optimize(broken, n_trials=6, catch=ValueError)
+    assert len({t.params["x"] for t in gp.trials}) == 6
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution should be")
+def test_choices_may_be_anything_from_the_first_trial_on():
+    layers = [(50,), (50, 50), (100, 50, 25)]
+    study = optuna.create_study(sampler=BBOSampler(seed=1))
+    study.optimize(lambda trial: len(trial.suggest_categorical("layers", layers)), n_trials=5)
+    assert study.trials[0].params["layers"] == (50, 50)
+    assert study.best_params["layers"] == (50,)
+
+
+@pytest.mark.filterwarnings("ignore:PartialFixedSampler is experimental")
+def test_values_that_a_partial_fixed_sampler_holds_are_given_to_the_strategy():
+    space = Space([Float("x", 0.0, 1.0), Float("y", 0.0, 1.0)], [Linear({"x": 1.0, "y": 1.0}, upper=1.0)])
+    sampler = optuna.samplers.PartialFixedSampler({"x": 0.9}, BBOSampler(space=space, seed=1))
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda trial: -suggest(trial, space)["y"], n_trials=6)
+    assert all(t.state == TrialState.COMPLETE and t.params["x"] == 0.9 for t in study.trials)
+
+
+def test_all_that_failed_of_a_trial_that_was_tried_again_and_again_is_lost():
+    spy = Spy()
+    study = optuna.create_study(sampler=BBOSampler(spy, space=BOWL, seed=1))
+    for attrs in ({}, {"failed_trial": 0, "retry_history": [0]}, {"failed_trial": 0, "retry_history": [0, 1]}):
+        params = {"x": 0.0, "y": 1.0, "kind": "a"}
+        distributions = distributions_of(BOWL)
+        study.add_trial(
+            optuna.create_trial(state=TrialState.FAIL, params=params, distributions=distributions, system_attrs=attrs)
+        )
+    study.optimize(lambda trial: (suggest(trial, BOWL), 1.0)[1], n_trials=1)
+    assert spy.histories[-1].is_failed.tolist() == [False, False, True]
+
+
+class Stubborn:
+    """Says the same again and again."""
+
+    def __init__(self):
+        self.n_calls = 0
+
+    def suggest(self, history, n, *, seed):
+        self.n_calls += 1
+        return [Suggestion({"n": 1})]
+
+
+def test_a_strategy_that_repeats_itself_is_not_asked_without_end():
+    strategy = Stubborn()
+    study = optuna.create_study(sampler=BBOSampler(strategy, space=[Int("n", 1, 3)], seed=1))
+    study.optimize(lambda trial: trial.suggest_int("n", 1, 3), n_trials=4)
+    assert strategy.n_calls <= 8
 
 
 def test_constraints_have_the_order_of_their_numbers():

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import optuna
+import pandas as pd
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
@@ -127,6 +128,60 @@ def test_an_export_does_not_touch_another_study(url):
     with pytest.raises(StudyExistsError, match="another name"):
         eventful().to_optuna(url, "ours")  # made alike, but another
     assert len(optuna.get_all_study_names(url)) == 2
+
+
+def test_a_study_that_went_on_in_optuna_is_not_written_over(url):
+    study = eventful()
+    there = study.to_optuna(url)
+    there.set_user_attr("mine", 1)
+    study.amend(1, {"waste": 2.5}, why="misread")
+    assert study.to_optuna(url).user_attrs["mine"] == 1
+    optuna.load_study(study_name="eventful", storage=url).ask()
+    with pytest.raises(StudyExistsError, match="went on in Optuna"):
+        study.to_optuna(url)
+
+
+def test_the_space_of_an_export_is_that_of_now_and_past_data_stay_past(url):
+    study = Study([Float("x", 0.0, 1.0)], Minimize("y"), strategy=RandomSearch(), seed=1)
+    study.add(pd.DataFrame({"x": [0.5], "y": [3.0]}))
+    study.tell(study.ask(), 1.0)
+    study.to_optuna(url)
+    study.change_space([Float("x", 0.0, 5.0)])
+    study.tell(study.ask(), 1.0)
+    study.to_optuna(url)
+    back = Study.from_optuna(url)
+    assert back.space == study.space
+    assert back.history.is_past.tolist() == [True, False, False]
+    assert said(back) == said(study)
+
+
+def test_names_that_clash_are_told_apart():
+    source = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=2))
+
+    def objective(trial):
+        trial.set_constraint("value", -5.0)
+        trial.set_constraint("x", -4.0)
+        return trial.suggest_float("x", 0.0, 1.0)
+
+    source.optimize(objective, n_trials=2)
+    study = Study.from_optuna(source, seed=1)
+    assert study.objectives.metrics == ("value", "value (Optuna)", "x (Optuna)")
+    assert study.trials[0].values == {"value": source.trials[0].value, "value (Optuna)": -5.0, "x (Optuna)": -4.0}
+
+
+def test_what_people_noted_on_failed_trials_comes_along_and_a_failed_import_leaves_nothing(url, tmp_path):
+    source = optuna.create_study(storage=url, study_name="s", sampler=optuna.samplers.RandomSampler(seed=2))
+
+    def objective(trial):
+        trial.suggest_float("x", 0.0, 1.0)
+        trial.set_user_attr("why", "important" * 20_000)
+        raise ValueError
+
+    source.optimize(objective, n_trials=1, catch=ValueError)
+    source.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0), n_trials=1)
+    study = Study.from_optuna(source, storage=tmp_path / "bbo.db")
+    assert study.trials[0].note.startswith("why: importantimportant")
+    assert study.trials[1].status is Status.COMPLETED
 
 
 def test_of_a_target_optuna_has_the_distance(url):
