@@ -115,6 +115,12 @@ def check_strategy(strategy: Any) -> None:
         )
 
 
+def check_table(verb: str, frame: Any) -> None:
+    """Raises TypeError for what is no table, such as the name of a file."""
+    if not hasattr(frame, "columns"):
+        raise TypeError(f"{verb}() takes a pandas table, such as pd.DataFrame(rows): got {type(frame).__name__}.")
+
+
 def check_budget(budget: Any) -> None:
     """Raises TypeError for what is no budget, such as a number of trials."""
     if budget is not None and not isinstance(budget, Budget):

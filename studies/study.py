@@ -452,8 +452,7 @@ class Study(StudyView):
         Raises:
             ObjectiveError, SpaceError: naming the row or column; nothing is added.
         """
-        if not hasattr(frame, "columns"):
-            raise TypeError(f"add() takes a pandas table, such as pd.DataFrame(rows): got {type(frame).__name__}.")
+        specification.check_table("add", frame)
         rows = attached(past_rows(frame, self.space, self.objectives, source))
         with self._log.lock:
             self._log.refresh()
@@ -507,6 +506,7 @@ class Study(StudyView):
             TrialError: a trial number that does not exist or stands twice; the conditions of another pending trial; a
                 cost or other conditions in a row without results.
         """
+        specification.check_table("tell_frame", frame)
         return tell_table(self._log, frame, ignore)
 
     # Running.

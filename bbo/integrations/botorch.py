@@ -43,12 +43,12 @@ def single_task_gp(X: Tensor, Y: Tensor, Yvar: Tensor | None) -> Model:
 
 @dataclass(frozen=True)
 class BoTorchSurrogate:
-    """Any BoTorch model, by the function that makes and fits it.
+    """A BoTorch model, by the function that makes and fits it.
 
     Outputs are modelled as they are, without the transforms that bbo chooses for its own models: let the model have an
-    outcome transform. Pending points are taken to give what is expected of them. Columns of categories, which are
-    positions in the cube as all are, look like numbers to it. A log keeps a fingerprint of the function's source, so
-    the strategy is passed again on load.
+    outcome transform. It is asked for `subset_output` and `condition_on_observations`. Pending points are taken to give
+    what is expected of them. Columns of categories, which are positions in the cube as all are, look like numbers to
+    it. A log keeps a fingerprint of the function's source, so the strategy is passed again on load.
 
     Args:
         fit_model: takes `X`, `n x d` in the unit cube, `Y`, `n x m` to be maximized and violations, and `Yvar`,

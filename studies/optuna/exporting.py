@@ -54,7 +54,7 @@ def export(
     Raises:
         StudyExistsError: Optuna has another study of this name.
     """
-    study = _study(specification, objectives, storage, name)
+    study = _study(specification, objectives, checked(storage), name)
     frozen = [_frozen(space, objectives, trial, is_past=trial.number in past) for trial in trials]
     there = study.get_trials(deepcopy=False)
     if any(kept(TRIAL, old.system_attrs) is None for old in there):
@@ -75,6 +75,13 @@ def export(
             _complete(study, old, new)
     study.add_trials(frozen[len(there) :])
     return study
+
+
+def checked(storage: "str | optuna.storages.BaseStorage") -> "str | optuna.storages.BaseStorage":
+    """Raises ValueError for text that is no URL."""
+    if isinstance(storage, str) and "://" not in storage:
+        raise ValueError(f"An Optuna storage is a URL, such as sqlite:///optuna.db: got {storage!r}.")
+    return storage
 
 
 def _study(

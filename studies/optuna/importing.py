@@ -21,7 +21,7 @@ from bbo.space import Params, Space
 from bbo.studies.asking import ask_seed
 from bbo.studies.log import writer
 from bbo.studies.optuna.attributes import kept
-from bbo.studies.optuna.exporting import STUDY, TRIAL
+from bbo.studies.optuna.exporting import STUDY, TRIAL, checked
 from bbo.studies.optuna.spaces import Given, Searched, inferred
 from bbo.studies.optuna.told import constraint_names, constraints_of, finite, reasons
 from bbo.trial import FailureReason, Status
@@ -111,9 +111,9 @@ def opened(study: optuna.Study | str, named: str | None) -> optuna.Study:
     """
     if not isinstance(study, str):
         return study
-    names = optuna.get_all_study_names(study)
+    names = optuna.get_all_study_names(checked(study))
     if named not in names and (named is not None or len(names) != 1):
-        raise StudyNotFoundError(f"Optuna has the studies {names} there: got {named!r}.")
+        raise StudyNotFoundError(f"Optuna has the studies {names} there: say which one by name, got {named!r}.")
     return optuna.load_study(study_name=named or names[0], storage=study)
 
 

@@ -15,6 +15,7 @@ waits until that is settled or has chosen again. Of two with one choice the late
 import math
 import threading
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
@@ -87,6 +88,7 @@ class BBOSampler(BaseSampler):
         self._seed = seeding.draw() if seed is None else int(seed)
         self._constraints_func = constraints_func
         self._memo = _Memo()
+        self._has_warned = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_memo": _Memo()}  # another process reads the trials anew
@@ -109,6 +111,7 @@ class BBOSampler(BaseSampler):
             before: dict[str, Any] | None = None
             for _ in range(_MOST_CHOICES):
                 trials = _others(study, trial)
+                self._warn_of_misfits(trials)
                 searched = self._searched(trials, {*search_space, *enqueued})
                 if searched is None:
                     return {}
@@ -148,6 +151,32 @@ class BBOSampler(BaseSampler):
         if self._given is not None:
             return self._given
         return inferred([t for t in trials if t.state in _SHOWING], names)
+
+    def _warn_of_misfits(self, trials: Sequence[FrozenTrial]) -> None:
+        """Says once where the objective does not ask for what the given space has."""
+        done = [t for t in trials if t.state in _SHOWING and kept(_KEY, t.system_attrs) is not None]
+        if self._given is None or self._has_warned or not done:
+            return
+        latest = done[-1]
+        codes = (kept(_KEY, latest.system_attrs) or {})["codes"]
+        known = {name: d for name, d in self._given.distributions.items() if name in codes and not d.single()}
+        unasked = [name for name in known if name not in latest.params]
+        others = [
+            name
+            for name, d in known.items()
+            if name in latest.params and latest.params[name] != d.to_external_repr(codes[name])
+        ]
+        if unasked or others:
+            self._has_warned = True
+            said = [f"did not ask for {unasked}"] * bool(unasked) + [f"asked for other ranges of {others}"] * bool(
+                others
+            )
+            warnings.warn(
+                f"The objective {' and '.join(said)}, which the space of BBOSampler(space=) has, so what was suggested "
+                "was not tried: ask with bbo.integrations.optuna.suggest(trial, space), or give the sampler the space "
+                "that the objective has.",
+                stacklevel=2,
+            )
 
     def _check(self, study: optuna.Study) -> None:
         """Raises StrategyError where the strategy does not take the study's objectives, whatever its space is."""

@@ -198,6 +198,21 @@ def test_a_trial_that_ended_before_it_asked_for_all_counts_with_what_was_chosen(
     assert len({t.params["x"] for t in gp.trials}) == 6
 
 
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [
+        (lambda trial: trial.suggest_float("x", -5.0, 5.0), r"did not ask for \['y', 'kind'\]"),
+        (lambda trial: suggest(trial, [Float("x", 8.0, 9.0), *BOWL.parameters[1:]])["x"], r"other ranges of \['x'\]"),
+    ],
+)
+def test_an_objective_that_does_not_fit_the_given_space_is_said_once(objective, said):
+    study = optuna.create_study(sampler=BBOSampler(RandomSearch(), space=BOWL, seed=1))
+    study.optimize(objective, n_trials=1)
+    with pytest.warns(UserWarning, match=said):
+        study.optimize(objective, n_trials=1)
+    study.optimize(objective, n_trials=1)
+
+
 @pytest.mark.filterwarnings("ignore:Choices for a categorical distribution should be")
 def test_choices_may_be_anything_from_the_first_trial_on():
     layers = [(50,), (50, 50), (100, 50, 25)]

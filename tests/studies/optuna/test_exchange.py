@@ -254,6 +254,10 @@ def test_trials_outside_of_the_space_are_past_data(url):
 
 
 def test_what_cannot_be_imported_is_said(url):
+    with pytest.raises(ValueError, match="is a URL, such as"):
+        Study.from_optuna("optuna.db")
+    with pytest.raises(ValueError, match="is a URL, such as"):
+        eventful().to_optuna("optuna.db")
     with pytest.raises(StudyNotFoundError, match="has the studies"):
         Study.from_optuna(url)
     empty = optuna.create_study(storage=url, study_name="empty")
