@@ -33,6 +33,7 @@ _LARGEST_SEED = 2**31 - 1
 _KINDS = (Float, Int, Ordinal, Categorical, Molecule, Simplex)
 # Ax has no more choices than these in one parameter.
 _MOST_CHOICES = 1000
+_SAME = 1e-9  # of the cube
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,17 +151,18 @@ def _names(space: Space) -> dict[str, str]:
 
 
 def _task(history: History) -> dict[str, Any]:
-    space, names = history.space.unframed, _names(history.space)
+    space, names = history.space, _names(history.space)
     trials = []
     is_done, is_open = history.is_completed, history.is_pending
     V_sd = [history.objectives.metrics.index(metric) for metric in history.objectives.sources]
-    for k, point in enumerate(space.decode(history.X) if len(history.X) else []):
-        if not space.is_member(history.X[k, None])[0]:
-            continue
+    points = space.decode(history.X) if history.n_trials else []
+    # A value off the range or grid is decoded to the nearest there is.
+    is_inside = space.is_member(history.X) & (np.abs(space.encode(points) - history.X) <= _SAME).all(axis=1)
+    for k in np.flatnonzero(is_inside).tolist():
         told = np.concatenate([history.Y[k], history.G[k]]).tolist() if is_done[k] else None
         trials.append(
             {
-                "params": _values(space, point),
+                "params": _values(space, points[k]),
                 "told": told,
                 "sd": history.V_sd[k, V_sd].tolist(),
                 "is_open": bool(is_open[k]),
@@ -268,7 +270,8 @@ def suggested(task: Mapping[str, Any]) -> list[dict[str, Any]]:
     warnings.simplefilter("ignore")  # such as that 3 * 0.1 is no multiple of 0.1
     import torch
     from ax.api.client import Client
-    from ax.exceptions.core import AxError
+    from ax.exceptions.core import SearchSpaceExhausted
+    from ax.exceptions.generation_strategy import GenerationStrategyRepeatedPoints
 
     torch.set_num_threads(1)  # so that bits do not depend on the machine's cores
     client = Client(random_seed=task["seed"])
@@ -290,7 +293,7 @@ def suggested(task: Mapping[str, Any]) -> list[dict[str, Any]]:
             client.mark_trial_abandoned(index)
     try:
         return [dict(p) for p in client.get_next_trials(task["n"], fixed_parameters=task["fixed"] or None).values()]
-    except AxError:
+    except (SearchSpaceExhausted, GenerationStrategyRepeatedPoints):
         return []
 
 

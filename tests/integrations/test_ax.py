@@ -13,20 +13,9 @@ from bbo.integrations.ax import BBONode, notes_of, space_of
 from bbo.problems import Hartmann6
 from bbo.space import Linear
 from bbo.strategies import RandomSearch
-from bbo.trial import Suggestion
+from tests.integrations.spy import Spy
 
 HARTMANN = Hartmann6()
-
-
-class Spy:
-    """Notes the histories that it is shown, and proposes at random."""
-
-    def __init__(self):
-        self.histories = []
-
-    def suggest(self, history, n, *, seed):
-        self.histories.append(history)
-        return [Suggestion(p, notes={"by": "spy"}) for p in history.space.sample(n, np.random.default_rng(seed))]
 
 
 def client(parameters, node, objective="-value", constraints=(), outcome_constraints=()):

@@ -4,13 +4,14 @@ import subprocess
 import sys
 import threading
 
+import pandas as pd
 import pytest
 import torch
 
 from bbo import Categorical, Float, Int, Maximize, Minimize, Ordinal, Study
 from bbo.errors import StrategyError
 from bbo.space import Forbidden, Linear, Permutation, Simplex, Space
-from bbo.strategies import GP, AxClient
+from bbo.strategies import GP, AxClient, ax_client
 
 SQUARE = Space([Float("x", 0.0, 1.0), Float("z", 0.0, 1.0)], [Linear({"x": 1.0, "z": 1.0}, upper=1.5)])
 
@@ -59,6 +60,16 @@ def test_a_space_of_every_kind_it_knows_is_kept_to():
     fixed = study.ask(fixed={"model": "q"})  # of which Ax finds no point in such a space, and that is said
     assert fixed.params in space
     assert fixed.params["model"] == "q"
+    assert fixed.notes["fall"] == "unproposed"
+
+
+def test_trials_outside_of_a_space_that_was_narrowed_are_left_out_and_the_others_are_where_they_were():
+    study = Study([Float("x", 0.0, 10.0), Int("n", 1, 9)], Minimize("y"), strategy=AxClient(), seed=1)
+    study.add(pd.DataFrame({"x": [1.0, 6.0, 9.0], "n": [2, 3, 4], "y": [1.0, 2.0, 3.0]}))
+    study.change_space([Float("x", 5.0, 8.0), Int("n", 1, 9)])
+    (trial,) = ax_client._task(study.history)["trials"]
+    assert trial["params"] == {"x0": pytest.approx(6.0), "x1": 3}
+    assert trial["told"] == [-2.0]
 
 
 def test_a_thread_that_draws_meanwhile_changes_no_bit():

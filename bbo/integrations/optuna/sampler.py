@@ -168,11 +168,10 @@ class BBOSampler(BaseSampler):
         ]
         if unasked or others:
             self._has_warned = True
-            said = [f"did not ask for {unasked}"] * bool(unasked) + [f"asked for other ranges of {others}"] * bool(
-                others
-            )
+            misfits = {"did not ask for": unasked, "asked for other ranges of": others}
+            said = " and ".join(f"{verb} {names}" for verb, names in misfits.items() if names)
             warnings.warn(
-                f"The objective {' and '.join(said)}, which the space of BBOSampler(space=) has, so what was suggested "
+                f"The objective {said}, which the space of BBOSampler(space=) has, so what was suggested "
                 "was not tried: ask with bbo.integrations.optuna.suggest(trial, space), or give the sampler the space "
                 "that the objective has.",
                 stacklevel=2,

@@ -14,19 +14,9 @@ from bbo.space import Linear, Permutation, Simplex, Space
 from bbo.strategies import GP, RandomSearch, SobolSearch
 from bbo.studies.optuna.distributions import distributions_of
 from bbo.trial import Suggestion
+from tests.integrations.spy import Spy
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-class Spy:
-    """Notes the histories that it is shown, and proposes at random."""
-
-    def __init__(self):
-        self.histories = []
-
-    def suggest(self, history, n, *, seed):
-        self.histories.append(history)
-        return [Suggestion(p, notes={"by": "spy"}) for p in history.space.sample(n, np.random.default_rng(seed))]
 
 
 def bowl(trial):
