@@ -82,7 +82,7 @@ def batch(history: History, judge: Judge, search: Search, n: int, *, seed: int) 
 def _best_untried(history: History, judge: Judge, search: Search, seed: int) -> Proposed | None:
     """The best untried point found; None where the space has none."""
     space = history.space
-    found = _sought(lambda X: judge(X[:, 0]), search, seed)
+    found = _sought(lambda X: judge(X.squeeze(1)), search, seed)
     is_judged = bool(found.value.isfinite())
     if not is_judged and bool(judge(found.X).isnan().all()):
         raise StrategyError(

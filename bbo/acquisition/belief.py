@@ -289,7 +289,7 @@ class Belief:
         """
         mean, sd = self.judge(X)
         if not self.is_doubtful and self.best_f is not None:
-            return utility(mean[:, 0], sd[:, 0], self.best_f)
+            return utility(mean.squeeze(1), sd.squeeze(1), self.best_f)
         worth = log_probability_of_feasibility(mean[:, 1:], sd[:, 1:], bands=self.bands)
         return worth if self.best_f is None else worth + utility(mean[:, 0], sd[:, 0], self.best_f)
 

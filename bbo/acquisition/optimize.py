@@ -213,7 +213,8 @@ def _climb(
     """Each candidate at a local maximum in these columns."""
     if not len(columns):
         return X
-    b, q, _ = X.shape
+    b, q, d = X.shape
+    moves_all = columns is domain.free and len(columns) == d
 
     def of(rows: Tensor) -> ValueAndGrad:
         candidates = X[rows]
@@ -221,7 +222,8 @@ def _climb(
         def value_and_grad(V: Tensor) -> tuple[Tensor, Tensor]:
             with torch.inference_mode(False), torch.enable_grad():
                 V = V.clone().requires_grad_()
-                value = acquisition(candidates.index_copy(-1, columns, V.reshape(len(V), q, -1)))
+                moved = V.reshape(len(V), q, -1)
+                value = acquisition(moved if moves_all else candidates.index_copy(-1, columns, moved))
                 # A candidate's value depends on its own row alone, so the gradient of the sum has them all.
                 (grad,) = torch.autograd.grad(value.sum(), V)
             return value.detach(), grad
