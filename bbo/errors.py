@@ -7,6 +7,7 @@ BBOError
 ├── ObjectiveError(ValueError)    values that do not fit the objectives
 │   └── NonFiniteError            a value that is NaN or infinite
 ├── BudgetError(ValueError)       a budget that cannot be
+├── FidelityError(ValueError)     a fidelity that cannot be, or a value that is none of it
 ├── TrialError(ValueError)        an unknown trial, or one that has ended
 │   └── AlreadyToldError          another value for a trial that has one
 ├── WaitForTells                  the strategy has nothing to suggest before pending trials end
@@ -55,6 +56,10 @@ class NonFiniteError(ObjectiveError):
 
 class BudgetError(BBOError, ValueError):
     """A budget or a stop rule that cannot be."""
+
+
+class FidelityError(BBOError, ValueError):
+    """A fidelity that cannot be, or a value that is none of it."""
 
 
 class TrialError(BBOError, ValueError):

@@ -58,8 +58,16 @@ class Strategy(Protocol):
 class Problem(Protocol):
     """A pure function and what is known about it.
 
-    May also have `name` (the class's name otherwise), `best_value` (of the best feasible point, in the user's
-    direction), `optima` (points that attain it) and `source`.
+    May also have:
+
+    | name | gives |
+    |---|---|
+    | `name` | the class's name otherwise |
+    | `best_value` | of the best feasible point known, in the user's direction, at full fidelity |
+    | `optima` | points that attain it, values in the order of the space |
+    | `card` | what is known of it, for people: a `bbo.problems.card.Card` |
+    | `fidelities` | ways to pay for less, `bbo.fidelity.Fidelity` each; `evaluate` takes values by their names |
+    | `cost(params, fidelity) -> float` | what an evaluation costs, in the unit of `card.cost_unit` |
     """
 
     @property
@@ -75,5 +83,6 @@ class Problem(Protocol):
 
         Raises:
             SpaceError: params outside the space.
+            FidelityError: a fidelity that the problem does not have, or a value that is none of it.
         """
         ...

@@ -1,4 +1,4 @@
-"""The list of problems: test functions, engineering designs and hyperparameters, by the names of the command line.
+"""The list of problems, by the names of the command line, a family after the other.
 
 `make("welded-beam")` gives the problem; `from bbo.problems import WeldedBeam` gives its class. A module is imported
 when the first of its problems is asked for.
@@ -20,10 +20,14 @@ class Entry:
     Args:
         module: within `bbo.problems`; its first part is the family.
         class_name: makes the problem without arguments.
+        extra: of bbo's optional dependencies that evaluating needs, as in pip install 'bbo[sklearn]'.
+        data: whether it stands on a table that is fetched on first use; its space is not known before.
     """
 
     module: str
     class_name: str
+    extra: str = ""
+    data: bool = False
 
     def __call__(self) -> "Problem":
         problem: Problem = self.load()()
@@ -61,10 +65,10 @@ PROBLEMS: dict[str, Entry] = {
     "three-bar-truss": Entry("engineering.three_bar_truss", "ThreeBarTruss"),
     "welded-beam": Entry("engineering.welded_beam", "WeldedBeam"),
     "welded-beam-coello": Entry("engineering.welded_beam", "WeldedBeamCoello"),
-    "gradient-boosting-diabetes": Entry("machine_learning", "GradientBoostingDiabetes"),
-    "mlp-digits": Entry("machine_learning", "MLPDigits"),
-    "random-forest-breast-cancer": Entry("machine_learning", "RandomForestBreastCancer"),
-    "svm-digits": Entry("machine_learning", "SVMDigits"),
+    "gradient-boosting-diabetes": Entry("machine_learning", "GradientBoostingDiabetes", extra="sklearn"),
+    "mlp-digits": Entry("machine_learning", "MLPDigits", extra="sklearn"),
+    "random-forest-breast-cancer": Entry("machine_learning", "RandomForestBreastCancer", extra="sklearn"),
+    "svm-digits": Entry("machine_learning", "SVMDigits", extra="sklearn"),
 }
 
 _CLASSES = {entry.class_name: entry for entry in PROBLEMS.values()} | {

@@ -9,10 +9,18 @@ from bbo.cli.faults import stop
 Plain = Annotated[bool, typer.Option("--plain", help="Only the names, one a line.")]
 
 
-def problems(plain: Plain = False) -> None:
-    """List the problems that bbo comes with."""
+def problems(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One of them, in full.")] = None,
+    plain: Plain = False,
+) -> None:
+    """List the problems that bbo comes with, or say all that is known of one."""
     from bbo.problems import PROBLEMS
 
+    if name is not None:
+        from bbo.cli.cards import print_card
+
+        print_card(name)
+        return
     if plain:
         typer.echo("\n".join(PROBLEMS))
         return

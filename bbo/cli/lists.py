@@ -60,6 +60,7 @@ def refusals(problem: Problem) -> dict[str, str]:
 
 
 def print_problems() -> None:
+    """Each problem in a line and what it is; dimension and best value where no table is to be fetched for them."""
     screen = console()
     made = {name: entry() for name, entry in PROBLEMS.items()}
     goals = {name: goal(Objectives(tuple(problem.objectives))) for name, problem in made.items()}
@@ -71,8 +72,9 @@ def print_problems() -> None:
         if entry.family != family:
             family = entry.family
             screen.print(f"\n{family}", style="bold underline")
-        known = best_known(problem)
-        row = f"  {problem.space.dim:3}  {goals[name]:{wider}}  {'' if known is None else number(known)}"
+        known = None if entry.data else best_known(problem)
+        dim = "" if entry.data else problem.space.dim
+        row = f"  {dim:3}  {goals[name]:{wider}}  {'' if known is None else number(known)}"
         screen.print(Text.assemble((f"  {name:{wide}}", "bold"), row.rstrip()), soft_wrap=True)
         wrapped(screen, entry.description, indent=4, style="dim")
 
