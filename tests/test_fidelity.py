@@ -17,7 +17,7 @@ def test_what_is_not_given_is_paid_for_in_full():
 
 
 def test_levels_rise_whatever_their_order():
-    assert SIZE == Fidelity("size", 1e6, 1e9, (1e6, 60e6, 1e9), True, "parameters")
+    assert Fidelity("size", 1e6, 1e9, (1e6, 60e6, 1e9), True, "parameters") == SIZE
     assert SIZE.check(60e6) == 60_000_000
 
 
