@@ -24,6 +24,7 @@ BBOError
 │   ├── TooLargeError             an event of more than 64 KB
 │   └── NewerFormatError          written by a later version of bbo
 ├── StrategyError(ValueError)     a strategy that cannot take this study, or that cannot be rebuilt
+├── DataError                     a table that cannot be fetched, or is not what it should be
 ├── EvaluationError               a problem that gave no value, on purpose
 ├── FitError                      no rung of the ladder gave a surrogate
 └── LostTrialError                the executor died under running trials
@@ -133,6 +134,10 @@ class NewerFormatError(StorageError):
 
 class StrategyError(BBOError, ValueError):
     """A strategy that cannot take this study, or that cannot be rebuilt from its specification."""
+
+
+class DataError(BBOError):
+    """A table of a problem that cannot be fetched, or is not what it should be."""
 
 
 class EvaluationError(BBOError):

@@ -65,16 +65,41 @@ PROBLEMS: dict[str, Entry] = {
     "three-bar-truss": Entry("engineering.three_bar_truss", "ThreeBarTruss"),
     "welded-beam": Entry("engineering.welded_beam", "WeldedBeam"),
     "welded-beam-coello": Entry("engineering.welded_beam", "WeldedBeamCoello"),
+    "alkylation-deprotection": Entry("chemistry.reactions", "AlkylationDeprotection", data=True),
+    "amide-coupling": Entry("chemistry.reactions", "AmideCoupling", data=True),
+    "buchwald-hartwig": Entry("chemistry.reactions", "BuchwaldHartwig", data=True),
+    "chan-lam": Entry("chemistry.reactions", "ChanLam", data=True),
+    "chan-lam-selectivity": Entry("chemistry.reactions", "ChanLamSelectivity", data=True),
+    "reductive-amination": Entry("chemistry.reactions", "ReductiveAmination", data=True),
+    "suzuki-conversion": Entry("chemistry.reactions", "SuzukiConversion", data=True),
+    "suzuki-yield": Entry("chemistry.reactions", "SuzukiYield", data=True),
+    "admire": Entry("mixtures.recorded", "Admire", data=True),
+    "mixing-laws": Entry("mixtures.recorded", "MixingLaws", data=True),
+    "mixing-laws-redpajama": Entry("mixtures.recorded", "MixingLawsRedPajama", data=True),
+    "regmix": Entry("mixtures.recorded", "RegMix", data=True),
+    "regmix-law": Entry("mixtures.laws", "RegMixLaw", data=True),
+    "slimpajama": Entry("mixtures.recorded", "SlimPajama", data=True),
+    "ppo-enduro": Entry("reinforcement_learning.curves", "PPOEnduro", data=True),
+    "ppo-enduro-schedules": Entry("reinforcement_learning.curves", "PPOEnduroSchedules", data=True),
+    "ppo-pong": Entry("reinforcement_learning.curves", "PPOPong", data=True),
     "gradient-boosting-diabetes": Entry("machine_learning", "GradientBoostingDiabetes", extra="sklearn"),
     "mlp-digits": Entry("machine_learning", "MLPDigits", extra="sklearn"),
     "random-forest-breast-cancer": Entry("machine_learning", "RandomForestBreastCancer", extra="sklearn"),
     "svm-digits": Entry("machine_learning", "SVMDigits", extra="sklearn"),
+    "astrasim": Entry("hardware", "AstraSim", data=True),
+    "astrasim-reward": Entry("hardware", "AstraSimReward", data=True),
 }
 
-_CLASSES = {entry.class_name: entry for entry in PROBLEMS.values()} | {
-    name: Entry("wrappers", name)
-    for name in ("Categorized", "Delayed", "Embedded", "EvaluationError", "Failing", "Moved", "Noisy")
-}
+_CLASSES = (
+    {entry.class_name: entry for entry in PROBLEMS.values()}
+    | {
+        "Tabular": Entry("tabular", "Tabular"),
+    }
+    | {
+        name: Entry("wrappers", name)
+        for name in ("Categorized", "Delayed", "Embedded", "EvaluationError", "Failing", "Moved", "Noisy")
+    }
+)
 __all__ = ["PROBLEMS", "Entry", "make", *_CLASSES]
 
 

@@ -1,4 +1,8 @@
-"""Property tests draw the same examples every time, however busy the machine is; a PostgreSQL server for who asks."""
+"""What many tests stand on.
+
+Property tests draw the same examples every time, however busy the machine is; a PostgreSQL server for who asks, and
+tables for problems that fetch theirs.
+"""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests import postgres
+from tests.problems import generated
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
@@ -43,3 +48,20 @@ def fresh_postgres_url(postgres_server: postgres.Server) -> Iterator[str]:
     """Of an empty database, dropped after the test."""
     with postgres_server.new_database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def small_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    generated.write(folder)
+    return folder
+
+
+@pytest.fixture
+def generated_tables(small_tables: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """BBO_DATA names a folder of small tables, which are not those that are described."""
+    from bbo.problems import data
+
+    monkeypatch.setenv(data.FOLDER, str(small_tables))
+    monkeypatch.setattr(data.Dataset, "_checked", lambda self, content, where: content)
+    return small_tables

@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 
-from bbo.errors import SpaceError
+from bbo.errors import FidelityError, SpaceError
 from bbo.objective import Minimize, Objectives
 from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Levy, Noisy, PressureVessel
 from bbo.problems.wrappers import Categorized, Embedded, Moved
@@ -28,14 +28,26 @@ WRAPPED = {
     "categorized": lambda: Categorized(Moved(Levy(4), seed=3), {"x1": 3, "x3": 5}, seed=4),
 }
 EVERY = {**PROBLEMS, **WRAPPED}
+# What stands on a table that is fetched stands here on a small one; what the tables say is tested beside them.
+FETCHED = {name for name, entry in PROBLEMS.items() if entry.data}
 # The noise moves the value at the optimum.
-KNOWN = {name: make for name, make in EVERY.items() if getattr(make(), "best_value", None) is not None}
+KNOWN = {
+    name: make
+    for name, make in EVERY.items()
+    if name not in FETCHED and getattr(make(), "best_value", None) is not None
+}
 KNOWN.pop("noisy")
+FIDELITIES = {name: make for name, make in EVERY.items() if getattr(make(), "fidelities", ())}
 SMOOTH = {
     name: make
     for name, make in KNOWN.items()
     if len(make().objectives) == 1 and all(isinstance(p, Float) for p in make().space.parameters)
 }
+
+
+@pytest.fixture(autouse=True)
+def _tables(generated_tables):
+    pass
 
 
 def _each(cases):
@@ -61,9 +73,9 @@ def _utility(problem, values):
 
 
 def test_the_problems_with_a_known_best_value_are_all_but_those_of_machine_learning():
-    assert {name for name in PROBLEMS if name not in KNOWN} == {
-        name for name, entry in PROBLEMS.items() if entry.family == "machine learning"
-    }
+    unknown = {name for name in PROBLEMS if name not in KNOWN and name not in FETCHED}
+    assert {PROBLEMS[name].family for name in unknown} == {"machine learning"}
+    assert unknown == {name for name, entry in PROBLEMS.items() if entry.family == "machine learning"}
 
 
 @_each(EVERY)
@@ -166,3 +178,28 @@ def test_an_interior_optimum_has_zero_gradient(make):
             ]
             # Central differences err by step^2 / 6 of the third derivative, 2400 for Rosenbrock.
             assert (ends[1] - ends[0]) / (2 * step) == pytest.approx(0.0, abs=1e-6)
+
+
+@_each(FIDELITIES)
+def test_fidelities_change_what_is_paid_and_others_are_refused(make):
+    problem = make()
+    params = _points(problem, 1)[0]
+    full = {f.name: f.high for f in problem.fidelities}
+    assert problem.evaluate(params, fidelity=full, seed=1) == problem.evaluate(params, seed=1)
+    for fidelity in problem.fidelities:
+        low = {fidelity.name: fidelity.low}
+        assert set(problem.evaluate(params, fidelity=low)) == set(problem.evaluate(params))
+        assert 0 < problem.cost(params, low) < problem.cost(params, full) == problem.cost(params, None)
+        for beyond in (fidelity.low - 1, fidelity.high + 1, math.nan):
+            with pytest.raises(FidelityError, match=fidelity.name):
+                problem.evaluate(params, fidelity={fidelity.name: beyond})
+    with pytest.raises(FidelityError, match=r"has the fidelities .*: got \['no such fidelity'\]"):
+        problem.evaluate(params, fidelity={"no such fidelity": 1.0})
+
+
+@_each({name: make for name, make in PROBLEMS.items() if hasattr(make(), "card")})
+def test_a_card_says_where_the_problem_comes_from_and_what_it_costs(make):
+    problem = make()
+    assert problem.card.source
+    assert bool(problem.card.cost_unit) == hasattr(problem, "cost")
+    assert not make.data or (problem.card.size and problem.card.licence)
