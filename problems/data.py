@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bbo.errors import DataError
 
@@ -105,7 +106,8 @@ def _copy(folder: Path, path: str) -> bytes:
     if packed.is_file():
         return gzip.decompress(packed.read_bytes())
     raise DataError(
-        f"{FOLDER}={folder} has no {path!r}, nor {path + '.gz'!r}: put it there, or unset {FOLDER} so that it is fetched."
+        f"{FOLDER}={folder} has no {path!r}, nor {path + '.gz'!r}: put it there, or unset {FOLDER} so that it is "
+        "fetched."
     )
 
 
@@ -133,12 +135,12 @@ def _write(path: Path, content: bytes) -> None:
     Path(file.name).replace(path)
 
 
-def _pooch():  # type: ignore[no-untyped-def]
+def _pooch() -> Any:
     try:
         import pooch
     except ImportError as error:
         raise ImportError(
-            f"Fetching tables needs pooch, which is not installed: pip install 'bbo[data]', or set {FOLDER} to a folder "
-            "that has them."
+            f"Fetching tables needs pooch, which is not installed: pip install 'bbo[data]', or set {FOLDER} to a "
+            "folder that has them."
         ) from error
     return pooch

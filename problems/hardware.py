@@ -97,8 +97,8 @@ class AstraSimReward(_Designs):
         size="1,792 designs found by agents, not a factorial",
         known="the best of all rows",
         remarks=(
-            f"The reward is T / |t - T| of the time of communication t and a target T of {_TARGET:g}, after ArchGym's for "
-            "memories: it rises steeply near the target, and most designs differ little by it.",
+            f"The reward is T / |t - T| of the time of communication t and a target T of {_TARGET:g}, after ArchGym's "
+            "for memories: it rises steeply near the target, and most designs differ little by it.",
             _UNIT,
         ),
     )

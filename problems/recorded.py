@@ -45,7 +45,8 @@ class Recorded:
 
     @property
     def tabular(self) -> Tabular:
-        return _tabular(type(self), here())
+        kind: Any = type(self)
+        return _tabular(kind, here())
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Priced(Recorded):
 
 
 @cache
-def _tabular(kind: type[Recorded], where: str) -> Tabular:
-    """Args: where: tables are read from; another folder has others."""
-    return kind.read()
+def _tabular(kind: Any, where: str) -> Tabular:
+    """Of a class of problems; `where` tables are read from, another folder has others."""
+    made: Tabular = kind.read()
+    return made

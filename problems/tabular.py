@@ -22,6 +22,7 @@ from bbo.fidelity import Fidelity, paid
 from bbo.objective import Maximize, Minimize, Objective, Objectives, OutcomeConstraint, Tracked
 from bbo.problems.card import Card
 from bbo.space import Categorical, Float, Forbidden, Int, Ordinal, Parameter, Params, Pool, Simplex, Space
+from bbo.space.pool import Table
 
 if TYPE_CHECKING:  # listing the problems needs no tables
     import pandas as pd
@@ -85,7 +86,8 @@ class Tabular:
         names = ("inputs", "objectives", "fidelities", "run", "cost_column", "replicates", "about")
         return self.table.equals(other.table) and all(getattr(self, n) == getattr(other, n) for n in names)
 
-    __hash__ = None  # type: ignore[assignment] - a table has none
+    def __hash__(self) -> int:
+        return hash((tuple(self._columns), self._metrics, len(self.table)))
 
     @property
     def card(self) -> Card:
@@ -103,17 +105,17 @@ class Tabular:
     def space(self) -> Space:
         """Of the points that have a row at full fidelity."""
         parameters, points = self._parameters, self._points
-        if not any(isinstance(p, Simplex) for p in parameters) and all(
-            isinstance(p, (Categorical, Ordinal)) for p in parameters
-        ):
+        choices = [p.listed for p in parameters if isinstance(p, (Categorical, Ordinal))]
+        if len(choices) == len(parameters):
             there = {tuple(point[p.name] for p in parameters) for point in points}
-            choices = [p.choices if isinstance(p, Categorical) else p.values for p in parameters]
             absent = [x for x in islice(product(*choices), len(there) + _FEW + 1) if x not in there]
             if math.prod(map(len, choices)) <= len(there) + _FEW:
                 names = [p.name for p in parameters]
-                return Space(parameters, [Forbidden({n: [v] for n, v in zip(names, x, strict=True)}) for x in absent])
+                left_out = (Forbidden({n: (v,) for n, v in zip(names, x, strict=True)}) for x in absent)
+                return Space(tuple(parameters), tuple(left_out))
         rows = self._rows.iloc[self._first][self._columns]
-        return Space(parameters, [Pool(rows.astype({p.name: str for p in parameters if isinstance(p, Categorical)}))])
+        rows = rows.astype({p.name: str for p in parameters if isinstance(p, Categorical)})
+        return Space(tuple(parameters), (Pool(Table.of(rows)),))
 
     def evaluate(
         self, params: Mapping[str, Any], *, fidelity: Mapping[str, float] | None = None, seed: int = 0
@@ -187,11 +189,11 @@ class Tabular:
     def _inferred(self, name: str) -> Parameter:
         column = self._rows[name]
         if column.dtype.kind in "iuf":
-            levels = sorted(set(column.tolist()))
+            levels = tuple(sorted(set(column.tolist())))
             if len(levels) <= _MOST_LEVELS:
                 return Ordinal(name, levels)
             return Int(name, levels[0], levels[-1]) if column.dtype.kind in "iu" else Float(name, levels[0], levels[-1])
-        return Categorical(name, list(dict.fromkeys(map(str, column))))
+        return Categorical(name, tuple(dict.fromkeys(map(str, column))))
 
     @cached_property
     def _rows(self) -> "pd.DataFrame":
@@ -200,7 +202,8 @@ class Tabular:
         if self.run is None or not self.fidelities:
             return rows.reset_index(drop=True)
         length = rows.groupby([*self._columns, self.run], sort=False)[self.fidelities[0].name].transform("size")
-        return rows[length == length.max()].reset_index(drop=True)
+        whole: pd.DataFrame = rows[length == length.max()].reset_index(drop=True)
+        return whole
 
     @cached_property
     def _values(self) -> NDArray[np.float64]:
@@ -218,9 +221,9 @@ class Tabular:
         cells = [
             map(str, c) if name in texts else c for name, c in ((n, self._rows[n].tolist()) for n in self._columns)
         ]
-        levels = zip(*(self._rows[f.name].tolist() for f in self.fidelities), strict=True)
-        if not self.fidelities:
-            levels = ((),) * len(self._rows)
+        levels: list[tuple[float, ...]] = [()] * len(self._rows)
+        if self.fidelities:
+            levels = list(zip(*(self._rows[f.name].tolist() for f in self.fidelities), strict=True))
         by_point: dict[tuple[Any, ...], dict[tuple[float, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
         for k, (point, level) in enumerate(zip(zip(*cells, strict=True), levels, strict=True)):
             by_point[point][level].append(k)

@@ -121,10 +121,10 @@ def _molecules(smiles: str) -> str:
 def _parameter(name: str, rows: list[dict[str, str]]) -> Parameter:
     levels = [row["level"] for row in rows]
     if rows[0]["type"] == "discrete":
-        return Ordinal(name, sorted(map(float, levels)))
+        return Ordinal(name, tuple(sorted(map(float, levels))))
     columns = {d: [row[d] for row in rows] for d in rows[0] if d[0] == "d" and d[1:].isdigit()}
-    known = {d: [float(v) for v in values] for d, values in columns.items() if all(values)}
-    return Categorical(name, levels, descriptors=known or None)
+    known = {d: tuple(map(float, values)) for d, values in columns.items() if all(values)}
+    return Categorical(name, tuple(levels), descriptors=known or None)
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,8 @@ class SuzukiConversion(_Reaction):
         size="960 rows: 8 halides, 10 boronates, 12 conditions; 199 within 5 % of the best",
         known="the best of 142 rows as good: conversions are capped at 100",
         remarks=(
-            "One row in five is within 5 % of the best, so twenty random ones nearly always have one of them: this table "
-            "does not tell methods apart.",
+            "One row in five is within 5 % of the best, so twenty random ones nearly always have one of them: this "
+            "table does not tell methods apart.",
         ),
     )
 
@@ -223,8 +223,8 @@ class AmideCoupling(_Reaction):
         described="e1f3d6d393ba7dc7040ffe140586d3fdac52ec5ab5b1c0cac7af191cb79c9698",
     )
     card: ClassVar[Card] = Card(
-        source='"Intermediate knowledge enhanced the performance of N-acylation yield prediction model", chemRxiv (2024); '
-        "Open Reaction Database, ord-47eaacc46c3a4487bbdf99adb1a15e41",
+        source='"Intermediate knowledge enhanced the performance of N-acylation yield prediction model", chemRxiv '
+        "(2024); Open Reaction Database, ord-47eaacc46c3a4487bbdf99adb1a15e41",
         doi="10.26434/chemrxiv-2024-tzsnq",
         licence=_LICENCE,
         size="648 rows: 3 amines, 3 acids, 72 conditions; 14 within 5 % of the best",

@@ -1,8 +1,8 @@
 """Losses by mixture as laws that were fitted to recorded runs, so that any mixture can be tried.
 
-The exponential law of Data Mixing Laws, Ye et al., ICLR 2025, Eq. 6: a loss is c + exp(k + t'r) of the proportions r. It
-is fitted to the logarithms' least squares for each size of model that has enough runs; of the largest, which has few, a
-straight line of the next smaller one.
+The exponential law of Ye et al., "Data mixing laws", ICLR 2025: a loss is c + exp(k + t'r) of the proportions r, fitted
+by least squares for each size of model that has enough runs; of the largest, which has few, a straight line of the next
+smaller one.
 """
 
 import math
@@ -40,6 +40,7 @@ _DOMAINS = (
     "pubmed_abstracts",
     "uspto_backgrounds",
 )
+_RIDGE = 1e-3
 Array = NDArray[np.float64]
 
 
@@ -73,9 +74,12 @@ class Law:
             return Law(least - math.exp(x[0]), x[1], x[2:])
 
         start = np.array([0.0, math.log(float(losses.mean()) - least + 1.0), *np.zeros(R.shape[1])])
-        # A little of a ridge: the sum of all t shifts with k.
-        found = least_squares(lambda x: np.concatenate([unpacked(x)(R) - losses, 1e-3 * x[2:]]), start, method="trf")
-        return unpacked(found.x)
+
+        def errors(x: Array) -> Array:
+            # With a little of a ridge, as t and k may shift together.
+            return np.concatenate([unpacked(x)(R) - losses, _RIDGE * x[2:]])
+
+        return unpacked(least_squares(errors, start).x)
 
     def along(self, R: Array, losses: Array) -> "Law":
         """The line of this law that other losses of mixtures are nearest to."""
@@ -96,8 +100,8 @@ class RegMixLaw:
         Fidelity.of_levels("model_size", (1e6, 60e6, 1e9), unit="parameters"),
     )
     card: ClassVar[Card] = Card(
-        source='Liu et al., "RegMix: data mixture as regression for language model pre-training" (2024); the law is that '
-        "of Ye et al., ICLR 2025, arXiv:2403.16952",
+        source='Liu et al., "RegMix: data mixture as regression for language model pre-training" (2024); the law is '
+        "that of Ye et al., ICLR 2025, arXiv:2403.16952",
         doi="arXiv:2407.01492",
         licence="MIT, of the repository sail-sg/regmix",
         size="768 runs of 1M parameters, 256 of 60M, 64 of 1B",
@@ -106,8 +110,8 @@ class RegMixLaw:
             "Mean losses that were held out, in five parts: R2 0.81, rank correlation 0.93 and root mean square error "
             "0.13 nats of the 1M models; 0.78, 0.89 and 0.10 of the 60M; 0.46, 0.74 and 0.04 of the 1B, whose law is a "
             "line of that of 60M.",
-            "The best mixtures of the laws lie outside of those that were run: there the law says 1.98 nats for 1B, where "
-            "the best run has 2.11.",
+            "The best mixtures of the laws lie outside of those that were run: there the law says 1.98 nats for 1B, "
+            "where the best run has 2.11.",
         ),
     )
 

@@ -135,9 +135,8 @@ def regmix(size: str) -> tuple["pd.DataFrame", Simplex]:
 def _mixed(table: "pd.DataFrame", prefix: str) -> tuple["pd.DataFrame", Simplex]:
     """The table with columns of proportions, which are named by a prefix, as those of a mixture that sums to 1."""
     parts = [name.removeprefix(prefix) for name in table.columns if name.startswith(prefix)]
-    return _scaled(table.rename(columns={f"{prefix}{part}": f"mixture.{part}" for part in parts})), Simplex(
-        "mixture", parts
-    )
+    named = {f"{prefix}{part}": f"mixture.{part}" for part in parts}
+    return _scaled(table.rename(columns=named)), Simplex("mixture", tuple(parts))
 
 
 def _scaled(table: "pd.DataFrame") -> "pd.DataFrame":

@@ -19,8 +19,8 @@ from bbo.problems.tabular import Tabular
 
 _HOME = "https://github.com/releaunifreiburg/HPO-RL-Bench, commit 7ea02a32e5d6, as one table of the JSON files"
 _SOURCE = (
-    'Shala, Pineda Arango, Biedenkapp, Hutter & Grabocka, "HPO-RL-Bench: a zero-cost benchmark for HPO in reinforcement '
-    'learning", AutoML 2024, PMLR 256'
+    'Shala, Pineda Arango, Biedenkapp, Hutter & Grabocka, "HPO-RL-Bench: a zero-cost benchmark for HPO in '
+    'reinforcement learning", AutoML 2024, PMLR 256'
 )
 _LICENCE = "none stated: it may be used where you may read it, and not be passed on"
 _EVALUATION = Fidelity.of_levels("evaluation", tuple(range(1, 101)), unit="of a hundred, evenly over the training")

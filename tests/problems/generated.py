@@ -16,11 +16,26 @@ _REACTIONS = {
     "alkylation_deprotection": ({"electrophile": 4, "core": 2, "base": 3}, {}, ["yield"]),
 }
 _CHAN_LAM = {"boronic_acid_reactant": 2, "sulfonamide_reactant": 4, "base_reagent": 3}
-_PILE = (
-    "arxiv freelaw nih_exporter pubmed_central wikipedia_en dm_mathematics github philpapers stackexchange "
-    "enron_emails gutenberg_pg_19 pile_cc ubuntu_irc europarl hackernews pubmed_abstracts uspto_backgrounds"
-).split()
-_VALIDATED = _PILE[:5] + ["pile_cc", "github"]
+_PILE = [
+    "arxiv",
+    "freelaw",
+    "nih_exporter",
+    "pubmed_central",
+    "wikipedia_en",
+    "dm_mathematics",
+    "github",
+    "philpapers",
+    "stackexchange",
+    "enron_emails",
+    "gutenberg_pg_19",
+    "pile_cc",
+    "ubuntu_irc",
+    "europarl",
+    "hackernews",
+    "pubmed_abstracts",
+    "uspto_backgrounds",
+]
+_VALIDATED = [*_PILE[:5], "pile_cc", "github"]
 
 
 def write(folder: Path) -> None:
@@ -120,11 +135,11 @@ def _curves(folder, rng):
 def _designs(path, rng):
     header = ["topology-name", "dimension-type-1", "units-count-1", "link-bandwidth-1", "link-latency-1"]
     outputs = ["comms_time", "fwd_compute", "wg_compute", "ig_compute", "total_exposed_comm"]
-    rows = [
-        ["Hierarchical", rng.choice(["N", "P"]), int(rng.integers(2, 9)), round(300 * rng.random(), 1), k + 1]
-        + [3.1e6 + 1e8 * rng.random(), 1.5, 0.005, 0.005, 1e8 * rng.random()]
-        for k in range(70)
-    ]
+    rows = []
+    for k in range(70):
+        kind, units, bandwidth = rng.choice(["N", "P"]), int(rng.integers(2, 9)), round(300 * rng.random(), 1)
+        times = [3.1e6 + 1e8 * rng.random(), 1.5, 0.005, 0.005, 1e8 * rng.random()]
+        rows.append(["Hierarchical", kind, units, bandwidth, k + 1, *times])
     _write(path, [*header, *outputs], rows)
 
 

@@ -6,6 +6,7 @@ import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -26,7 +27,7 @@ def _convert(contents):
 
 
 class _Counting(SimpleHTTPRequestHandler):
-    served: list = []
+    served: ClassVar[list] = []
 
     def do_GET(self):
         self.served.append(self.path)

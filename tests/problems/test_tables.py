@@ -169,9 +169,12 @@ def test_the_laws_foretell_as_well_as_their_card_says():
     """Five parts, held out in turn; the errors are those of the mean of the losses."""
     middle = laws.laws(str(ROOT))[60_000_000]
     said = " ".join(laws.RegMixLaw.card.remarks)
-    for sizes, words in ((("1m", "1m-train"), "R2 {0:.2f}, rank correlation {1:.2f} and root mean square error {2:.2f} nats"),
-                         (("60m",), "{0:.2f}, {1:.2f} and {2:.2f} of the 60M"),
-                         (("1B",), "{0:.2f}, {1:.2f} and {2:.2f} of the 1B")):  # fmt: skip
+    wanted = {
+        ("1m", "1m-train"): "R2 {0:.2f}, rank correlation {1:.2f} and root mean square error {2:.2f} nats",
+        ("60m",): "{0:.2f}, {1:.2f} and {2:.2f} of the 60M",
+        ("1B",): "{0:.2f}, {1:.2f} and {2:.2f} of the 1B",
+    }
+    for sizes, words in wanted.items():
         R, losses = laws.runs(*sizes)
         part = np.random.default_rng(0).permutation(len(R)) % 5
         foretold = np.zeros(len(R))
