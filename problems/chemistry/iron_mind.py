@@ -66,13 +66,13 @@ def chan_lam(contents: Sequence[bytes]) -> bytes:
     kinds = [f"weighted_selectivity_{kind}" for kind in ("min", "mean", "max")]
     yields = ["desired_yield_mean", "undesired_yield_mean", "desired_yield_min", "undesired_yield_max"]
     lines: list[list[Any]] = [[*names, "n_replicates", *kinds, *yields]]
-    for point, values in replicates.items():
-        desired, undesired = zip(*values, strict=True)
+    for at, values in replicates.items():
+        wanted, unwanted = ([v[k] for v in values] for k in (0, 1))
         selective = [d * d / (d + u) if d + u > 0 else 0.0 for d, u in values]
         n = len(values)
         found = [min(selective), sum(selective) / n, max(selective)]
-        found += [sum(desired) / n, sum(undesired) / n, min(desired), max(undesired)]
-        lines.append([*point, n, *(round(v, _DIGITS) for v in found)])
+        found += [sum(wanted) / n, sum(unwanted) / n, min(wanted), max(unwanted)]
+        lines.append([*at, n, *(round(v, _DIGITS) for v in found)])
     return _csv(lines)
 
 
