@@ -25,6 +25,7 @@ BBOError
 │   └── NewerFormatError          written by a later version of bbo
 ├── StrategyError(ValueError)     a strategy that cannot take this study, or that cannot be rebuilt
 ├── EvaluationError               a problem that gave no value, on purpose
+│   └── InvalidPointError         a problem that says of a point that it is invalid
 ├── FitError                      no rung of the ladder gave a surrogate
 └── LostTrialError                the executor died under running trials
 """
@@ -137,6 +138,10 @@ class StrategyError(BBOError, ValueError):
 
 class EvaluationError(BBOError):
     """An evaluation that gave no value, on purpose: see `bbo.problems.wrappers.Failing`."""
+
+
+class InvalidPointError(EvaluationError):
+    """The point is invalid, and the evaluation says so: the trial fails for this reason, without a traceback."""
 
 
 class FitError(BBOError):

@@ -71,9 +71,22 @@ PROBLEMS: dict[str, Entry] = {
     "svm-digits": Entry("machine_learning", "SVMDigits", extra="sklearn"),
 }
 
-_CLASSES = {entry.class_name: entry for entry in PROBLEMS.values()} | {
-    name: Entry("wrappers", name)
-    for name in ("Categorized", "Delayed", "Embedded", "EvaluationError", "Failing", "Moved", "Noisy")
+_WRAPPERS = (
+    "Categorized",
+    "Costly",
+    "Delayed",
+    "Embedded",
+    "EvaluationError",
+    "Failing",
+    "Moved",
+    "Noisy",
+    "Relabelled",
+)
+_OWN = {"Card": "card", "Patterns": "program", "Program": "program", "Proxy": "proxy"}
+_CLASSES = {
+    **{entry.class_name: entry for entry in PROBLEMS.values()},
+    **{name: Entry("wrappers", name) for name in _WRAPPERS},
+    **{name: Entry(module, name) for name, module in _OWN.items()},
 }
 __all__ = ["PROBLEMS", "Entry", "make", *_CLASSES]
 

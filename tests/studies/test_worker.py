@@ -243,7 +243,7 @@ def test_a_killed_worker_takes_its_evaluation_along_and_another_worker_that_wait
         ("def f(trial:\n", "SyntaxError"),
         ("import no_such_module\n", "no_such_module"),
         ("\n\n1 / 0\n", "division by zero (line 3)"),
-        ("def g(trial):\n    return 1.0\n", "has no function 'f'; it has g"),
+        ("def g(trial):\n    return 1.0\n", "has no function or problem 'f'; it has g"),
         (None, "no Python file"),
     ],
 )
