@@ -149,12 +149,11 @@ class Proxy:
     def _new_model(self) -> Any:
         try:
             from sklearn.base import clone
-            from sklearn.ensemble import ExtraTreesRegressor
         except ImportError as error:
             raise ImportError(
                 "A proxy needs scikit-learn, which is not installed: pip install 'bbo[sklearn]'"
             ) from error
-        return ExtraTreesRegressor(random_state=0) if self.model is None else clone(self.model)
+        return _Trees() if self.model is None else clone(self.model)
 
     @cached_property
     def _models(self) -> tuple[Any, ...]:
@@ -201,6 +200,21 @@ class Proxy:
         paid((), fidelity)
         features = self._features([self.space.check(params)])
         return {m: float(fitted.predict(features)[0]) for m, fitted in zip(self._metrics, self._models, strict=True)}
+
+
+class _Trees:
+    """Extremely randomized trees, asked one after the other: for one point that is 20 times as fast as by
+    scikit-learn's own loop over them."""
+
+    def fit(self, F: Array, v: Array) -> "_Trees":
+        from sklearn.ensemble import ExtraTreesRegressor
+
+        self._trees = [fitted.tree_ for fitted in ExtraTreesRegressor(random_state=0).fit(F, v).estimators_]
+        return self
+
+    def predict(self, F: Array) -> Array:
+        x = F.astype(np.float32)
+        return np.asarray(np.mean([tree.predict(x)[:, 0] for tree in self._trees], axis=0))
 
 
 def _is_complete(values: Mapping[Any, Any], metrics: Sequence[str]) -> bool:
