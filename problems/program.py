@@ -25,7 +25,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
@@ -69,8 +69,8 @@ class Program:
     """A command-line program as a problem: `Program(["train", "--lr={lr}"], space, [Minimize("loss")])`.
 
     Exit code 0 says that the values are there, any other that there are none. One that does not end is killed after
-    `timeout_s` with all that it has started; the `trial_timeout` of a study ends the worker's process, and not the
-    program.
+    `timeout_s` with all that it has started; so it is where the process dies that waits for it, as by `trial_timeout`
+    of a study (not on Windows).
 
     Args:
         command: the program and its arguments. An argument that names a parameter which is not there under its
@@ -196,7 +196,8 @@ class Program:
             except OSError as error:
                 raise EvaluationError(self._unstarted(command, error)) from error
             try:
-                return process.wait(self.timeout_s)
+                with _ends_with_this_process(process):
+                    return process.wait(self.timeout_s)
             except subprocess.TimeoutExpired:
                 said = f"took more than {self.timeout_s:g} s and was killed"
                 raise EvaluationError(f"{shlex.join(command)} {said}.{_complaint(there)}") from None
@@ -266,6 +267,29 @@ def _filled(argument: str, values: Mapping[str, Any]) -> str:
             value = values[name]
             said += format(value, style) if style else value if isinstance(value, str) else json.dumps(value)
     return said
+
+
+# Its input ends when the process that waits for the program is gone, whatever ended that.
+_GUARD = "import os, signal, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), signal.SIGKILL)"
+
+
+@contextlib.contextmanager
+def _ends_with_this_process(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Meanwhile another process stands by, which kills the program if this one dies."""
+    if sys.platform == "win32":
+        yield
+        return
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _GUARD, str(process.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as guard:
+        try:
+            yield
+        finally:
+            guard.kill()  # before its input is closed
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

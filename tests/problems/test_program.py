@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import stat
+import subprocess
 import sys
 import time
 
@@ -204,10 +205,7 @@ def test_what_takes_too_long_is_killed_with_what_it_had_started():
         python(CHILD + "child.wait()", timeout_s=1).evaluate(POINT)
     assert time.monotonic() - begun < 20
     child = int(str(caught.value).rsplit("\n", 1)[1])
-    end = time.monotonic() + 10
-    while _is_alive(child) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert not _is_alive(child)
+    _until(lambda: not _is_alive(child))
 
 
 def _is_alive(pid):
@@ -216,6 +214,32 @@ def _is_alive(pid):
             return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks into /proc")  # noqa: PTH112
+def test_a_program_does_not_outlive_the_process_that_waits_for_it(tmp_path):
+    program = "import os, time; open('pid.txt', 'w').write(str(os.getpid())); time.sleep(60)"
+    waits = f"""
+import sys
+from bbo import Float, Minimize, Space
+from bbo.problems import Program
+space = Space((Float("x", 0, 1),))
+Program([sys.executable, "-c", {program!r}], space, [Minimize("y")]).evaluate({{"x": 0.5}})
+"""
+    waiting = subprocess.Popen([sys.executable, "-c", waits], cwd=tmp_path)
+    pid = tmp_path / "pid.txt"
+    _until(lambda: pid.exists() and pid.read_text())
+    assert _is_alive(int(pid.read_text()))
+    waiting.kill()
+    waiting.wait()
+    _until(lambda: not _is_alive(int(pid.read_text())))
+
+
+def _until(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by POSIX")
