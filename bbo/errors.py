@@ -26,6 +26,7 @@ BBOError
 ├── StrategyError(ValueError)     a strategy that cannot take this study, or that cannot be rebuilt
 ├── DataError                     a table that cannot be fetched, or is not what it should be
 ├── EvaluationError               a problem that gave no value, on purpose
+│   └── InvalidPointError         a problem that says of a point that it is invalid
 ├── FitError                      no rung of the ladder gave a surrogate
 └── LostTrialError                the executor died under running trials
 """
@@ -142,6 +143,10 @@ class DataError(BBOError):
 
 class EvaluationError(BBOError):
     """An evaluation that gave no value, on purpose: see `bbo.problems.wrappers.Failing`."""
+
+
+class InvalidPointError(EvaluationError):
+    """The point is invalid, and the evaluation says so: the trial fails for this reason, without a traceback."""
 
 
 class FitError(BBOError):

@@ -90,16 +90,23 @@ PROBLEMS: dict[str, Entry] = {
     "astrasim-reward": Entry("hardware", "AstraSimReward", data=True),
 }
 
-_CLASSES = (
-    {entry.class_name: entry for entry in PROBLEMS.values()}
-    | {
-        "Tabular": Entry("tabular", "Tabular"),
-    }
-    | {
-        name: Entry("wrappers", name)
-        for name in ("Categorized", "Delayed", "Embedded", "EvaluationError", "Failing", "Moved", "Noisy")
-    }
+_WRAPPERS = (
+    "Categorized",
+    "Costly",
+    "Delayed",
+    "Embedded",
+    "EvaluationError",
+    "Failing",
+    "Moved",
+    "Noisy",
+    "Relabelled",
 )
+_OWN = {"Card": "card", "Patterns": "program", "Program": "program", "Proxy": "proxy", "Tabular": "tabular"}
+_CLASSES = {
+    **{entry.class_name: entry for entry in PROBLEMS.values()},
+    **{name: Entry("wrappers", name) for name in _WRAPPERS},
+    **{name: Entry(module, name) for name, module in _OWN.items()},
+}
 __all__ = ["PROBLEMS", "Entry", "make", *_CLASSES]
 
 

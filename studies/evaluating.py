@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bbo.errors import InvalidPointError
 from bbo.protocols import Problem
 from bbo.trial import FailureReason, Observation, RunningTrial
 
@@ -48,6 +49,8 @@ def evaluate(objective: ObjectiveFunction, trial: RunningTrial) -> Outcome:
     """Calls the objective; whatever it raises, short of an interrupt, is an outcome too."""
     try:
         values = objective(trial)
+    except InvalidPointError as error:
+        return Outcome(reports=trial.reports, reason=FailureReason.INVALID, message=str(error))
     except Exception:
         return Outcome(reports=trial.reports, reason=FailureReason.RAISED, message=traceback.format_exc())
     if values is None and trial.reports:

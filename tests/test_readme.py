@@ -1,4 +1,4 @@
-"""README.md is true: its example prints what stands below it."""
+"""README.md and the pages without a transcript are true: their examples print what stands below them."""
 
 import re
 import subprocess
@@ -69,6 +69,18 @@ def test_the_page_of_doors_prints_what_stands_below_its_examples(tmp_path):
     page = (PAGE.parent / "docs" / "doors.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == page.count("```python")
+    code, printed = ("".join(parts) for parts in zip(*blocks, strict=True))
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.stdout == printed, said.stderr
+
+
+def test_the_page_of_problems_prints_what_stands_below_its_examples(tmp_path):
+    page = (PAGE.parent / "problems" / "README.md").read_text()
+    files = dict(re.findall(r"^```python (\S+)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
+    blocks = re.findall(r"^```python\n(.*?)^```\n\n```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert len(blocks) + len(files) == page.count("```python")
+    for name, code in files.items():
+        (tmp_path / name).write_text(code)
     code, printed = ("".join(parts) for parts in zip(*blocks, strict=True))
     said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert said.stdout == printed, said.stderr

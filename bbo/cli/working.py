@@ -15,9 +15,9 @@ def worker(
     objective: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE.py:FUNCTION|PROBLEM",
-            help="What to evaluate: a function of a trial in a file of yours, or one of `bbo problems`; the problem "
-            "that the study names when left out.",
+            metavar="FILE.py:NAME|PROBLEM",
+            help="What to evaluate: a function of a trial, or a problem, in a file of yours; or one of `bbo problems`: "
+            "that of the study when left out.",
         ),
     ] = None,
     trials: Annotated[

@@ -1,17 +1,18 @@
-"""What every problem of the list, and every wrapper around one, promises."""
+"""What every problem of the list, every wrapper around one and every kind of problem of the user's promises."""
 
 import json
 import math
 import pickle
 import random
+import sys
 
 import numpy as np
 import pytest
 
 from bbo.errors import FidelityError, SpaceError
 from bbo.objective import Minimize, Objectives
-from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Levy, Noisy, PressureVessel
-from bbo.problems.wrappers import Categorized, Embedded, Moved
+from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Levy, Noisy, PressureVessel, Program, Proxy, SVMDigits
+from bbo.problems.wrappers import Categorized, Costly, Embedded, Moved, Relabelled
 from bbo.space import Float, Int, Space
 
 
@@ -19,6 +20,20 @@ def _is_in_a_corner(params):
     return params["x1"] > 9.99 and params["x2"] > 14.99
 
 
+def _price(params, fidelity):
+    return params["x1"] ** 2
+
+
+def _proxy():
+    params = Branin.space.sample(30, np.random.default_rng(0))
+    return Proxy(Branin.space, Branin.objectives, params, [Branin().evaluate(p) for p in params])
+
+
+_SQUARE = "import json, os, sys; x = json.load(sys.stdin)['params']['x']; print(x**2 + int(os.environ['BBO_SEED']) % 7)"
+OWN = {
+    "program": lambda: Program([sys.executable, "-c", _SQUARE], Space((Float("x", -2.0, 3.0),)), (Minimize("y"),)),
+    "proxy": _proxy,
+}
 WRAPPED = {
     "noisy": lambda: Noisy(PressureVessel(), sd={"cost": 100.0, "volume": 1e4}),
     "failing": lambda: Failing(Branin(), where=_is_in_a_corner),
@@ -26,8 +41,11 @@ WRAPPED = {
     "moved": lambda: Moved(Levy(4), seed=3),
     "embedded": lambda: Embedded(Branin(), 5, seed=2),
     "categorized": lambda: Categorized(Moved(Levy(4), seed=3), {"x1": 3, "x3": 5}, seed=4),
+    "costly": lambda: Costly(Branin(), price=_price, metric="price"),
+    "relabelled": lambda: Relabelled(Categorized(Branin(), {"x2": 4}, seed=1), seed=5),
+    "relabelled-svm": lambda: Relabelled(SVMDigits(), seed=5),
 }
-EVERY = {**PROBLEMS, **WRAPPED}
+EVERY = {**PROBLEMS, **WRAPPED, **OWN}
 # What stands on a table that is fetched stands here on a small one; what the tables say is tested beside them.
 FETCHED = {name for name, entry in PROBLEMS.items() if entry.data}
 # The noise moves the value at the optimum.
@@ -189,7 +207,8 @@ def test_fidelities_change_what_is_paid_and_others_are_refused(make):
     for fidelity in problem.fidelities:
         low = {fidelity.name: fidelity.low}
         assert set(problem.evaluate(params, fidelity=low)) == set(problem.evaluate(params))
-        assert 0 < problem.cost(params, low) < problem.cost(params, full) == problem.cost(params, None)
+        if hasattr(problem, "cost"):
+            assert 0 < problem.cost(params, low) < problem.cost(params, full) == problem.cost(params, None)
         for beyond in (fidelity.low - 1, fidelity.high + 1, math.nan):
             with pytest.raises(FidelityError, match=fidelity.name):
                 problem.evaluate(params, fidelity={fidelity.name: beyond})

@@ -1,13 +1,18 @@
 import math
 import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from bbo.errors import SpaceError
+from bbo.errors import FidelityError, SpaceError
+from bbo.fidelity import Fidelity, paid
+from bbo.objective import Minimize, Tracked
 from bbo.problems import (
     Ackley,
     Branin,
+    Card,
     Delayed,
     EvaluationError,
     Failing,
@@ -20,7 +25,8 @@ from bbo.problems import (
     SVMDigits,
     WeldedBeam,
 )
-from bbo.problems.wrappers import Categorized, Moved
+from bbo.problems.wrappers import Categorized, Costly, Embedded, Moved, Relabelled
+from bbo.space import Categorical, Float, Forbidden, Int, Linear, Nonlinear, Ordinal, Pool, Space
 
 POINT = {"x1": 1.0, "x2": 2.0}
 BEAM = dict(zip(WeldedBeam.space.names, WeldedBeam.optima[0], strict=True))
@@ -39,6 +45,214 @@ def test_what_is_known_about_a_problem_stays_known(wrap):
     assert (problem.name, problem.best_value, problem.optima) == ("Branin", Branin.best_value, Branin.optima)
     unknown = wrap(GradientBoostingDiabetes())
     assert (unknown.best_value, unknown.optima) == (None, None)
+
+
+@dataclass(frozen=True)
+class Oven:
+    """A problem with all that one may have."""
+
+    space: ClassVar[Space] = Space(
+        (
+            Float("heat", 1.0, 9.0),
+            Int("minutes", 1, 60),
+            Categorical("glaze", ("egg", "milk", None), descriptors={"fat": (0.1, 0.04, 0.0), "shine": (3, 2, 1)}),
+            Categorical("flour", ("rye", "oat")),
+            Float("fat", 0.0, 1.0, when={"glaze": ("milk", "egg")}),
+        ),
+        (Forbidden({"glaze": ("egg",), "flour": ("oat",)}), Linear({"heat": 1, "minutes": 1}, upper=60)),
+    )
+    objectives: ClassVar[tuple[Minimize, ...]] = (Minimize("loss"),)
+    fidelities: ClassVar[tuple[Fidelity, ...]] = (Fidelity("share", 0.1, 1.0),)
+    best_value: ClassVar[float] = 1.0
+    optima: ClassVar[tuple[tuple[Any, ...], ...]] = ((1.0, 1, None, "rye"),)
+    card: ClassVar[Card] = Card(source="an oven", noise="the flour", cost_unit="s")
+
+    def evaluate(self, params, *, fidelity=None, seed=0):
+        share = paid(self.fidelities, fidelity)["share"]
+        point = self.space.check(params)
+        extra = {"egg": 1.0, "milk": 2.0, None: 0.0}[point["glaze"]] + point.get("fat", 0.0) + (point["flour"] == "oat")
+        return {"loss": point["heat"] * share + extra}
+
+    def cost(self, params, fidelity=None):
+        return self.space.check(params)["minutes"] * paid(self.fidelities, fidelity)["share"]
+
+
+BREAD = {"heat": 2.0, "minutes": 10, "glaze": "milk", "flour": "oat", "fat": 0.5}
+
+
+def _in_words(problem, params):
+    """A point of Oven's as a wrapper around it writes it."""
+    if not isinstance(problem, Relabelled):
+        return params
+    names = {name: {own: label for label, own in dealt.items()} for name, dealt in problem.choices.items()}
+    return {name: names[name][value] if name in names else value for name, value in params.items()}
+
+
+WRAPS = {
+    "noisy": lambda p: Noisy(p, sd=0.1),
+    "failing": lambda p: Failing(p, share=0.1),
+    "delayed": lambda p: Delayed(p, seconds=0),
+    "costly": lambda p: Costly(p, price="minutes", unit="min"),
+    "relabelled": lambda p: Relabelled(p, seed=3),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
+def test_card_fidelities_and_cost_go_through_every_wrapper(wrap):
+    problem = Delayed(wrap(Oven()), seconds=0)
+    assert problem.card.source == "an oven"
+    assert problem.fidelities == Oven.fidelities
+    point = _in_words(problem.problem, BREAD)
+    is_costly = isinstance(problem.problem, Costly)
+    assert problem.cost(point, {"share": 0.5}) == (10.0 if is_costly else 5.0)
+    assert problem.cost(point, None) == 10.0
+    seed = 1
+    noise = Noisy(Oven(), sd=0.1).evaluate(BREAD, seed=seed)["loss"] - Oven().evaluate(BREAD)["loss"]
+    found = problem.evaluate(point, fidelity={"share": 0.5}, seed=seed)["loss"]
+    expected = 4.5 + (noise if isinstance(problem.problem, Noisy) else 0.0)
+    assert found == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(FidelityError):
+        problem.evaluate(point, fidelity={"epochs": 3}, seed=seed)
+
+
+@pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
+def test_what_a_problem_does_not_have_its_wrapper_has_not(wrap):
+    @dataclass(frozen=True)
+    class Plain:
+        space: ClassVar[Space] = Space((Int("minutes", 1, 60),))
+        objectives: ClassVar[tuple[Minimize, ...]] = (Minimize("loss"),)
+
+        def evaluate(self, params, *, fidelity=None, seed=0):
+            return {"loss": 1.0}
+
+    problem = wrap(Plain())
+    assert (problem.card, problem.fidelities, problem.name) == (None, (), "Plain")
+    if not isinstance(problem, Costly):
+        assert problem.cost is None
+
+
+def test_categories_and_idle_parameters_have_the_cost_of_the_point_within():
+    @dataclass(frozen=True)
+    class Priced(Branin):
+        def cost(self, params, fidelity=None):
+            return self.space.check(params)["x1"] + 10
+
+    embedded = Embedded(Priced(), 5, seed=1)
+    assert embedded.cost({**dict.fromkeys(embedded.space.names, 0.5), "x1": 3.0}, None) == 13.0
+    categorized = Categorized(Priced(), {"x1": 4}, seed=0)
+    for letter, x1 in categorized.levels["x1"].items():
+        assert categorized.cost({"x1": letter, "x2": 3.0}, None) == x1 + 10
+    assert Moved(Levy(3), seed=0).cost is None
+    with pytest.raises(FidelityError):
+        Moved(Levy(3), seed=0).evaluate({"x1": 0.0, "x2": 0.0, "x3": 0.0}, fidelity={"epochs": 1})
+
+
+def test_idle_parameters_leave_conditions_and_constraints_as_they_are():
+    problem = Embedded(Oven(), 8, seed=2)
+    assert len(problem.space.names) == 8
+    for params in problem.space.sample(20, np.random.default_rng(0)):
+        own = {name: value for name, value in params.items() if not name.startswith("idle")}
+        assert problem.evaluate(params) == Oven().evaluate(own)
+
+
+def test_noise_stands_on_the_card_beside_that_of_the_problem():
+    assert Noisy(Oven(), sd=0.1).card.noise == "the flour; Gaussian, with the standard deviations loss 0.1"
+
+
+def test_a_price_is_a_parameter_or_a_function_and_told_where_it_has_a_name():
+    problem = Costly(
+        Oven(), price=lambda params, fidelity: params["minutes"] * fidelity["share"], unit="min", metric="t"
+    )
+    assert problem.objectives == (Minimize("loss"), Tracked("t", unit="min"))
+    assert problem.evaluate(BREAD, fidelity={"share": 0.5}) == {"loss": 4.5, "t": 5.0}
+    assert problem.evaluate(BREAD) == {"loss": 5.5, "t": 10.0}
+    assert problem.card.cost_unit == "min"
+    assert Costly(Branin(), price=lambda params, fidelity: 2).cost(POINT, None) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"price": "flour"}, r"one of the numbers \['heat', 'minutes'\] of Oven: got 'flour'"),
+        ({"price": "fat"}, "got 'fat'"),
+        ({"price": "heat", "metric": "loss"}, r"has the metrics \['loss'\]"),
+    ],
+)
+def test_an_impossible_price_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Costly(Oven(), **options)
+
+
+@pytest.mark.parametrize("price", [-1.0, math.inf, math.nan])
+def test_a_price_below_zero_or_without_bound_is_an_error(price):
+    with pytest.raises(ValueError, match="finite number, at least 0"):
+        Costly(Branin(), price=lambda params, fidelity: price).cost(POINT, None)
+
+
+def test_neutral_names_have_the_values_of_the_choices_and_tell_nothing_of_them():
+    problem = Relabelled(Oven(), seed=3)
+    said = str(problem.space.to_dict())
+    assert not any(repr(choice) in said for choice in ("egg", "milk", "rye", "oat"))
+    assert problem.space.by_name["glaze"].choices == ("c1", "c2", "c3")
+    assert set(problem.choices["glaze"].values()) == {"egg", "milk", None}
+    for params in Oven.space.sample(50, np.random.default_rng(0)):
+        assert problem.evaluate(_in_words(problem, params)) == Oven().evaluate(params)
+    orders = {tuple(Relabelled(Oven(), seed).choices["glaze"].values()) for seed in range(40)}
+    assert len(orders) == 6
+
+
+def test_conditions_constraints_descriptors_and_optima_follow_their_choices():
+    problem = Relabelled(Oven(), seed=3)
+    own, glaze = Oven.space, problem.space.by_name["glaze"]
+    fat = dict(zip(("egg", "milk", None), (0.1, 0.04, 0.0), strict=True))
+    assert [fat[problem.choices["glaze"][c]] for c in glaze.choices] == list(glaze.descriptors["fat"])
+    for params in problem.space.sample(200, np.random.default_rng(1)):
+        meant = {n: problem.choices[n][v] if n in problem.choices else v for n, v in params.items()}
+        assert meant in own
+    forbidden = {**BREAD, "glaze": "egg"}
+    assert forbidden not in own
+    assert _in_words(problem, forbidden) not in problem.space
+    at = dict(zip(problem.space.names, problem.optima[0], strict=False))
+    assert problem.evaluate(at) == {"loss": 1.0}
+    assert problem.best_value == 1.0
+
+
+def test_only_some_parameters_are_relabelled_and_the_others_keep_their_names():
+    every, one = Relabelled(Oven(), seed=3), Relabelled(Oven(), seed=3, only=("flour",))
+    assert one.choices == {"flour": every.choices["flour"]}
+    assert one.space.by_name["glaze"].choices == ("egg", "milk", None)
+    with pytest.raises(ValueError, match=r"has the Categorical parameters \['glaze', 'flour'\]: got only=\['heat'\]"):
+        Relabelled(Oven(), seed=3, only=("heat",))
+
+
+def _with_constraint(constraint):
+    parameters = (Categorical("base", ("K", 1, True)), Ordinal("size", (1, 2)))
+
+    @dataclass(frozen=True)
+    class Constrained:
+        space: ClassVar[Space] = Space(parameters, (constraint,))
+        objectives: ClassVar[tuple[Minimize, ...]] = (Minimize("loss"),)
+
+        def evaluate(self, params, *, fidelity=None, seed=0):
+            point = self.space.check(params)
+            return {"loss": float(("K", 1, True).index(point["base"])) + (point["base"] is True)}
+
+    return Constrained()
+
+
+def test_rows_of_a_pool_have_neutral_names_too():
+    problem = Relabelled(_with_constraint(Pool({"base": ["K", "1", "True"], "size": [1, 2, 2]})), seed=0)
+    assert all(str(cell).startswith("c") for cell in problem.space.constraints[0].columns["base"])
+    points = problem.space.sample(60, np.random.default_rng(0))
+    rows = {(str(problem.choices["base"][p["base"]]), p["size"]) for p in points}  # as text: 1 == True
+    assert rows == {("K", 1), ("1", 2), ("True", 2)}
+
+
+def test_a_condition_in_words_that_names_a_choice_is_not_written_anew():
+    constraint = Nonlinear("base != 'K' or size > 1")
+    with pytest.raises(ValueError, match="leave out, by only="):
+        Relabelled(_with_constraint(constraint), seed=0)
+    assert Relabelled(_with_constraint(Nonlinear("size > 1")), seed=0).space.constraints == (Nonlinear("size > 1"),)
 
 
 def test_noise_over_seeds_has_mean_zero_and_the_given_sd():

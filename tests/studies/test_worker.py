@@ -243,7 +243,7 @@ def test_a_killed_worker_takes_its_evaluation_along_and_another_worker_that_wait
         ("def f(trial:\n", "SyntaxError"),
         ("import no_such_module\n", "no_such_module"),
         ("\n\n1 / 0\n", "division by zero (line 3)"),
-        ("def g(trial):\n    return 1.0\n", "has no function 'f'; it has g"),
+        ("def g(trial):\n    return 1.0\n", "has no function or problem 'f'; it has g"),
         (None, "no Python file"),
     ],
 )
@@ -258,6 +258,25 @@ def test_an_objective_that_cannot_be_loaded_is_an_error_in_a_line_and_no_trial_s
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert s.trials == []
+
+
+def test_a_problem_in_a_file_is_evaluated_such_as_a_program(tmp_path):
+    file = tmp_path / "mine.py"
+    lines = (
+        "import sys",
+        "from bbo import Float, Minimize, Space",
+        "from bbo.problems import Program",
+        "space = Space((Float('x', 0, 1), Float('z', 0, 1)))",
+        "command = [sys.executable, '-c', 'import sys; print(float(sys.argv[1]) * 2)', '{x}', '{z}']",
+        "problem = Program(command, space, [Minimize('y')])",
+    )
+    file.write_text("\n".join(lines))
+    s = study(storage=tmp_path / "s.db", name="s")
+    command = [str(Path(sys.executable).with_name("bbo")), "worker", str(tmp_path / "s.db"), "--trials", "2"]
+    ended = subprocess.run([*command, "--objective", f"{file}:problem"], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert [t.values["y"] for t in s.trials] == [2 * t["x"] for t in s.trials]
+    assert len(s.trials) == 2
 
 
 def test_a_trial_under_which_workers_die_again_and_again_fails_as_lost(at_work):
