@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 import random
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from bbo.errors import SpaceError
 from bbo.objective import Minimize, Objectives
 from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Levy, Noisy, PressureVessel
+from bbo.problems.card import Card
 from bbo.problems.wrappers import Categorized, Embedded, Moved
 from bbo.space import Float, Int, Space
 
@@ -60,10 +62,23 @@ def _utility(problem, values):
     return wanted.utilities(np.array([[values[m] for m in wanted.metrics]]))[0]
 
 
-def test_the_problems_with_a_known_best_value_are_all_but_those_of_machine_learning():
-    assert {name for name in PROBLEMS if name not in KNOWN} == {
+def test_a_best_value_is_known_of_every_problem_but_those_of_machine_learning_and_of_several_objectives():
+    several = {name for name, make in PROBLEMS.items() if len(Objectives(tuple(make().objectives)).aims) > 1}
+    assert not several & set(KNOWN)
+    assert {name for name in PROBLEMS if name not in KNOWN} - several == {
         name for name, entry in PROBLEMS.items() if entry.family == "machine learning"
     }
+
+
+@_each(PROBLEMS)
+def test_a_card_says_where_the_problem_comes_from_and_how_its_best_value_is_known(make):
+    problem = make()
+    card = problem.card
+    assert isinstance(card, Card)
+    assert card.source
+    assert not card.doi or re.fullmatch(r"10\.\d{4,}/\S+|arXiv:\d{4}\.\d{4,5}", card.doi)
+    assert bool(card.known) == (getattr(problem, "best_value", None) is not None)
+    assert bool(card.cost_unit) == hasattr(problem, "cost")
 
 
 @_each(EVERY)
