@@ -216,7 +216,7 @@ class KeaneBump:
         remarks=(
             "Nearly all of the box is feasible; the product of the coordinates decides at the optimum and spans 18 "
             "powers of ten.",
-            "Local searches from random points end at 0.3 to 0.6.",
+            "Local searches from random points end far below.",
         ),
     )
     space: ClassVar[Space] = Space(tuple(Float(f"x{k}", 0.0, 10.0) for k in range(1, 19)))
