@@ -3,9 +3,6 @@
 The folds are fixed; the seed is the estimator's `random_state`, so repeated evaluations with other seeds differ by the
 noise of training. No best value is known. Values depend on the versions of scikit-learn and numpy, in the last digits
 on the processor.
-
-The data sets: diabetes of Efron, Hastie, Johnstone & Tibshirani, "Least angle regression" (2004); breast cancer
-(diagnostic, Wisconsin) and digits of the UCI repository, both CC BY 4.0.
 """
 
 from collections.abc import Mapping
@@ -16,9 +13,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bbo.objective import Maximize, Minimize
+from bbo.problems.card import Card
 from bbo.space import Categorical, Float, Int, Ordinal, Space
 
 _N_FOLDS = 3
+
+
+_TRAINING = "the estimator's own draws"
+_DIGITS_SOURCE = "Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository (1998)"
+_DIGITS_DOI, _DIGITS_LICENCE = "10.24432/C50P49", "CC BY 4.0"
+_DIGITS_SIZE = "1797 images of 8 x 8, 10 classes"
 
 
 @cache
@@ -57,6 +61,14 @@ def _random_state(seed: int) -> int:
 class GradientBoostingDiabetes:
     """Gradient boosting on diabetes, 7 hyperparameters: root mean squared error of the disease's progression."""
 
+    card: ClassVar[Card] = Card(
+        'Efron, Hastie, Johnstone & Tibshirani, "Least angle regression", Annals of Statistics 32 (2004)',
+        doi="10.1214/009053604000000067",
+        licence="not stated; the data come with scikit-learn",
+        size="442 rows, 10 columns",
+        noise=_TRAINING,
+    )
+
     space: ClassVar[Space] = Space(
         (
             Float("learning_rate", 0.005, 1.0, log=True),
@@ -84,6 +96,15 @@ class GradientBoostingDiabetes:
 @dataclass(frozen=True)
 class RandomForestBreastCancer:
     """Random forest on breast cancer, 7 hyperparameters: log loss of the diagnosis."""
+
+    card: ClassVar[Card] = Card(
+        "Wolberg, Mangasarian, Street & Street, Breast Cancer Wisconsin (Diagnostic), UCI Machine Learning Repository "
+        "(1995)",
+        doi="10.24432/C5DW2B",
+        licence="CC BY 4.0",
+        size="569 rows, 30 columns, 2 classes",
+        noise=_TRAINING,
+    )
 
     space: ClassVar[Space] = Space(
         (
@@ -116,6 +137,14 @@ class SVMDigits:
     `gamma` says nothing to the linear kernel, `degree` only something to the polynomial one.
     """
 
+    card: ClassVar[Card] = Card(
+        _DIGITS_SOURCE,
+        doi=_DIGITS_DOI,
+        licence=_DIGITS_LICENCE,
+        size=_DIGITS_SIZE,
+        remarks=("Accuracies are shares of 1797 images: many points have the same.",),
+    )
+
     space: ClassVar[Space] = Space(
         (
             Float("C", 1e-3, 1e3, log=True),
@@ -144,6 +173,10 @@ class SVMDigits:
 @dataclass(frozen=True)
 class MLPDigits:
     """Neural network on handwritten digits, 7 hyperparameters: log loss after training by Adam."""
+
+    card: ClassVar[Card] = Card(
+        _DIGITS_SOURCE, doi=_DIGITS_DOI, licence=_DIGITS_LICENCE, size=_DIGITS_SIZE, noise=_TRAINING
+    )
 
     space: ClassVar[Space] = Space(
         (

@@ -1,15 +1,23 @@
-"""A helical spring of round wire.
-
-Belegundu, A Study of Mathematical Programming Methods for Structural Optimization (1982); Arora, Introduction to
-Optimum Design (1989).
-"""
+"""A helical spring of round wire, after Belegundu (1982) and Arora (1989)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bbo.objective import Minimize, OutcomeConstraint
+from bbo.problems.card import Card
+from bbo.problems.sources import YU, YU_DOI
 from bbo.space import Float, Space
+
+
+def _box(thickest: float) -> Space:
+    return Space(
+        (
+            Float("wire", 0.05, thickest, unit="in"),
+            Float("coil", 0.25, 1.3, unit="in"),
+            Float("coils", 2.0, 15.0),
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -25,13 +33,12 @@ class CompressionSpring:
     the best value everyone reports belongs to the former.
     """
 
-    space: ClassVar[Space] = Space(
-        (
-            Float("wire", 0.05, 2.0, unit="in"),
-            Float("coil", 0.25, 1.3, unit="in"),
-            Float("coils", 2.0, 15.0),
-        )
+    card: ClassVar[Card] = Card(
+        "Belegundu, A Study of Mathematical Programming Methods for Structural Optimization (1982); Arora, "
+        "Introduction to Optimum Design (1989)",
+        known="searches from many starts",
     )
+    space: ClassVar[Space] = _box(thickest=2.0)
     objectives: ClassVar[tuple[Minimize | OutcomeConstraint, ...]] = (
         Minimize("weight"),
         OutcomeConstraint("deflection", lower=0.5),
@@ -57,3 +64,11 @@ class CompressionSpring:
             "surge_frequency": 100.0 * 140.45 * d / (D**2 * N),
             "outer_diameter": D + d,
         }
+
+
+@dataclass(frozen=True)
+class CompressionSpringYu(CompressionSpring):
+    """Tension/compression spring in the box of Yu et al., 3 variables: weight, with wires of up to one inch."""
+
+    card: ClassVar[Card] = Card(YU, doi=YU_DOI, known=CompressionSpring.card.known)
+    space: ClassVar[Space] = _box(thickest=1.0)

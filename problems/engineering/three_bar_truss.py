@@ -1,8 +1,4 @@
-"""Three bars that meet in a loaded joint.
-
-Nowacki, "Optimization in pre-contract ship design", Computer Applications in the Automation of Shipyard Operation and
-Ship Design (1973); Ray & Saini, Engineering Optimization 33 (2001), doi:10.1080/03052150108940941.
-"""
+"""Three bars that meet in a loaded joint, after Nowacki (1973) and Ray & Saini (2001)."""
 
 import math
 from collections.abc import Mapping
@@ -10,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bbo.objective import Minimize, OutcomeConstraint
+from bbo.problems.card import Card
 from bbo.space import Float, Space
 
 _SPAN, _LOAD, _STRENGTH = 100.0, 2.0, 2.0  # cm, kN, kN/cm^2
@@ -24,6 +21,12 @@ class ThreeBarTruss:
     x1 = (3 + sqrt(3)) / 6, x2 = 1 / sqrt(6).
     """
 
+    card: ClassVar[Card] = Card(
+        'Nowacki, "Optimization in pre-contract ship design", Computer Applications in the Automation of Shipyard '
+        "Operation and Ship Design (1973); Ray & Saini, Engineering Optimization 33 (2001)",
+        doi="10.1080/03052150108940941",
+        known="in closed form",
+    )
     space: ClassVar[Space] = Space((Float("outer", 1e-5, 1.0, unit="cm2"), Float("middle", 1e-5, 1.0, unit="cm2")))
     objectives: ClassVar[tuple[Minimize | OutcomeConstraint, ...]] = (
         Minimize("volume"),

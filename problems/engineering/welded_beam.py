@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bbo.objective import Minimize, OutcomeConstraint
+from bbo.problems.card import Card
+from bbo.problems.sources import YU, YU_DOI
 from bbo.space import Float, Space
 
 _P, _L, _E, _G = 6000.0, 14.0, 30e6, 12e6
@@ -27,11 +29,11 @@ _LIMITS = (
 )
 
 
-def _box(thickest: float) -> Space:
+def _box(thickest: float, longest: float = 10.0) -> Space:
     return Space(
         (
             Float("weld", 0.125, thickest, unit="in"),
-            Float("weld_length", 0.1, 10.0, unit="in"),
+            Float("weld_length", 0.1, longest, unit="in"),
             Float("depth", 0.1, 10.0, unit="in"),
             Float("width", 0.1, thickest, unit="in"),
         )
@@ -62,10 +64,16 @@ def _response(h: float, l: float, t: float, b: float, *, throat: float, buckling
 class WeldedBeam:
     """Welded beam after Ragsdell and Phillips, 4 variables: cost of weld and bar; best 2.3811.
 
-    Ragsdell & Phillips, "Optimal design of a class of welded structures using geometric programming", J. Engineering
-    for Industry 98 (1976), doi:10.1115/1.3438995; numbers and box of Deb, "An efficient constraint handling method for
-    genetic algorithms", Comput. Methods Appl. Mech. Eng. 186 (2000), doi:10.1016/S0045-7825(99)00389-8.
+    The numbers and the box are those of Deb (2000).
     """
+
+    card: ClassVar[Card] = Card(
+        'Ragsdell & Phillips, "Optimal design of a class of welded structures using geometric programming", J. '
+        'Engineering for Industry 98 (1976); Deb, "An efficient constraint handling method for genetic algorithms", '
+        "Comput. Methods Appl. Mech. Eng. 186 (2000)",
+        doi="10.1115/1.3438995",
+        known="searches from many starts",
+    )
 
     space: ClassVar[Space] = _box(thickest=10.0)
     objectives: ClassVar[tuple[Minimize | OutcomeConstraint, ...]] = _LIMITS
@@ -83,13 +91,27 @@ class WeldedBeam:
 
 
 @dataclass(frozen=True)
+class WeldedBeamYu(WeldedBeam):
+    """Welded beam in the box of Yu et al., 4 variables: cost of weld and bar, with welds of up to 15 inches."""
+
+    card: ClassVar[Card] = Card(YU, doi=YU_DOI, known=WeldedBeam.card.known)
+    space: ClassVar[Space] = _box(thickest=10.0, longest=15.0)
+
+
+@dataclass(frozen=True)
 class WeldedBeamCoello:
     """Welded beam after Coello Coello, 4 variables: cost of weld and bar; best 1.7249.
 
-    Coello Coello, "Use of a self-adaptive penalty approach for engineering optimization problems", Computers in
-    Industry 41 (2000), doi:10.1016/S0166-3615(99)00046-9. Unlike in Ragsdell and Phillips, the weld's moment of
-    inertia has sqrt(2) h for h / sqrt(2), the buckling load has E for sqrt(E G), and most of the cost is bounded.
+    Unlike in Ragsdell and Phillips, the weld's moment of inertia has sqrt(2) h for h / sqrt(2), the buckling load has E
+    for sqrt(E G), and most of the cost is bounded.
     """
+
+    card: ClassVar[Card] = Card(
+        'Coello Coello, "Use of a self-adaptive penalty approach for engineering optimization problems", Computers in '
+        "Industry 41 (2000)",
+        doi="10.1016/S0166-3615(99)00046-9",
+        known="searches from many starts",
+    )
 
     space: ClassVar[Space] = _box(thickest=2.0)
     objectives: ClassVar[tuple[Minimize | OutcomeConstraint, ...]] = (
