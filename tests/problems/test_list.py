@@ -59,6 +59,7 @@ def test_classes_are_importable_from_the_package():
     [
         "import bbo.problems",
         "from bbo.problems import make; make('speed-reducer'); make('mlp-digits')",
+        "from bbo.problems import make; make('mlp-friedman'); make('grammar-mixture')",
         "from bbo.problems import Costly, Program, Proxy, Relabelled",
     ],
 )
