@@ -43,7 +43,7 @@ class MLPFriedman:
     """
 
     card: ClassVar[Card] = Card(
-        'Friedman, "Multivariate adaptive regression splines", Annals of Statistics 19 (1991), Eq. 61',
+        'Friedman, "Multivariate adaptive regression splines", Annals of Statistics 19 (1991)',
         doi="10.1214/aos/1176347963",
         size="1800 points, 10 columns of which 5 tell nothing",
         noise="first weights, order of the points and dropout",

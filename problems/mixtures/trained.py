@@ -66,7 +66,7 @@ class _Grammars:
         source='bbo: in small what Liu et al. do in "RegMix: data mixture as regression for language model '
         'pre-training", ICLR 2025',
         doi="arXiv:2407.01492",
-        size=f"{len(GRAMMARS)} corpora of {N_TRAIN} sequences of {LENGTH} characters, drawn anew from their grammars",
+        size=f"{len(GRAMMARS)} corpora of {N_TRAIN} sequences of {LENGTH} characters, drawn once",
         noise="first weights, and which sequences are met when",
         cost_unit="FLOP",
         remarks=(
