@@ -1,4 +1,4 @@
-"""Tables of reactions as `reactions.py` compares methods on them: one number is sought, the space is that of the levels.
+"""Tables of reactions as `reactions.py` compares methods on them: one number is sought, in the space of the levels.
 
 They are bbo's problems of chemistry, by the names that records have; `bbo problems` says what each is. They are fetched
 on first use, or lie in the folder that the environment variable BBO_DATA names. Of Chan-Lam the weighted selectivity is
