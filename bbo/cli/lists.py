@@ -7,7 +7,7 @@ from dataclasses import replace
 from rich.text import Text
 
 from bbo.cli.faults import stop
-from bbo.cli.terminal import aim_in_words, console, counted, joined, number, wrapped
+from bbo.cli.terminal import aim_in_words, console, counted, number, wrapped
 from bbo.objective import Objectives
 from bbo.problems import PROBLEMS, make
 from bbo.protocols import Problem, Strategy
@@ -64,7 +64,7 @@ def print_problems() -> None:
     """Each problem in a line and what it is; dimension and best value where no table is to be fetched for them."""
     screen = console()
     made = {name: entry() for name, entry in PROBLEMS.items()}
-    goals = {name: _short_goal(Objectives(tuple(problem.objectives))) for name, problem in made.items()}
+    goals = {name: _in_brief(Objectives(tuple(problem.objectives))) for name, problem in made.items()}
     wide, wider = max(map(len, made)), max(map(len, goals.values()))
     screen.print(f"  {'problem':{wide}}  dim  {'goal':{wider}}  best", style="dim")
     family = ""
@@ -80,11 +80,13 @@ def print_problems() -> None:
         wrapped(screen, entry.description, indent=4, style="dim")
 
 
-def _short_goal(objectives: Objectives) -> str:
-    """What is wanted, without units; of several objectives how many."""
-    n, n_constraints = len(objectives.aims), len(objectives.constraints)
-    wanted = aim_in_words(replace(objectives.aims[0], unit="")) if n == 1 else counted(n, "objective")
-    return joined([wanted, counted(n_constraints, "constraint") if n_constraints else ""])
+def _in_brief(wanted: Objectives) -> str:
+    """What is aimed for, without a unit and where it is one thing; and how many constraints there are."""
+    aims = [aim_in_words(replace(aim, unit=None)) for aim in wanted.aims]
+    parts = aims if len(aims) == 1 else [counted(len(aims), "objective")]
+    if wanted.constraints:
+        parts.append(counted(len(wanted.constraints), "constraint"))
+    return ", ".join(parts)
 
 
 def print_strategies(refused: Mapping[str, str] | None) -> None:
