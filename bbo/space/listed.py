@@ -51,11 +51,11 @@ class Listed(OneColumn):
 
     @classmethod
     def _check_kinds(cls, word: str, given: Any, info: ValidationInfo) -> Any:
-        """Raises ValueError where an object or a list is among values, which have to be named."""
+        """Raises ValueError where an object or a tuple is among values: what no file can have, and needs a name."""
         name = info.data.get("name")
         for value in given if isinstance(given, (list, tuple)) else ():
             require(
-                value is None or isinstance(value, (str, int, float, np.generic)),
+                value is None or isinstance(value, (str, int, float, list, dict, np.generic)),
                 f"{cls.__name__} {name!r}: {word} are numbers, texts, True, False or None: got {short(value)}. Name "
                 f'such an object, as in {cls.__name__}({name!r}, ["a", "b"]), and use what each name stands for where '
                 f'trials are evaluated; BBOSearchCV does so with objects={{{name!r}: {{"a": {short(value)}, ...}}}}.',
@@ -125,7 +125,7 @@ class Ordinal(Listed):
     name: str
     values: tuple[Scalar, ...] = Field(strict=False)
     unit: str | None = Field(default=None, kw_only=True)
-    when: When | None = Field(default=None, kw_only=True, repr=False, strict=False)
+    when: When | None = Field(default=None, kw_only=True, strict=False)
     kind: Literal["ordinal"] = Field(default="ordinal", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = True
 
@@ -157,7 +157,7 @@ class Categorical(Listed):
     name: str
     choices: tuple[Scalar, ...] = Field(strict=False)
     descriptors: Descriptors | None = Field(default=None, kw_only=True, repr=False)
-    when: When | None = Field(default=None, kw_only=True, repr=False, strict=False)
+    when: When | None = Field(default=None, kw_only=True, strict=False)
     kind: Literal["categorical"] = Field(default="categorical", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = False
 

@@ -59,7 +59,8 @@ def export(
         StudyExistsError: Optuna has another study of this name.
         ValueError: the storage is no URL, or that of the log.
     """
-    if isinstance(checked(storage), str) and _are_one(storage, log):
+    storage = checked(storage)
+    if isinstance(storage, str) and _are_one(storage, log):
         raise ValueError(f"{storage} is bbo's own log: give Optuna another file or database.")
     study = _study(specification, objectives, storage, name)
     frozen = [_frozen(space, objectives, trial, is_past=trial.number in past) for trial in trials]
