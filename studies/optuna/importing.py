@@ -67,6 +67,8 @@ class Imported:
                 n_trials += 1
                 body = {"params": said.point | said.executed, **said.told, "source": "optuna"}
                 body |= {"note": said.note} if said.note else {}
+                if said.status is Status.FAILED:
+                    body |= {"reason": said.reason.value, "message": said.message}
                 events.append(_at(event("attached", f"attached/optuna/{t.number}", body, by=writer()), said.ended_at))
                 continue
             key = f"enqueued/optuna/{t.number}"

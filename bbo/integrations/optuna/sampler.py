@@ -227,7 +227,7 @@ class BBOSampler(BaseSampler):
         return values, said is not None
 
 
-def notes_of(trial: optuna.trial.BaseTrial) -> Notes:
+def notes_of(trial: FrozenTrial | optuna.trial.Trial) -> Notes:
     """Why bbo suggested a trial of an Optuna study; empty where it did not. The keys are those of `bbo.events`.
 
     Args:
