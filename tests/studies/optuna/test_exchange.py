@@ -290,7 +290,7 @@ def test_the_own_log_is_no_storage_of_optunas(tmp_path, monkeypatch):
 
 def test_past_data_that_failed_goes_there_and_comes_back(url):
     study = Study([Float("x", 0, 1)], Minimize("value"), seed=1)
-    study.add(pd.DataFrame({"x": [0.5, 0.75], "value": [1.0, None], "status": [None, "failed"], "note": [None, "hot"]}))
+    study.add(pd.DataFrame({"x": [0.5, 1.75], "value": [1.0, None], "status": [None, "failed"], "note": [None, "hot"]}))
     assert [t.state for t in study.to_optuna(url).trials] == [TrialState.COMPLETE, TrialState.FAIL]
     again = Study.from_optuna(url)
     assert [(t.params, t.status, t.reason, t.message) for t in again.trials] == [
