@@ -69,6 +69,12 @@ PROBLEMS: dict[str, Entry] = {
     "mlp-digits": Entry("machine_learning", "MLPDigits", extra="sklearn"),
     "random-forest-breast-cancer": Entry("machine_learning", "RandomForestBreastCancer", extra="sklearn"),
     "svm-digits": Entry("machine_learning", "SVMDigits", extra="sklearn"),
+    "deep-sea-treasure": Entry("reinforcement_learning.deep_sea_treasure", "DeepSeaTreasure", extra="rl"),
+    "dqn-acrobot": Entry("reinforcement_learning.dqn", "DQNAcrobot", extra="rl"),
+    "dqn-cartpole": Entry("reinforcement_learning.dqn", "DQNCartPole", extra="rl"),
+    "ppo-acrobot": Entry("reinforcement_learning.ppo", "PPOAcrobot", extra="rl"),
+    "ppo-cartpole": Entry("reinforcement_learning.ppo", "PPOCartPole", extra="rl"),
+    "ppo-pendulum": Entry("reinforcement_learning.ppo", "PPOPendulum", extra="rl"),
 }
 
 _CLASSES = {entry.class_name: entry for entry in PROBLEMS.values()} | {

@@ -31,7 +31,7 @@ def test_a_name_near_nothing_is_answered_with_all():
 def test_every_problem_has_a_typable_name_a_family_and_a_line_of_description(name):
     entry = PROBLEMS[name]
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
-    assert entry.family in ("synthetic", "constrained", "engineering", "machine learning")
+    assert entry.family in ("synthetic", "constrained", "engineering", "machine learning", "reinforcement learning")
     assert entry.description.endswith(".")
     assert len(entry.description) < 120
 
@@ -48,6 +48,7 @@ def test_classes_are_importable_from_the_package():
     [
         "import bbo.problems",
         "from bbo.problems import make; make('speed-reducer'); make('mlp-digits')",
+        "from bbo.problems import make; make('deep-sea-treasure'); make('dqn-acrobot'); make('ppo-pendulum')",
     ],
 )
 def test_listing_and_making_load_neither_sklearn_nor_torch_nor_scipy(code):

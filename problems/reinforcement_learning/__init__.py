@@ -1,0 +1,1 @@
+"""Hyperparameters of reinforcement learning: agents that are trained while they are evaluated."""
