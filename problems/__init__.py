@@ -70,7 +70,6 @@ PROBLEMS: dict[str, Entry] = {
     "random-forest-breast-cancer": Entry("machine_learning", "RandomForestBreastCancer", extra="sklearn"),
     "svm-digits": Entry("machine_learning", "SVMDigits", extra="sklearn"),
     "deep-sea-treasure": Entry("reinforcement_learning.deep_sea_treasure", "DeepSeaTreasure", extra="rl"),
-    "dqn-acrobot": Entry("reinforcement_learning.dqn", "DQNAcrobot", extra="rl"),
     "dqn-cartpole": Entry("reinforcement_learning.dqn", "DQNCartPole", extra="rl"),
     "ppo-acrobot": Entry("reinforcement_learning.ppo", "PPOAcrobot", extra="rl"),
     "ppo-cartpole": Entry("reinforcement_learning.ppo", "PPOCartPole", extra="rl"),

@@ -42,7 +42,9 @@ MODULES = {"rl": ("gymnasium", "mo_gymnasium", "stable_baselines3")}
 
 
 def _each(cases):
-    return pytest.mark.parametrize("make", [pytest.param(make, id=name, marks=_skips(make)) for name, make in cases.items()])
+    return pytest.mark.parametrize(
+        "make", [pytest.param(make, id=name, marks=_skips(make)) for name, make in cases.items()]
+    )
 
 
 def _skips(make):
@@ -74,9 +76,11 @@ def _utility(problem, values):
     return wanted.utilities(np.array([[values[m] for m in wanted.metrics]]))[0]
 
 
-def test_the_problems_with_a_known_best_value_are_all_but_those_that_learn():
+def test_the_problems_with_a_known_best_value_are_all_but_those_that_learn_but_one():
     assert {name for name in PROBLEMS if name not in KNOWN} == {
-        name for name, entry in PROBLEMS.items() if entry.family in ("machine learning", "reinforcement learning")
+        name
+        for name, entry in PROBLEMS.items()
+        if entry.family in ("machine learning", "reinforcement learning") and name != "deep-sea-treasure"
     }
 
 
@@ -97,7 +101,7 @@ def test_params_outside_the_space_are_refused(make):
 @_each(EVERY)
 def test_values_are_plain_finite_floats_of_exactly_the_declared_metrics(make):
     problem = make()
-    for params in _points(problem, 3):
+    for params in _points(problem, 1 if getattr(make, "extra", "") == "rl" else 3):
         values = problem.evaluate(params, fidelity=_lowest(problem), seed=2**62)
         assert set(values) == set(Objectives(tuple(problem.objectives)).metrics)
         assert all(type(value) is float and math.isfinite(value) for value in values.values())
@@ -163,8 +167,9 @@ def test_every_optimum_is_feasible_and_has_the_best_value(make):
 def test_no_random_point_is_feasible_and_better_than_the_best_value(make):
     problem = make()
     best = _utility(problem, problem.evaluate(_at(problem, problem.optima[0])))
-    for params in _points(problem, 300):
-        values = problem.evaluate(params)
+    low = _lowest(problem)
+    for params in _points(problem, 30 if low else 300):
+        values = problem.evaluate(params, fidelity=low)
         assert not _is_feasible(problem, values) or _utility(problem, values) <= best
 
 

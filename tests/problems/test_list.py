@@ -48,7 +48,7 @@ def test_classes_are_importable_from_the_package():
     [
         "import bbo.problems",
         "from bbo.problems import make; make('speed-reducer'); make('mlp-digits')",
-        "from bbo.problems import make; make('deep-sea-treasure'); make('dqn-acrobot'); make('ppo-pendulum')",
+        "from bbo.problems import make; make('deep-sea-treasure'); make('dqn-cartpole'); make('ppo-pendulum')",
     ],
 )
 def test_listing_and_making_load_neither_sklearn_nor_torch_nor_scipy(code):
