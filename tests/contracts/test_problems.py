@@ -1,5 +1,6 @@
 """What every problem of the list, every wrapper around one and every kind of problem of the user's promises."""
 
+import importlib.util
 import json
 import math
 import pickle
@@ -65,6 +66,8 @@ SMOOTH = {
     for name, make in KNOWN.items()
     if len(make().objectives) == 1 and all(isinstance(p, Float) for p in make().space.parameters)
 }
+# What stands for an extra: the packages of some are not everywhere.
+MODULES = {"rl": ("gymnasium", "mo_gymnasium", "stable_baselines3")}
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +76,20 @@ def _tables(generated_tables):
 
 
 def _each(cases):
-    return pytest.mark.parametrize("make", cases.values(), ids=cases.keys())
+    return pytest.mark.parametrize(
+        "make", [pytest.param(make, id=name, marks=_skips(make)) for name, make in cases.items()]
+    )
+
+
+def _skips(make):
+    extra = getattr(make, "extra", "")
+    missing = [m for m in MODULES.get(extra, ()) if importlib.util.find_spec(m) is None]
+    return [pytest.mark.skip(reason=f"needs pip install 'bbo[{extra}]': {', '.join(missing)}")] if missing else []
+
+
+def _lowest(problem):
+    """The fidelity that costs least; none where the problem has none."""
+    return {f.name: f.low for f in getattr(problem, "fidelities", ())}
 
 
 def _points(problem, n):
@@ -130,8 +146,8 @@ def test_params_outside_the_space_are_refused(make):
 @_each(EVERY)
 def test_values_are_plain_finite_floats_of_exactly_the_declared_metrics(make):
     problem = make()
-    for params in _points(problem, 3):
-        values = problem.evaluate(params, seed=2**62)
+    for params in _points(problem, 1 if getattr(make, "extra", "") == "rl" else 3):
+        values = problem.evaluate(params, fidelity=_lowest(problem), seed=2**62)
         assert set(values) == set(Objectives(tuple(problem.objectives)).metrics)
         assert all(type(value) is float and math.isfinite(value) for value in values.values())
 
@@ -142,9 +158,10 @@ def test_value_is_a_function_of_params_fidelity_and_seed_alone(make):
     first, second = _points(problem, 2)
     given = dict(first)
     np.random.seed(1)  # noqa: NPY002 - the global generator is what must not matter
-    in_order = [problem.evaluate(first, seed=3), problem.evaluate(second, seed=4)]
+    low = _lowest(problem)
+    in_order = [problem.evaluate(p, fidelity=low or None, seed=s) for p, s in ((first, 3), (second, 4))]
     np.random.seed(2)  # noqa: NPY002
-    in_reverse = [problem.evaluate(second, fidelity={}, seed=4), make().evaluate(first, fidelity={}, seed=3)]
+    in_reverse = [problem.evaluate(second, fidelity=low, seed=4), make().evaluate(first, fidelity=low, seed=3)]
     assert in_order == in_reverse[::-1]
     assert first == given
 
@@ -158,7 +175,7 @@ def test_no_global_random_state_is_touched(make):
     expected = np.random.random(), random.random()  # noqa: NPY002
     np.random.seed(7)  # noqa: NPY002
     random.seed(7)
-    problem.evaluate(params, seed=1)
+    problem.evaluate(params, fidelity=_lowest(problem), seed=1)
     assert (np.random.random(), random.random()) == expected  # noqa: NPY002
 
 
@@ -168,7 +185,8 @@ def test_pickled_problem_evaluates_to_the_same_bits(make):
     params = _points(problem, 1)[0]
     copy = pickle.loads(pickle.dumps(problem))
     assert copy == problem
-    assert copy.evaluate(params, seed=2) == problem.evaluate(params, seed=2)
+    low = _lowest(problem)
+    assert copy.evaluate(params, fidelity=low, seed=2) == problem.evaluate(params, fidelity=low, seed=2)
 
 
 @_each(EVERY)
@@ -194,8 +212,9 @@ def test_every_optimum_is_feasible_and_has_the_best_value(make):
 def test_no_random_point_is_feasible_and_better_than_the_best_value(make):
     problem = make()
     best = _utility(problem, problem.evaluate(_at(problem, problem.optima[0])))
-    for params in _points(problem, 300):
-        values = problem.evaluate(params)
+    low = _lowest(problem)
+    for params in _points(problem, 30 if low else 300):
+        values = problem.evaluate(params, fidelity=low)
         assert not _is_feasible(problem, values) or _utility(problem, values) <= best
 
 
