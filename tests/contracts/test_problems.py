@@ -76,7 +76,7 @@ def _utility(problem, values):
     return wanted.utilities(np.array([[values[m] for m in wanted.metrics]]))[0]
 
 
-def test_the_problems_with_a_known_best_value_are_all_but_those_that_learn_but_one():
+def test_of_the_problems_that_learn_deep_sea_treasure_alone_has_a_known_best_value():
     assert {name for name in PROBLEMS if name not in KNOWN} == {
         name
         for name, entry in PROBLEMS.items()
