@@ -68,6 +68,11 @@ class Problem(Protocol):
     | `card` | what is known of it, for people: a `bbo.problems.card.Card` |
     | `fidelities` | ways to pay for less, `bbo.fidelity.Fidelity` each; `evaluate` takes values by their names |
     | `cost(params, fidelity) -> float` | what an evaluation costs, in the unit of `card.cost_unit` |
+    | `curve(params, *, fidelity, seed)` | yields (step, values) on the way of one evaluation: see below |
+
+    A step of a curve is a whole number and a value of the first fidelity. An evaluation at that fidelity gives the same
+    values, to the bit, and the last step is that which is paid for: `trial.report(values, step)` for each, and the
+    trial has its learning curve.
     """
 
     @property

@@ -91,12 +91,13 @@ def _seed_generators(seed: int) -> None:
 
 @contextmanager
 def _generators_kept() -> Iterator[None]:
-    """One thread inside, and the global generators as they were, after."""
+    """One thread and gradients inside, whatever the caller has, and the global generators as they were, after."""
     import torch
 
     from bbo.surrogates.threads import pinned_threads
 
-    with pinned_threads(0), torch.random.fork_rng(devices=[]):
+    grads = torch.inference_mode(False), torch.enable_grad()
+    with pinned_threads(0), torch.random.fork_rng(devices=[]), grads[0], grads[1]:
         of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
         try:
             yield

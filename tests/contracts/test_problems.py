@@ -10,11 +10,13 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from bbo.errors import FidelityError, SpaceError
 from bbo.objective import Minimize, Objectives
 from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Levy, Noisy, PressureVessel, Program, Proxy, SVMDigits
 from bbo.problems.card import Card
+from bbo.problems.data import Dataset
 from bbo.problems.wrappers import Categorized, Costly, Embedded, Moved, Relabelled
 from bbo.space import Float, Int, Space
 
@@ -61,6 +63,7 @@ KNOWN.pop("noisy")
 # Families of which the best value is not known where something is trained or solved.
 TRAINED = {"machine learning", "mixtures", "reinforcement learning", "solvers"}
 FIDELITIES = {name: make for name, make in EVERY.items() if getattr(make(), "fidelities", ())}
+CURVES = {name: make for name, make in EVERY.items() if hasattr(make(), "curve")}
 SMOOTH = {
     name: make
     for name, make in KNOWN.items()
@@ -87,13 +90,14 @@ def _skips(make):
     return [pytest.mark.skip(reason=f"needs pip install 'bbo[{extra}]': {', '.join(missing)}")] if missing else []
 
 
-def _lowest(problem):
-    """The fidelity that costs least; none where the problem has none."""
-    return {f.name: f.low for f in getattr(problem, "fidelities", ())}
-
-
 def _points(problem, n):
     return problem.space.sample(n, np.random.default_rng(5))
+
+
+def _least(problem):
+    """The cheapest fidelity, where evaluations train something; what is said of it is as true in full."""
+    is_table = isinstance(getattr(problem, "dataset", None), Dataset)
+    return {} if is_table else {f.name: f.low for f in getattr(problem, "fidelities", ())}
 
 
 def _at(problem, optimum):
@@ -135,6 +139,9 @@ def test_params_outside_the_space_are_refused(make):
     inside = _points(problem, 1)[0]
     outside = [{}, {**inside, "no such parameter": 1.0}]
     for p in problem.space.parameters:
+        if p.name not in inside:  # its condition does not hold: it may have no value at all
+            outside.append({**inside, p.name: p.low if isinstance(p, (Float, Int)) else p.choices[0]})
+            continue
         beyond = [p.low - 1, p.high + 1, math.nan] if isinstance(p, (Float, Int)) else ["no such choice"]
         outside += [{**inside, p.name: value} for value in beyond]
         outside.append({name: value for name, value in inside.items() if name != p.name})
@@ -147,7 +154,7 @@ def test_params_outside_the_space_are_refused(make):
 def test_values_are_plain_finite_floats_of_exactly_the_declared_metrics(make):
     problem = make()
     for params in _points(problem, 1 if getattr(make, "extra", "") == "rl" else 3):
-        values = problem.evaluate(params, fidelity=_lowest(problem), seed=2**62)
+        values = problem.evaluate(params, fidelity=_least(problem), seed=2**62)
         assert set(values) == set(Objectives(tuple(problem.objectives)).metrics)
         assert all(type(value) is float and math.isfinite(value) for value in values.values())
 
@@ -156,12 +163,17 @@ def test_values_are_plain_finite_floats_of_exactly_the_declared_metrics(make):
 def test_value_is_a_function_of_params_fidelity_and_seed_alone(make):
     problem = make()
     first, second = _points(problem, 2)
-    given = dict(first)
+    given, least = dict(first), _least(problem)
     np.random.seed(1)  # noqa: NPY002 - the global generator is what must not matter
-    low = _lowest(problem)
-    in_order = [problem.evaluate(p, fidelity=low or None, seed=s) for p, s in ((first, 3), (second, 4))]
+    torch.manual_seed(1)
+    in_order = [problem.evaluate(p, fidelity=least or None, seed=s) for p, s in ((first, 3), (second, 4))]
     np.random.seed(2)  # noqa: NPY002
-    in_reverse = [problem.evaluate(second, fidelity=low, seed=4), make().evaluate(first, fidelity=low, seed=3)]
+    torch.manual_seed(2)
+    with torch.no_grad():
+        in_reverse = [
+            problem.evaluate(second, fidelity=least, seed=4),
+            make().evaluate(first, fidelity=least, seed=3),
+        ]
     assert in_order == in_reverse[::-1]
     assert first == given
 
@@ -175,8 +187,11 @@ def test_no_global_random_state_is_touched(make):
     expected = np.random.random(), random.random()  # noqa: NPY002
     np.random.seed(7)  # noqa: NPY002
     random.seed(7)
-    problem.evaluate(params, fidelity=_lowest(problem), seed=1)
+    of_torch = torch.get_rng_state(), torch.get_num_threads()
+    problem.evaluate(params, fidelity=_least(problem), seed=1)
     assert (np.random.random(), random.random()) == expected  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), of_torch[0])
+    assert torch.get_num_threads() == of_torch[1]
 
 
 @_each(EVERY)
@@ -185,8 +200,8 @@ def test_pickled_problem_evaluates_to_the_same_bits(make):
     params = _points(problem, 1)[0]
     copy = pickle.loads(pickle.dumps(problem))
     assert copy == problem
-    low = _lowest(problem)
-    assert copy.evaluate(params, fidelity=low, seed=2) == problem.evaluate(params, fidelity=low, seed=2)
+    least = _least(problem)
+    assert copy.evaluate(params, fidelity=least, seed=2) == problem.evaluate(params, fidelity=least, seed=2)
 
 
 @_each(EVERY)
@@ -212,7 +227,7 @@ def test_every_optimum_is_feasible_and_has_the_best_value(make):
 def test_no_random_point_is_feasible_and_better_than_the_best_value(make):
     problem = make()
     best = _utility(problem, problem.evaluate(_at(problem, problem.optima[0])))
-    low = _lowest(problem)
+    low = _least(problem)
     for params in _points(problem, 30 if low else 300):
         values = problem.evaluate(params, fidelity=low)
         assert not _is_feasible(problem, values) or _utility(problem, values) <= best
@@ -239,10 +254,11 @@ def test_fidelities_change_what_is_paid_and_others_are_refused(make):
     problem = make()
     params = _points(problem, 1)[0]
     full = {f.name: f.high for f in problem.fidelities}
-    assert problem.evaluate(params, fidelity=full, seed=1) == problem.evaluate(params, seed=1)
+    in_full = problem.evaluate(params, seed=1)
+    assert problem.evaluate(params, fidelity=full, seed=1) == in_full
     for fidelity in problem.fidelities:
-        low = {fidelity.name: fidelity.low}
-        assert set(problem.evaluate(params, fidelity=low)) == set(problem.evaluate(params))
+        low = {**_least(problem), fidelity.name: fidelity.low}
+        assert set(problem.evaluate(params, fidelity=low)) == set(in_full)
         if hasattr(problem, "cost"):
             assert 0 < problem.cost(params, low) < problem.cost(params, full) == problem.cost(params, None)
         for beyond in (fidelity.low - 1, fidelity.high + 1, math.nan):
@@ -250,3 +266,24 @@ def test_fidelities_change_what_is_paid_and_others_are_refused(make):
                 problem.evaluate(params, fidelity={fidelity.name: beyond})
     with pytest.raises(FidelityError, match=r"has the fidelities .*: got \['no such fidelity'\]"):
         problem.evaluate(params, fidelity={"no such fidelity": 1.0})
+
+
+@_each(CURVES)
+def test_a_curve_has_the_values_of_evaluations_that_end_at_its_steps(make):
+    problem = make()
+    params = _points(problem, 1)[0]
+    along, *others = problem.fidelities
+    least = {f.name: f.low for f in others}
+    curve = list(problem.curve(params, fidelity=least, seed=3))
+    steps = [step for step, _ in curve]
+    assert steps == sorted(set(steps))
+    assert len(steps) > 3
+    assert steps[-1] == along.high
+    for step, values in (curve[0], curve[2], curve[-1]):
+        assert problem.evaluate(params, fidelity={**least, along.name: step}, seed=3) == values
+    for part in (along.low, steps[2]):
+        ends = list(problem.curve(params, fidelity={**least, along.name: part}, seed=3))
+        assert ends[-1][0] == part
+        assert all(reported in curve for reported in ends[:-1])
+    with pytest.raises(SpaceError):
+        next(iter(problem.curve({}, seed=3)))
