@@ -13,7 +13,7 @@ and of the row before: a chain that shows where a log was changed by other hands
 | space_changed | nonce | space; given (values that new parameters had in the trials so far); why |
 | budget_changed | nonce | budget: trials, cost, seconds, stop (rules) |
 | enqueued | `enqueued/<hash of the point>` | params |
-| attached | `attached/<hash of the row>/<k-th such row>` | params, values, source, replicates, sd, cost, note |
+| attached | `attached/<hash of the row>/<k>` | params, values, source, replicates, sd, cost, note; reason, message |
 | asked | `asked/<index>` | seen, n, seed, suggestions; fixed, context, shared, complete_below, earlier, later; meta |
 | started | `started/<trial>/<attempt>` | attempt, runner |
 | lost | `lost/<trial>/<attempt>` | attempt, worker (its death counts), message |
@@ -29,6 +29,7 @@ and of the row before: a chain that shows where a log was changed by other hands
 A trial's number is its place in the log: trials are numbered from 0 in the order of their asked and attached events. So
 two writers never contend for a number. `told`, `failed` and `cancelled` share a key: the first end of a trial wins. A
 table's row of one's own is attached under `own/<hash of params and required values>`: all else may be filled in later.
+The k-th of equal rows has the key with k. One that failed is attached with a reason, and without values.
 `asked.seen` is the last event that the suggestion's history was folded to, which makes it re-derivable. Where points of
 one ask are bound together and take several events, `earlier` are its trials in those before, and `later` says how many
 come after. `meta.seconds` is how long it took, `meta.tickets` say whose the suggestions are, in their order:
@@ -80,7 +81,7 @@ VERSIONS: dict[str, int] = {
     "space_changed": 1,
     "budget_changed": 1,
     "enqueued": 1,
-    "attached": 1,
+    "attached": 2,
     "asked": 3,
     "started": 1,
     "lost": 1,
@@ -226,6 +227,11 @@ def _spelled(value: Any) -> Any:
     return value
 
 
+def _attached_1(body: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had completed trials alone."""
+    return body
+
+
 def _asked_1(body: dict[str, Any]) -> dict[str, Any]:
     """Version 1 had one runner for all suggestions of an ask."""
     meta = body.get("meta", {})
@@ -251,6 +257,7 @@ def _ended_1(body: dict[str, Any]) -> dict[str, Any]:
 
 
 _UPCASTS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
+    ("attached", 1): _attached_1,
     ("asked", 1): _asked_1,
     ("asked", 2): _asked_2,
     ("told", 1): _told_1,

@@ -16,10 +16,7 @@ from bbo.history import NEVER, STATUS_CODES
 from bbo.objective import Objectives
 from bbo.space import Params, Space
 from bbo.space.frame import carried_over, check_change, framed
-from bbo.trial import FailureReason, Observation, Status
-
-# Failures that say something about the point; a timeout or a lost worker does not.
-_TELLING = (FailureReason.RAISED.value, FailureReason.INVALID.value)
+from bbo.trial import TELLING, Observation, Status
 
 _LARGEST = 1e308  # where a standard deviation leaves the range of numbers
 
@@ -157,8 +154,12 @@ class Fold(Folded):
         self._asked.append(e.body)
         self._attached_as[e.key] = trial
         self._is_past.upto(self.n_trials)[trial] = True
-        self._end(trial, Status.COMPLETED, e)
-        self._observe(trial, body)
+        if "reason" in body:
+            self._end(trial, Status.FAILED, e)
+            self._say_why(trial, body)
+        else:
+            self._end(trial, Status.COMPLETED, e)
+            self._observe(trial, body)
         self._told_note(trial, body.get("note"))
 
     def _on_asked(self, e: Event) -> None:
@@ -231,7 +232,11 @@ class Fold(Folded):
     def _failed(self, e: Event) -> None:
         trial, body = self._known(e), e.read()
         self._end_without(trial, Status.FAILED, e)
-        self._fails.upto(self.n_trials)[trial] = body["reason"] in _TELLING
+        self._say_why(trial, body)
+
+    def _say_why(self, trial: int, body: Mapping[str, Any]) -> None:
+        """Keeps why a trial failed."""
+        self._fails.upto(self.n_trials)[trial] = body["reason"] in TELLING
         self._messages[trial] = (body["reason"], body.get("message", ""))
 
     def _cancelled(self, e: Event) -> None:
@@ -251,7 +256,7 @@ class Fold(Folded):
             self._told_notes[trial] = body["note"]
         if "status" in body:
             self._status.upto(self.n_trials)[trial] = STATUS_CODES[Status(body["status"])]
-            self._fails.upto(self.n_trials)[trial] = body.get("reason") in _TELLING
+            self._fails.upto(self.n_trials)[trial] = body.get("reason") in TELLING
             self._messages.pop(trial, None)
             if body["status"] != Status.COMPLETED:
                 self._messages[trial] = (body.get("reason", ""), body["why"])

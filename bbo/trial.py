@@ -44,12 +44,16 @@ class Status(StrEnum):
 
 
 class FailureReason(StrEnum):
-    """Why a trial failed; strategies see the first two, which say something about the point."""
+    """Why a trial failed; strategies see the first two, see `TELLING`."""
 
     RAISED = "raised"
     INVALID = "invalid"
     TIMEOUT = "timeout"
     LOST = "lost"
+
+
+# Failures that say something about the point; a timeout or a lost worker does not.
+TELLING = (FailureReason.RAISED, FailureReason.INVALID)
 
 
 @dataclass(frozen=True, slots=True)

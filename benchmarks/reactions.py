@@ -5,9 +5,9 @@
     python benchmarks/reactions.py record --method bbo              runs a method and keeps what it did
     python benchmarks/reactions.py record --method botorch-onehot --venvs DIR --tables chan_lam --seeds 0-49
 
-The tables lie in a folder that BBO_DATA names, see `reaction_tables.py`. Campaigns are paired: of one table and seed
-all methods are given the same 5 points at random, which count, and choose 15 more. The protocol of 20 experiments is
-that of MacKnight et al., arXiv:2509.00103 (2025); there each method begins in its own way.
+The tables are fetched, or lie in a folder that BBO_DATA names, see `reaction_tables.py`. Campaigns are paired: of one
+table and seed all methods are given the same 5 points at random, which count, and choose 15 more. The protocol of 20
+experiments is that of MacKnight et al., arXiv:2509.00103 (2025); there each method begins in its own way.
 
 | method | |
 |---|---|

@@ -138,8 +138,7 @@ class JLH2:
 
 
 _GKXWC = (
-    'Gardner, Kusner, Xu, Weinberger & Cunningham, "Bayesian optimization with inequality constraints", ICML (2014), '
-    "section 5.1"
+    'Gardner, Kusner, Xu, Weinberger & Cunningham, "Bayesian optimization with inequality constraints", ICML (2014)'
 )
 
 

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from bbo.objective import Objectives
 from bbo.space import Space
 from bbo.space.values import number_in
 from bbo.trial import FailureReason, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Cell(Enum):
@@ -116,6 +119,17 @@ def _near(unknown: Sequence[str], names: Sequence[str]) -> str:
         by_lower[n] for text in unknown for n in difflib.get_close_matches(text.casefold(), by_lower, n=1, cutoff=_NEAR)
     ]
     return f" (did you mean {', '.join(map(repr, near))}?)" if near else ""
+
+
+def without_margins(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The table without the columns that have no name and no cells, which a spreadsheet left."""
+    kept = [not _is_margin(title, frame.iloc[:, j]) for j, title in enumerate(frame.columns)]
+    return frame.loc[:, kept]
+
+
+def _is_margin(title: object, column: "pd.Series[Any]") -> bool:
+    text = str(title).strip()
+    return (text in ("", "nan", "None") or text.startswith("Unnamed: ")) and all(map(is_empty, column.tolist()))
 
 
 def is_empty(cell: object) -> bool:

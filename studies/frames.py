@@ -9,23 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bbo.errors import ObjectiveError
+from bbo.errors import ObjectiveError, TrialError
 from bbo.events import Event, digest, event
 from bbo.fold import Fold
 from bbo.history import STATUS_CODES
 from bbo.objective import Objectives, Values
 from bbo.space import Params, Space
-from bbo.studies.cells import EMPTY, columns_of, cost_column, is_empty, metric_cell, parameter_cell, sd_columns
+from bbo.studies.cells import (
+    EMPTY,
+    columns_of,
+    cost_column,
+    is_empty,
+    metric_cell,
+    parameter_cell,
+    sd_columns,
+    status_cell,
+    without_margins,
+)
 from bbo.studies.log import writer
-from bbo.trial import Status, Trial
+from bbo.studies.telling import clean
+from bbo.trial import TELLING, FailureReason, Status, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # A mean that went through a file agrees with that of the single measurements.
 _KEPT = 1e-9
-# Columns beside parameters and metrics. `add` passes over all but the replicates, so that one study's frame goes into
-# another.
+# Columns beside parameters and metrics. `add` reads the replicates and how a trial ended and passes over the others, so
+# one study's frame goes into another.
 BOOKKEEPING = (
     *("trial", "status", "feasible", "trial_cost", "suggested", "replicates"),
     *("reason", "message", "note", "asked_at", "ended_at"),
@@ -131,36 +142,86 @@ def _is_mean(several: Sequence[float], value: Any) -> bool:
 
 
 def past_rows(
-    frame: "pd.DataFrame", space: Space, objectives: Objectives, source: str = ""
+    frame: "pd.DataFrame", space: Space, objectives: Objectives, source: str = "", ignore: Sequence[str] = ()
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Bodies of `attached` events, checked, from a table of past data, and what each row is known by.
 
-    That is its conditions and results, not what stands beside them: replicates and noise in columns of their own.
+    That is its conditions and results, not what stands beside them: replicates and noise in columns of their own. Of a
+    failed one it is the conditions. Rows without any cell are none, and those that ended otherwise say nothing.
 
     Raises:
         ObjectiveError: a column that is neither a parameter nor a metric, or a missing one; a row without its values.
         SpaceError: a value that a parameter can have nowhere. Both name the row.
     """
-    columns = columns_of(frame.columns, space, objectives, others=bookkeeping(space, objectives), ignore=())
+    frame = without_margins(frame)
+    columns = columns_of(frame.columns, space, objectives, others=bookkeeping(space, objectives), ignore=ignore)
     missing = [c for c in (*space.cells, *objectives.required) if c not in columns]
     if missing:
         known = [*space.cells, *objectives.metrics]
         raise ObjectiveError(f"Past data has a column for each of {known}: missing are {missing}.")
     cells = {name: frame.iloc[:, place].tolist() for name, place in columns.items()}
-    completed = Status.COMPLETED.value
-    statuses = [completed if is_empty(s) else s for s in cells.get("status", [completed] * len(frame))]
-    foreign = sorted({str(s) for s in statuses} - {s.value for s in Status})
-    if foreign:
-        raise ObjectiveError(f"The column 'status' is of bbo's own tables: got {foreign}; rename or drop it.")
     for k, label in enumerate(frame.index):
-        if statuses[k] != completed:
-            continue
         row = {name: column[k] for name, column in cells.items()}
+        if all(map(is_empty, row.values())):
+            continue
         try:
-            plain = past_row(row, space, objectives, source, is_plain=True)
-            yield digest(plain), past_row(row, space, objectives, source)
+            status = status_of(row)
+            if status is Status.COMPLETED:
+                _check_results(row, objectives)
+                plain = past_row(row, space, objectives, source, is_plain=True)
+                yield digest(plain), past_row(row, space, objectives, source)
+            elif isinstance(status, FailureReason) and status in TELLING:
+                body = failed_row(row, space, status, source)
+                yield digest({"params": body["params"], "reason": FailureReason.INVALID.value}), body
         except ValueError as error:
             raise type(error)(f"Row {label}: {error}") from error
+
+
+def status_of(cells: Mapping[str, Any]) -> Status | FailureReason | None:
+    """How a row of past data ended, with the reason where it failed; None where it did not end. Empty is completed.
+
+    Raises:
+        ObjectiveError: another word.
+    """
+    cell = cells.get("status")
+    if is_empty(cell):
+        return Status.COMPLETED
+    try:
+        status = status_cell(cell)
+    except TrialError as error:
+        raise ObjectiveError(
+            f"The column 'status' is of bbo's own tables: rename or ignore another one. {error}"
+        ) from None
+    return (_reason_in(cells.get("reason")) or status) if isinstance(status, FailureReason) else status
+
+
+def _reason_in(cell: object) -> FailureReason | None:
+    """The reason that a cell names; people may have written there what they like."""
+    word = str(cell).strip().casefold()
+    return next((reason for reason in FailureReason if reason.value == word), None)
+
+
+def _check_results(cells: Mapping[str, Any], objectives: Objectives) -> None:
+    """Raises ObjectiveError for a row without the results that a completed trial must have."""
+    open_ = objectives.missing([m for m in objectives.metrics if not is_empty(cells.get(m))])
+    if open_:
+        raise ObjectiveError(
+            f"It has no value of {open_}. Where the experiment failed write 'failed' in a column 'status'; where it is "
+            "still to be done, 'running', or drop the row."
+        )
+
+
+def failed_row(cells: Mapping[str, Any], space: Space, reason: FailureReason, source: str) -> dict[str, Any]:
+    """The body of an `attached` event of an experiment that failed: where, and what was said of it.
+
+    Raises:
+        SpaceError: as `past_row`.
+    """
+    said = [cells.get("message"), cells.get("note"), None if _reason_in(cells.get("reason")) else cells.get("reason")]
+    texts = [clean(cell).strip() for cell in said if not is_empty(cell)]
+    others = {"message": texts[0] if texts else "", "source": source}
+    body = {"params": _executed(cells, space), "reason": reason.value}
+    return body | {key: text for key, text in others.items() if text}
 
 
 def past_row(
@@ -175,15 +236,19 @@ def past_row(
     Raises:
         ObjectiveError, SpaceError: a value that is missing or does not fit.
     """
-    params = params_of(cells, space)
     measured = {m: metric_cell(m, cells[m]) for m in objectives.metrics if m in cells and not is_empty(cells[m])}
     measured |= {} if is_plain else _singles_of(cells, measured)
     values, replicates = objectives.check_measured({m: v for m, v in measured.items() if v is not EMPTY})
-    executed = space.check_executed({name: params[name] for name in space.names if name in params})
-    body = {"params": executed, "values": objectives.check(values)}
+    body = {"params": _executed(cells, space), "values": objectives.check(values)}
     sd = {} if is_plain else sd_of(cells, values, space, objectives)
     others = {"replicates": replicates, "sd": sd, "source": source}
     return body | {key: part for key, part in others.items() if part}
+
+
+def _executed(cells: Mapping[str, Any], space: Space) -> Params:
+    """A point from the cells of a row, which may lie around the space."""
+    params = params_of(cells, space)
+    return space.check_executed({name: params[name] for name in space.names if name in params})
 
 
 def params_of(cells: Mapping[str, Any], space: Space) -> Params:

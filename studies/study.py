@@ -438,22 +438,26 @@ class Study(StudyView):
         """
         changing.change_space(self._log, specification.as_space(space), dict(given or {}), why, lambda: self.strategy)
 
-    def add(self, frame: "pd.DataFrame", *, source: str = "") -> int:
+    def add(self, frame: "pd.DataFrame", *, source: str = "", ignore: Sequence[str] = ()) -> int:
         """Past data: a row per trial, a column per parameter and metric.
 
-        The same rows of the same source again change nothing, so that a script may be started twice.
+        The same rows of the same source again change nothing, so that a script may be started twice. Rows whose column
+        `status` says "failed" are failed trials, with `note` as the message; they teach strategies where not to go.
 
         Args:
-            frame: may be the `frame()` of another study; trials there that did not complete are passed over, replicates
-                and known noise (`sd of <metric>`) are not. Numbers may lie off the grid and outside the range.
+            frame: may be the `frame()` of another study, with replicates and known noise (`sd of <metric>`). Numbers
+                may lie off the grid and outside the range. Rows without any cell, and those of trials that are running
+                or were cancelled, lost or out of time, are passed over.
             source: where it comes from, for the log.
+            ignore: columns to pass over.
         Returns:
             how many rows are new.
         Raises:
-            ObjectiveError, SpaceError: naming the row or column; nothing is added.
+            ObjectiveError, SpaceError: naming the row or column, as where a row that did not fail has no result;
+                nothing is added.
         """
         specification.check_table("add", frame)
-        rows = attached(past_rows(frame, self.space, self.objectives, source))
+        rows = attached(past_rows(frame, self.space, self.objectives, source, ignore))
         with self._log.lock:
             self._log.refresh()
             before = self._log.fold.n_attached

@@ -23,6 +23,7 @@ from bbo.studies.cells import (
     status_cell,
     trial_cell,
     units_of,
+    without_margins,
 )
 from bbo.studies.frames import bookkeeping, own, past_row, sd_of
 from bbo.studies.log import StudyLog
@@ -148,7 +149,7 @@ def _rows(fold: Fold, frame: "pd.DataFrame", ignore: Sequence[str]) -> Iterator[
     """
     if frame.index.name == "trial" and "trial" not in frame.columns:
         frame = frame.reset_index()
-    frame = frame.loc[:, [not _is_margin(title, frame.iloc[:, j]) for j, title in enumerate(frame.columns)]]
+    frame = without_margins(frame)
     cost = cost_column(fold.space, fold.objectives)
     others = bookkeeping(fold.space, fold.objectives)
     places = columns_of(frame.columns, fold.space, fold.objectives, others=others, ignore=ignore)
@@ -171,12 +172,6 @@ def _rows(fold: Fold, frame: "pd.DataFrame", ignore: Sequence[str]) -> Iterator[
             lines[number] = line
         name = f"Line {line}" if number is None else f"Row of trial {number} (line {line})"
         yield _Row(name=name, number=number, cells=cells, headers=headers)
-
-
-def _is_margin(title: object, column: "pd.Series[Any]") -> bool:
-    """Whether a column without a name and without cells was left by a spreadsheet."""
-    text = str(title).strip()
-    return (text in ("", "nan", "None") or text.startswith("Unnamed: ")) and all(map(is_empty, column.tolist()))
 
 
 @contextmanager

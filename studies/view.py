@@ -238,6 +238,7 @@ class StudyView:
             Optuna's study.
         Raises:
             StudyExistsError: Optuna has another study of that name, or one that went on there.
+            ValueError: the storage is no URL, or that of this study's own log.
         """
         from bbo.studies.optuna.exporting import export
 
@@ -245,7 +246,7 @@ class StudyView:
             trials = [fold.trial(k) for k in range(fold.n_trials)]
             past = {k for k in range(fold.n_trials) if fold.is_past(k)}
             specification, space, objectives = fold.specification, fold.space, fold.objectives
-        return export(specification, space, objectives, trials, past, storage, name or self.name)
+        return export(specification, space, objectives, trials, past, storage, name or self.name, self.storage.url)
 
     def close(self) -> None:
         """Closes the storage's connections and files."""

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from bbo.cli.lists import best_known, make_problem
 from bbo.cli.terminal import bare_table, console, counted, duration, goal, indented, number, print_next, shell, wrapped
+from bbo.errors import DataError
 from bbo.fidelity import Fidelity
 from bbo.objective import Objectives
 from bbo.problems import PROBLEMS
@@ -39,23 +40,29 @@ def print_card(name: str) -> None:
 def _facts(problem: Problem, card: Card, extra: str) -> dict[str, str]:
     wanted = Objectives(tuple(problem.objectives))
     known = best_known(problem)
-    constraints = (
-        f"{counted(len(problem.space.constraints), 'constraint')} on them" if problem.space.constraints else ""
-    )
+    try:
+        parameters, evaluation = _parameters(problem), _timed(problem, card)
+    except (DataError, ImportError) as error:  # what else is known of it is no less of use
+        parameters, evaluation = "", f"cannot be had here: {error}"
     return {
-        "parameters": ", ".join([*problem.space.names, *([constraints] if constraints else [])]),
+        "parameters": parameters,
         "goal": goal(wanted),
         "constraints": ", ".join(c.metric for c in wanted.constraints),
         "fidelities": "; ".join(map(_fidelity, getattr(problem, "fidelities", ()))),
         "best known": "" if known is None else number(known) + (f": {card.known}" if card.known else ""),
         "noise": card.noise or "none: the same point has the same values",
-        "one evaluation": _timed(problem, card),
+        "one evaluation": evaluation,
         "data": card.size,
         "licence": card.licence,
         "source": card.source,
         "": card.url,
         "needs": f"pip install 'bbo[{extra}]'" if extra else "",
     }
+
+
+def _parameters(problem: Problem) -> str:
+    n = len(problem.space.constraints)
+    return ", ".join([*problem.space.names, *([f"{counted(n, 'constraint')} on them"] if n else [])])
 
 
 def _fidelity(fidelity: Fidelity) -> str:
@@ -66,20 +73,25 @@ def _fidelity(fidelity: Fidelity) -> str:
 
 
 def _timed(problem: Problem, card: Card) -> str:
-    """How long an evaluation takes on this machine, the median of some; with what it costs by its own account."""
+    """How long an evaluation takes on this machine, the median of some, and what it costs by its own account.
+
+    Where there are fidelities, of the least: in full it may take minutes.
+    """
     points = problem.space.sample(_MOST_TIMED, np.random.default_rng(0))
+    low = {f.name: f.low for f in getattr(problem, "fidelities", ())}
     seconds: list[float] = []
     for seed, params in enumerate(points):
         began = time.perf_counter()
-        problem.evaluate(params, seed=seed)
+        problem.evaluate(params, fidelity=low, seed=seed)
         seconds.append(time.perf_counter() - began)
         if sum(seconds) > _SECONDS:
             break
-    said = f"{duration(float(np.median(seconds)))} here"
+    said = f"{duration(float(np.median(seconds)))} here{', at the least fidelity' if low else ''}"
     cost = getattr(problem, "cost", None)
-    if cost is None or card.cost_unit == "":
+    if cost is None:
         return said
-    return f"{said}; its cost, in {card.cost_unit}, {_range([float(cost(p, None)) for p in points])}"
+    least = f", at the least fidelity {_range([float(cost(p, low)) for p in points])}" if low else ""
+    return f"{said}; it costs {_range([float(cost(p, None)) for p in points])}{least}, in {card.cost_unit}"
 
 
 def _range(values: Sequence[float]) -> str:

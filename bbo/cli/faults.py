@@ -42,6 +42,10 @@ class Commands(Grouped):
             return super().invoke(ctx)
         except BBOError as error:
             stop(_as_typed(str(error)), WRONG if isinstance(error, (ValueError, KeyError)) else NO)
+        except ImportError as error:
+            if "pip install" not in str(error):
+                raise
+            stop(str(error), NO)  # an optional dependency that is not there
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None

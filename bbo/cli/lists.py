@@ -2,11 +2,12 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rich.text import Text
 
 from bbo.cli.faults import stop
-from bbo.cli.terminal import console, goal, number, wrapped
+from bbo.cli.terminal import aim_in_words, console, counted, number, wrapped
 from bbo.objective import Objectives
 from bbo.problems import PROBLEMS, make
 from bbo.protocols import Problem, Strategy
@@ -63,9 +64,9 @@ def print_problems() -> None:
     """Each problem in a line and what it is; dimension and best value where no table is to be fetched for them."""
     screen = console()
     made = {name: entry() for name, entry in PROBLEMS.items()}
-    goals = {name: goal(Objectives(tuple(problem.objectives))) for name, problem in made.items()}
+    goals = {name: _in_brief(Objectives(tuple(problem.objectives))) for name, problem in made.items()}
     wide, wider = max(map(len, made)), max(map(len, goals.values()))
-    screen.print(f"  {'problem':{wide}}  dim  {'goal':{wider}}  best known", style="dim")
+    screen.print(f"  {'problem':{wide}}  dim  {'goal':{wider}}  best", style="dim")
     family = ""
     for name, problem in made.items():
         entry = PROBLEMS[name]
@@ -77,6 +78,15 @@ def print_problems() -> None:
         row = f"  {dim:3}  {goals[name]:{wider}}  {'' if known is None else number(known)}"
         screen.print(Text.assemble((f"  {name:{wide}}", "bold"), row.rstrip()), soft_wrap=True)
         wrapped(screen, entry.description, indent=4, style="dim")
+
+
+def _in_brief(wanted: Objectives) -> str:
+    """What is aimed for, without a unit and where it is one thing; and how many constraints there are."""
+    aims = [aim_in_words(replace(aim, unit=None)) for aim in wanted.aims]
+    parts = aims if len(aims) == 1 else [counted(len(aims), "objective")]
+    if wanted.constraints:
+        parts.append(counted(len(wanted.constraints), "constraint"))
+    return ", ".join(parts)
 
 
 def print_strategies(refused: Mapping[str, str] | None) -> None:

@@ -15,7 +15,8 @@ from bbo.cli.logs import command, logged_strategy, n_ended, shown, status_counts
 from bbo.cli.options import DEFAULT_STORAGE
 from bbo.cli.terminal import console, joined, print_next, shell
 from bbo.errors import StrategyError
-from bbo.protocols import Problem
+from bbo.protocols import Problem, Strategy
+from bbo.studies.specification import as_objectives, refusal
 from bbo.studies.study import Study
 from bbo.trial import Status
 
@@ -77,7 +78,7 @@ def _opened(order: Order, problem: Problem) -> Iterator[Study]:
     is_new = order.name not in storage.studies()
     logged = None if is_new else _name(logged_strategy(storage.events(order.name)))
     if is_new and strategy is None:
-        strategy = make_strategy("GP")  # at once, so that a refusal comes before anything is written
+        strategy = _default(problem)  # at once, so that a refusal comes before anything is written
     with Study(
         problem.space,
         problem.objectives,
@@ -104,6 +105,15 @@ def _opened(order: Order, problem: Problem) -> Iterator[Study]:
             f"{' in the current directory' * (order.storage == DEFAULT_STORAGE)}."
         )
         yield study
+
+
+def _default(problem: Problem) -> Strategy:
+    """GP, or SobolSearch for what GP does not take."""
+    default = make_strategy("GP")
+    if refusal(default, problem.space, as_objectives(problem.objectives)) is None:
+        return default
+    typer.echo("GP does not take such a problem yet, so SobolSearch does it; `bbo strategies --for` says which do.")
+    return make_strategy("SobolSearch")
 
 
 def _name(described: Mapping[str, Any]) -> str:

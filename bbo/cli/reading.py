@@ -113,18 +113,14 @@ def _to_optuna(study: "StudyView", url: str) -> int:
 
     from bbo.cli.faults import stop
 
-    if "://" not in url:
-        stop(f"An Optuna storage is a URL, such as sqlite:///optuna.db: got {url!r}.")
-    own = study.storage.url
-    both = [u.partition("?")[0].removeprefix("sqlite:///") for u in (url, own)]
-    if url == own or (url.startswith("sqlite:///") and len({Path(path).resolve() for path in both}) == 1):
-        stop(f"{url} is bbo's own log: give Optuna another file or database.")
     try:
         from optuna.exceptions import OptunaError
     except ModuleNotFoundError:
         stop("Optuna is not installed: pip install bbo[optuna].", NO)
     try:
         return len(study.to_optuna(url).get_trials(deepcopy=False))
+    except ValueError as error:
+        stop(str(error))
     except (SQLAlchemyError, OptunaError, RuntimeError) as error:
         stop(f"Optuna cannot use {url}: {str(error).splitlines()[0]}", NO)
 

@@ -8,9 +8,10 @@ metadata of its generator run; the node itself keeps that only until Ax has made
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
 from typing import Any
 
+from ax.core.arm import Arm
+from ax.core.base_trial import BaseTrial
 from ax.core.data import Data
 from ax.core.experiment import Experiment
 from ax.core.generator_run import GeneratorRun
@@ -30,7 +31,9 @@ from bbo.integrations.seen import SeenLog, SeenTrial, next_point, noted
 from bbo.objective import Maximize, Minimize, Objectives, OutcomeConstraint
 from bbo.protocols import Strategy
 from bbo.space import Categorical, Float, Int, Linear, Ordinal, Params, Space
+from bbo.space.counting import members_of
 from bbo.studies import specification
+from bbo.studies.stopped import no_better, usual
 from bbo.trial import FailureReason, Notes, Status
 
 _KEY = "bbo"
@@ -49,7 +52,9 @@ class BBONode(ExternalGenerationNode):
     Trials that were not completed count as pending, noise (`sem`) counts where it is said. Abandoned trials are not
     suggested again; failed ones teach nothing, as Ax means them to be run again. Those that were stopped early count
     with what they have, as far as that is no better than the median of the completed ones. A hierarchical space has
-    conditions in bbo, and linear constraints on parameters are kept. Points do not depend on the client's seed.
+    conditions in bbo, and linear constraints on parameters are kept. Fixed parameters of a call are values that its
+    points have, as in Ax; they are no context to find a best point for. Where a space of up to 10,000 points has fewer
+    untried ones than trials are asked for, there are fewer. Points do not depend on the client's seed.
 
     Args:
         strategy: any of bbo's, or one of your own; `GP()` when None.
@@ -58,7 +63,7 @@ class BBONode(ExternalGenerationNode):
         transition_criteria: of Ax, where other nodes follow.
     Raises:
         StrategyError: what is no strategy; or, when a trial is asked for, one that cannot take the experiment.
-        SpaceError: when a trial is asked for: a fidelity or a task among the parameters.
+        SpaceError: when a trial is asked for: a fidelity or a task among the parameters; a fixed value that cannot be.
     """
 
     def __init__(
@@ -83,12 +88,24 @@ class BBONode(ExternalGenerationNode):
         self._notes: list[Notes] = []
         self._given: dict[str, Notes] = {}
 
+    def new_trial_limit(self, raise_generation_errors: bool = False) -> int:
+        """As Ax says, and no more than the untried points of a space that has few; -1 for any number."""
+        limit: int = super().new_trial_limit(raise_generation_errors)
+        space = space_of(self.experiment.search_space)
+        members = members_of(space)
+        if members is None:
+            return limit
+        arms = [arm for trial in self.experiment.trials.values() if not _is_to_come(trial) for arm in trial.arms]
+        tried = [digest(point) for arm in arms if (point := _point(space, arm)) is not None]
+        n_untried = len(set(map(digest, space.decode(members))) - set(tried))
+        return n_untried if limit == -1 else min(limit, n_untried)
+
     def update_generator_state(self, experiment: Experiment, data: Data) -> None:
         self._experiment, self._data = experiment, data
 
     def _gen(self, experiment: Experiment, *args: Any, **options: Any) -> GeneratorRun:
         features = options.pop("fixed_features", None)
-        self._fixed = {} if features is None else dict(features.parameters)
+        self._fixed = {} if features is None else _given(experiment.search_space, features.parameters)
         self._notes = []
         run = super()._gen(experiment, *args, **options)
         run._gen_metadata = {**(run.gen_metadata or {}), _KEY: self._notes}
@@ -107,8 +124,7 @@ class BBONode(ExternalGenerationNode):
             point = {name: value for name, value in params.items() if name in space.by_name}
             seen.append(SeenTrial(number=len(seen), params=point, notes=self._given.get(digest(params), {})))
         history = self._log.history(space, objectives, self._seed, seen)
-        fixed = {name: value for name, value in self._fixed.items() if name in space.by_name}
-        said = next_point(self._strategy, history, len(seen), fixed)
+        said = next_point(self._strategy, history, len(seen), self._fixed)
         if said is None:
             raise SearchSpaceExhausted("bbo has no untried point to suggest, or waits for pending trials.")
         point, notes = said
@@ -178,6 +194,24 @@ def _fixed_value(search_space: SearchSpace, name: str) -> float:
     return float(p.value or 0.0)
 
 
+def _given(search_space: SearchSpace, features: TParameterization) -> Params:
+    """Of the values that a call fixes those that are chosen otherwise.
+
+    Raises:
+        SpaceError: one of a parameter that is not there, is derived, or has another value.
+    """
+    given: Params = {}
+    for name, value in features.items():
+        p = search_space.parameters.get(name)
+        if isinstance(p, FixedParameter) and p.value == value:
+            continue
+        if not isinstance(p, (RangeParameter, ChoiceParameter)):
+            said = f"the parameters are {list(search_space.parameters)}" if p is None else f"it is {p}"
+            raise SpaceError(f"Cannot fix {name!r} at {value!r}: {said}.")
+        given[name] = value
+    return given
+
+
 def _whole(search_space: SearchSpace, point: Params) -> TParameterization:
     """A point with what is not chosen: fixed values and derived ones, as far as they are there."""
     fixed = {p.name: p.value for p in search_space.parameters.values() if isinstance(p, FixedParameter)}
@@ -236,28 +270,23 @@ def _seen(
 ) -> Iterator[SeenTrial]:
     """The arms of all trials that are points of the space, or lie around it."""
     rows = _rows(data)
-    usual = _usual(experiment, rows, objectives, sums)
+    best = usual(objectives, _ends(experiment, rows, objectives, sums))
     number = 0
     for index, trial in experiment.trials.items():
-        if trial.status == TrialStatus.STALE:
-            continue  # never run, and to be suggested again
+        if _is_to_come(trial):
+            continue
         for run in trial.generator_runs:
             for arm, notes in zip(run.arms, notes_of(run) or [{}] * len(run.arms), strict=True):
                 status = _STATUSES.get(trial.status, Status.RUNNING)
                 is_abandoned = arm.name in {a.name for a in getattr(trial, "abandoned_arms", ())}
                 status = Status.CANCELLED if is_abandoned else status
                 values, sd = _observed(rows.get((index, arm.name), {}), sums)
-                if trial.status == TrialStatus.EARLY_STOPPED and usual is not None and not objectives.missing(values):
-                    (aim,) = objectives.aims
-                    values[aim.metric] = (max if isinstance(aim, Minimize) else min)(values[aim.metric], usual)
+                if trial.status == TrialStatus.EARLY_STOPPED and not objectives.missing(values):
+                    values = no_better(values, best, objectives)
                 if status is Status.COMPLETED and objectives.missing(values):
                     status = Status.RUNNING
-                try:
-                    point = space.there(
-                        space.check_executed({n: v for n, v in arm.parameters.items() if n in space.by_name})
-                    )
-                    space.check_names(point)
-                except SpaceError:
+                point = _point(space, arm)
+                if point is None:
                     continue
                 yield SeenTrial(
                     number=number,
@@ -269,6 +298,21 @@ def _seen(
                     notes=notes,
                 )
                 number += 1
+
+
+def _is_to_come(trial: BaseTrial) -> bool:
+    """Whether a trial was never run, and is to be suggested again."""
+    return bool(trial.status == TrialStatus.STALE)
+
+
+def _point(space: Space, arm: Arm) -> Params | None:
+    """None for an arm of another space."""
+    try:
+        point = space.there(space.check_executed({n: v for n, v in arm.parameters.items() if n in space.by_name}))
+        space.check_names(point)
+    except SpaceError:
+        return None
+    return point
 
 
 def _beyond(experiment: Experiment, pending: Sequence[TParameterization]) -> list[TParameterization]:
@@ -302,20 +346,16 @@ def _observed(
     return values, sd
 
 
-def _usual(
+def _ends(
     experiment: Experiment,
     rows: Mapping[tuple[int, str], Mapping[str, tuple[float, float]]],
     objectives: Objectives,
     sums: Mapping[str, Sequence[tuple[str, float]]],
-) -> float | None:
-    """The median of the completed trials; None where there is none, or where there are several objectives."""
-    if len(objectives.aims) > 1:
-        return None
-    (aim,) = objectives.aims
-    ends = [
-        values[aim.metric]
+) -> list[float]:
+    """The first objective's values of the completed trials."""
+    metric = objectives.aims[0].metric
+    return [
+        values[metric]
         for (index, _), told in rows.items()
-        if experiment.trials[index].status == TrialStatus.COMPLETED
-        and aim.metric in (values := _observed(told, sums)[0])
+        if experiment.trials[index].status == TrialStatus.COMPLETED and metric in (values := _observed(told, sums)[0])
     ]
-    return median(ends) if ends else None

@@ -3,6 +3,7 @@
 It is used as `GridSearchCV` is, of which it has all that is not about the choice of points.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
@@ -19,7 +20,7 @@ from bbo.space import Parameter, Params, Space
 from bbo.storage import MemoryStorage
 from bbo.studies import specification
 from bbo.studies.study import Study
-from bbo.trial import Trial
+from bbo.trial import Status, Trial
 
 _SCORE = "score"
 _NAME = "search"
@@ -134,6 +135,7 @@ class BBOSearchCV(BaseSearchCV):  # type: ignore[misc]
                 break
             n_left -= len(trials)
             self._evaluate(study, trials, steering, evaluate_candidates)
+        _check_hope(study, 1)
         self._study = study
 
     def _evaluate(
@@ -148,16 +150,14 @@ class BBOSearchCV(BaseSearchCV):  # type: ignore[misc]
             results = evaluate_candidates([self._settings(t.params) for t in trials])
         except ValueError as error:
             # So it ends where every fit of all of them failed, be it for the point or for a mistake in the program.
-            if not str(error).strip().startswith("All the"):
+            if not _ALL_FAILED.match(str(error).strip()):
                 raise
             if len(trials) > 1:
                 for t in trials:
                     self._evaluate(study, [t], steering, evaluate_candidates)
                 return
-            history = study.history
-            if not history.is_completed.any() and history.is_failed.sum() >= _HOPELESS:
-                raise
             study.fail(trials[0], str(error).strip())
+            _check_hope(study, _HOPELESS)
             return
         scores = {m: results[f"mean_test_{m}"][-len(trials) :] for m in study.objectives.metrics}
         for k, t in enumerate(trials):
@@ -208,7 +208,32 @@ class BBOSearchCV(BaseSearchCV):  # type: ignore[misc]
             missing = [choice for choice in choices if choice not in named]
             if missing:
                 raise SpaceError(f"objects[{name!r}] has an object for each choice: missing are {missing}.")
+        there = self.estimator.get_params()
+        for p in space.parameters:
+            now = there.get(p.name)
+            texts = [c for c in getattr(p, "listed", ()) if isinstance(c, str) and c not in _STEPS_WITHOUT_OBJECT]
+            if texts and p.name not in (self.objects or {}) and (hasattr(now, "fit") or isinstance(now, tuple)):
+                raise SpaceError(
+                    f"The choices {texts} of {p.name!r} are texts, where the estimator has {now!r}: say what they "
+                    f"stand for, objects={{{p.name!r}: {{{texts[0]!r}: {now!r}, ...}}}}."
+                )
 
 
+# What may stand for a step of a pipeline, or a column transformer's.
+_STEPS_WITHOUT_OBJECT = ("passthrough", "drop")
+# How scikit-learn's error begins where no fit of what was to be evaluated succeeded.
+_ALL_FAILED = re.compile(r"All the (\d+) fits failed\.")
 # So many points whose every fit fails, before any that succeeded, are a mistake in the program.
-_HOPELESS = 4
+_HOPELESS = 5
+
+
+def _check_hope(study: Study, n: int) -> None:
+    """Raises ValueError where every fit of all points failed, of n at least that have ended."""
+    ended = [t for t in study.trials if t.status is not Status.RUNNING]
+    failures = [_ALL_FAILED.match(t.message) for t in ended]
+    if len(ended) >= n and all(failures):
+        n_fits = sum(int(found[1]) for found in failures if found)
+        raise ValueError(
+            f"All the {n_fits} fits failed; points tried: {len(ended)}. Mend the estimator or the space. "
+            f"The last of them:\n{ended[-1].message}"
+        )

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from bbo.space.conditions import in_words
 from bbo.space.constraints import Constraint, Nonlinear
 from bbo.space.pool import Pool
 
@@ -42,7 +41,7 @@ def differences(one: Described, other: Described) -> list[str]:
 
 def _said_of(p: Any) -> str:
     known = getattr(p, "descriptors", None)
-    return repr(p) + (f" where {in_words(p)}" if p.when else "") + (f" with descriptors {known!r}" if known else "")
+    return repr(p) + (f" with descriptors {known!r}" if known else "")
 
 
 def _of_constraints(mine: Sequence[Constraint], theirs: Sequence[Constraint]) -> Iterator[str]:

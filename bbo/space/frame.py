@@ -39,9 +39,9 @@ def check_change(before: Space, after: Space, given: Mapping[str, Any]) -> Param
         p = after.by_name[old.name]
         if (old.kind, old.when) != (p.kind, p.when):
             raise SpaceError(
-                f"Parameter {p.name!r} keeps its kind and its conditions: it is {old!r}, when={old.when!r}, and would "
-                f"be {p!r}, when={p.when!r}. Add a parameter of another name instead; a choice that a condition names "
-                "stays, and Forbidden leaves it out."
+                f"Parameter {p.name!r} keeps its kind and its conditions: it is {old!r}, and would be {p!r}. "
+                "Add a parameter of another name instead; a choice that a condition names stays, and Forbidden leaves "
+                "it out."
             )
         if isinstance(old, Simplex) and (old.total != p.total or not set(old.parts) <= set(p.parts)):
             raise SpaceError(

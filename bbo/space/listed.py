@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from bbo.declared import refused_as
+from bbo.declared import refused_as, short
 from bbo.errors import SpaceError
 from bbo.space.descriptors import by_descriptor, spots
 from bbo.space.values import (
@@ -48,6 +48,19 @@ class Listed(OneColumn):
     @property
     def same(self) -> float:
         return min(SAME, 0.25 / self.n_levels)
+
+    @classmethod
+    def _check_kinds(cls, word: str, given: Any, info: ValidationInfo) -> Any:
+        """Raises ValueError where an object or a tuple is among values: what no file can have, and needs a name."""
+        name = info.data.get("name")
+        for value in given if isinstance(given, (list, tuple)) else ():
+            require(
+                value is None or isinstance(value, (str, int, float, list, dict, np.generic)),
+                f"{cls.__name__} {name!r}: {word} are numbers, texts, True, False or None: got {short(value)}. Name "
+                f'such an object, as in {cls.__name__}({name!r}, ["a", "b"]), and use what each name stands for where '
+                f'trials are evaluated; BBOSearchCV does so with objects={{{name!r}: {{"a": {short(value)}, ...}}}}.',
+            )
+        return given
 
     def _check_list(self, word: str) -> None:
         kind = type(self).__name__
@@ -112,13 +125,18 @@ class Ordinal(Listed):
     name: str
     values: tuple[Scalar, ...] = Field(strict=False)
     unit: str | None = Field(default=None, kw_only=True)
-    when: When | None = Field(default=None, kw_only=True, repr=False, strict=False)
+    when: When | None = Field(default=None, kw_only=True, strict=False)
     kind: Literal["ordinal"] = Field(default="ordinal", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = True
 
     @property
     def listed(self) -> tuple[Any, ...]:
         return self.values
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _of_plain(cls, given: Any, info: ValidationInfo) -> Any:
+        return cls._check_kinds("values", given, info)
 
     @model_validator(mode="after")
     def _validate(self) -> Self:
@@ -139,13 +157,18 @@ class Categorical(Listed):
     name: str
     choices: tuple[Scalar, ...] = Field(strict=False)
     descriptors: Descriptors | None = Field(default=None, kw_only=True, repr=False)
-    when: When | None = Field(default=None, kw_only=True, repr=False, strict=False)
+    when: When | None = Field(default=None, kw_only=True, strict=False)
     kind: Literal["categorical"] = Field(default="categorical", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = False
 
     @property
     def listed(self) -> tuple[Any, ...]:
         return self.choices
+
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _of_plain(cls, given: Any, info: ValidationInfo) -> Any:
+        return cls._check_kinds("choices", given, info)
 
     @model_validator(mode="after")
     def _validate(self) -> Self:

@@ -34,7 +34,7 @@ class Molecule(Listed):
 
     name: str
     smiles: tuple[str, ...] = Field(strict=False)
-    when: When | None = Field(default=None, kw_only=True, repr=False, strict=False)
+    when: When | None = Field(default=None, kw_only=True, strict=False)
     kind: Literal["molecule"] = Field(default="molecule", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = False
 

@@ -65,7 +65,7 @@ class Permutation:
     name: str
     items: tuple[Scalar, ...] = Field(strict=False)
     cyclic: bool = Field(default=False, kw_only=True)
-    when: When | None = Field(default=None, kw_only=True, repr=False, strict=False)
+    when: When | None = Field(default=None, kw_only=True, strict=False)
     kind: Literal["permutation"] = Field(default="permutation", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = True
     n_levels: ClassVar[None] = None

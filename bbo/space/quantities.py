@@ -37,7 +37,7 @@ class Float(OneColumn):
     log: bool = Field(default=False, kw_only=True)
     step: float | None = Field(default=None, kw_only=True)
     unit: str | None = Field(default=None, kw_only=True)
-    when: When | None = Field(default=None, kw_only=True, repr=False, strict=False)
+    when: When | None = Field(default=None, kw_only=True, strict=False)
     kind: Literal["float"] = Field(default="float", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = True
 
@@ -165,7 +165,7 @@ class Int(OneColumn):
     log: bool = Field(default=False, kw_only=True)
     step: int = Field(default=1, kw_only=True)
     unit: str | None = Field(default=None, kw_only=True)
-    when: When | None = Field(default=None, kw_only=True, repr=False, strict=False)
+    when: When | None = Field(default=None, kw_only=True, strict=False)
     kind: Literal["int"] = Field(default="int", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = True
 

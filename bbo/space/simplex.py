@@ -68,7 +68,7 @@ class Simplex:
     upper: Annotated[float | dict[str, float] | None, BY_NAME] = Field(default=None, kw_only=True)
     max_parts: int | None = Field(default=None, kw_only=True)
     unit: str | None = Field(default=None, kw_only=True)
-    when: When | None = Field(default=None, kw_only=True, repr=False, strict=False)
+    when: When | None = Field(default=None, kw_only=True, strict=False)
     kind: Literal["simplex"] = Field(default="simplex", kw_only=True, repr=False)
     is_ordered: ClassVar[bool] = True
     n_levels: ClassVar[None] = None

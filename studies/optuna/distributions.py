@@ -1,7 +1,8 @@
 """A space as Optuna's distributions, and points as the values that Optuna keeps.
 
 Optuna knows numbers and choices. A mixture is there by its parts, an order by the place of each item: `mix.sand`,
-`tour.A`, as constraints name them.
+`tour.A`, as constraints name them. Choices that Optuna takes for one, such as True and 1, are there as Python spells
+them.
 """
 
 import itertools
@@ -13,6 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from bbo.errors import SpaceError
 from bbo.space import Categorical, Float, Int, Ordinal, Params, Permutation, Simplex, Space
+from bbo.space.listed import Listed
 from bbo.space.values import When
 
 
@@ -31,7 +33,21 @@ def distributions_for(p: Any) -> dict[str, BaseDistribution]:
         return {part.name: FloatDistribution(part.low, part.high) for part in p.cells}
     if isinstance(p, Permutation):
         return {place.name: IntDistribution(place.low, place.high) for place in p.terms}
-    return {p.name: CategoricalDistribution(p.listed)}
+    return {p.name: CategoricalDistribution(_choices(p.listed))}
+
+
+def _choices(listed: tuple[Any, ...]) -> tuple[Any, ...]:
+    """As Optuna has them: by their spelling, where it would take some for one."""
+    return tuple(map(repr, listed)) if _taken_for_one(listed) else listed
+
+
+def _taken_for_one(choices: tuple[Any, ...]) -> tuple[Any, Any] | None:
+    """Two choices that are equal for Optuna and of different types; None where there are none."""
+    try:
+        first = {choice: choice for choice in reversed(choices)}
+    except TypeError:
+        return None  # objects, which equal nothing of another type
+    return next(((first[c], c) for c in choices if type(first[c]) is not type(c)), None)
 
 
 def _step(p: Float) -> float | None:
@@ -43,9 +59,14 @@ def _step(p: Float) -> float | None:
 
 def to_optuna(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
     """Values by the names of `distributions_of`, from those of some parameters."""
-    named = [(p, params[p.name]) for p in space.parameters if p.name in params]
-    flat = [p.by_term(value) if isinstance(p, Permutation) else p.flat(value) for p, value in named]
+    flat = [_flat(p, params[p.name]) for p in space.parameters if p.name in params]
     return {name: value for values in flat for name, value in values.items()}
+
+
+def _flat(p: Any, value: Any) -> dict[str, Any]:
+    if isinstance(p, Listed):
+        return {p.name: _choices(p.listed)[int(p.code(value))]}
+    return p.by_term(value) if isinstance(p, Permutation) else p.flat(value)
 
 
 def from_optuna(space: Space, values: Mapping[str, Any]) -> Params:
@@ -58,9 +79,16 @@ def from_optuna(space: Space, values: Mapping[str, Any]) -> Params:
     for p in space.parameters:
         names = p.columns if isinstance(p, Permutation) else tuple(cell.name for cell in p.cells)
         if all(name in values for name in names):
-            is_order = isinstance(p, Permutation)
-            params[p.name] = p.value([values[name] for name in names]) if is_order else p.gathered(values)
+            params[p.name] = _gathered(p, values)
     return params
+
+
+def _gathered(p: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(p, Listed):
+        choices, value = _choices(p.listed), values[p.name]
+        is_spelt = choices is not p.listed and value in choices
+        return p.listed[choices.index(value)] if is_spelt else value
+    return p.value([values[name] for name in p.columns]) if isinstance(p, Permutation) else p.gathered(values)
 
 
 def parameter_of(name: str, distribution: BaseDistribution, *, when: When | None = None) -> Any:
@@ -83,6 +111,16 @@ def parameter_of(name: str, distribution: BaseDistribution, *, when: When | None
         return Categorical(name, tuple(range(len(distribution.choices))), when=when)
     kind = Ordinal if _are_in_order(distribution.choices) else Categorical
     return kind(name, distribution.choices, when=when)
+
+
+def check_choices(name: str, distribution: BaseDistribution) -> None:
+    """Raises SpaceError for choices that Optuna takes for one, so that nobody knows which of them a trial had."""
+    same = _taken_for_one(distribution.choices) if isinstance(distribution, CategoricalDistribution) else None
+    if same is not None:
+        raise SpaceError(
+            f"Optuna takes {same[0]!r} and {same[1]!r}, choices of {name!r}, for one, as they are equal in Python: "
+            f"write them as texts, such as {str(same[0])!r} and {str(same[1])!r}."
+        )
 
 
 def are_plain(distribution: CategoricalDistribution) -> bool:

@@ -9,12 +9,14 @@ import warnings
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import make_url
 
 from bbo.errors import StudyExistsError
 from bbo.events import canonical
@@ -46,15 +48,21 @@ def export(
     past: Container[int],
     storage: "str | optuna.storages.BaseStorage",
     name: str,
+    log: str,
 ) -> optuna.Study:
     """Writes trials to Optuna; those that are there already are completed, or where they changed written again.
 
     Args:
         past: numbers of those that are past data.
+        log: the URL or path of the study's own log.
     Raises:
         StudyExistsError: Optuna has another study of this name.
+        ValueError: the storage is no URL, or that of the log.
     """
-    study = _study(specification, objectives, checked(storage), name)
+    storage = checked(storage)
+    if isinstance(storage, str) and _are_one(storage, log):
+        raise ValueError(f"{storage} is bbo's own log: give Optuna another file or database.")
+    study = _study(specification, objectives, storage, name)
     frozen = [_frozen(space, objectives, trial, is_past=trial.number in past) for trial in trials]
     there = study.get_trials(deepcopy=False)
     if any(kept(TRIAL, old.system_attrs) is None for old in there):
@@ -82,6 +90,18 @@ def checked(storage: "str | optuna.storages.BaseStorage") -> "str | optuna.stora
     if isinstance(storage, str) and "://" not in storage:
         raise ValueError(f"An Optuna storage is a URL, such as sqlite:///optuna.db: got {storage!r}.")
     return storage
+
+
+def _are_one(url: str, log: str) -> bool:
+    """Whether both are one file or database, by whatever driver."""
+    if "://" not in log:
+        return False
+    one, other = make_url(url), make_url(log)
+    if one.get_backend_name() != other.get_backend_name():
+        return False
+    if one.get_backend_name() == "sqlite":
+        return Path(one.database or "").resolve() == Path(other.database or "").resolve()
+    return (one.host, one.port, one.database) == (other.host, other.port, other.database)
 
 
 def _study(

@@ -59,7 +59,8 @@ class Imported:
             if said is None:
                 warnings.warn(f"Trial {t.number} of Optuna is no point of the space and was left out.", stacklevel=3)
                 continue
-            if said.status is not Status.COMPLETED and said.point not in self.searched.space:
+            may_lie_outside = said.status is Status.COMPLETED or (said.status is Status.FAILED and said.is_past)
+            if not may_lie_outside and said.point not in self.searched.space:
                 warnings.warn(f"Trial {t.number} of Optuna lies outside of the space, without a value.", stacklevel=3)
                 continue
             is_past = said.is_past or said.point not in self.searched.space
@@ -67,6 +68,8 @@ class Imported:
                 n_trials += 1
                 body = {"params": said.point | said.executed, **said.told, "source": "optuna"}
                 body |= {"note": said.note} if said.note else {}
+                if said.status is Status.FAILED:
+                    body |= {"reason": said.reason.value, "message": said.message}
                 events.append(_at(event("attached", f"attached/optuna/{t.number}", body, by=writer()), said.ended_at))
                 continue
             key = f"enqueued/optuna/{t.number}"

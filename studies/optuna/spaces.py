@@ -17,7 +17,14 @@ from optuna.trial import FrozenTrial
 from bbo.errors import SpaceError
 from bbo.events import digest
 from bbo.space import Int, Params, Space
-from bbo.studies.optuna.distributions import are_plain, distributions_of, from_optuna, parameter_of, to_optuna
+from bbo.studies.optuna.distributions import (
+    are_plain,
+    check_choices,
+    distributions_of,
+    from_optuna,
+    parameter_of,
+    to_optuna,
+)
 
 # A parameter of more values is no switch on which others depend.
 _MOST_VALUES = 64
@@ -113,12 +120,15 @@ def inferred(trials: Sequence[FrozenTrial], names: Container[str] | None = None)
 
     Args:
         names: no others than these.
+    Raises:
+        SpaceError: choices that Optuna takes for one, such as True and 1.
     """
     latest = {name: distribution for trial in trials for name, distribution in trial.distributions.items()}
     parameters: dict[str, Any] = {}
     for name, distribution in latest.items():
         if distribution.single() or not (names is None or name in names):
             continue
+        check_choices(name, distribution)
         when = None
         if not all(name in trial.params for trial in trials):
             when = _condition(name, parameters, latest, trials)

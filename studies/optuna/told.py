@@ -10,6 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from bbo.objective import Maximize, Minimize, Objectives, OutcomeConstraint
+from bbo.studies.stopped import no_better, usual
 from bbo.trial import FailureReason, Status
 
 # Beyond it constraints are as broken as can be.
@@ -54,15 +55,14 @@ def _metric(constraint: str) -> str:
 def outcomes(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[tuple[Status, dict[str, float]]]:
     """What became of each trial, and its values by metric.
 
-    A pruned trial counts with its last report, as Optuna has it, though with nothing better than the median of the
-    completed ones: a report on the way may be better than any end, and the pruner saw no promise in it. One without a
+    A pruned trial counts with its last report, as Optuna has it, as far as `bbo.studies.stopped` says. One without a
     report has failed. So has one that ended in infinity, on the bad side; as has one that Optuna calls failed.
 
     A constraint that a trial did not tell counts as fulfilled, as it does in Optuna: with the median of those that are.
     """
     ends = [t.values[0] for t in trials if t.state == TrialState.COMPLETE and t.values and math.isfinite(t.values[0])]
-    usual = statistics.median(ends) if ends else None
-    found = [_outcome(t, objectives, usual) for t in trials]
+    best = usual(objectives, ends)
+    found = [_outcome(t, objectives, best) for t in trials]
     for con in objectives.constraints:
         fulfilled = [v[con.metric] for _, v in found if v.get(con.metric, 1.0) <= 0]
         held = statistics.median(fulfilled) if fulfilled else 0.0
@@ -72,16 +72,14 @@ def outcomes(trials: Sequence[FrozenTrial], objectives: Objectives) -> list[tupl
     return found
 
 
-def _outcome(trial: FrozenTrial, objectives: Objectives, usual: float | None) -> tuple[Status, dict[str, float]]:
+def _outcome(trial: FrozenTrial, objectives: Objectives, best: float | None) -> tuple[Status, dict[str, float]]:
     if trial.state in (TrialState.RUNNING, TrialState.WAITING):
         return Status.RUNNING, {}
     values = _values(trial, objectives)
     if values is None:
         return Status.FAILED, {}
-    if trial.state == TrialState.PRUNED and usual is not None and len(objectives.aims) == 1:
-        (aim,) = objectives.aims
-        worse = max if isinstance(aim, Minimize) else min
-        values[aim.metric] = worse(values[aim.metric], usual)
+    if trial.state == TrialState.PRUNED:
+        values = no_better(values, best, objectives)
     return Status.COMPLETED, values
 
 

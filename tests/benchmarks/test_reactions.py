@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import quality
-import reaction_tables
 import reactions
 from quality_runs import PLAIN, Ours, Record, made, run
 from quality_suite import SUITE, first_points
 from reaction_tables import Table
 
 from bbo.errors import SpaceError
+from bbo.problems.data import Dataset
 from bbo.space import Categorical, Ordinal
 
 NAME = "buchwald_hartwig"
@@ -32,12 +32,8 @@ def table(tmp_path, monkeypatch):
     data = [",".join([*x, str(float(k))]) for k, x in enumerate(rows)]
     (folder / "data.csv").write_text("\n".join(["base,additive,hours,yield", *data]) + "\n")
     monkeypatch.setenv("BBO_DATA", str(tmp_path))
-    caches = (reaction_tables._levels, reaction_tables._values, reaction_tables._space)
-    for cached in caches:
-        cached.cache_clear()
-    yield Table(NAME)
-    for cached in caches:
-        cached.cache_clear()
+    monkeypatch.setattr(Dataset, "_checked", lambda self, content, where: content)
+    return Table(NAME)
 
 
 def _campaign(method, seed, best, table=NAME):
@@ -71,12 +67,6 @@ def test_a_row_gives_what_stands_in_it_and_a_missing_one_is_forbidden(table):
     assert table.best_value == 16.0
     with pytest.raises(SpaceError, match="never additive"):
         table.evaluate({"base": "P2Et", "additive": "None", "hours": 5.0})
-
-
-def test_without_the_folder_an_error_says_what_to_set(monkeypatch):
-    monkeypatch.setenv("BBO_DATA", "")
-    with pytest.raises(FileNotFoundError, match="BBO_DATA=''.*chemistry/chan_lam/data.csv"):
-        reaction_tables._folder("chan_lam")
 
 
 def test_campaigns_of_one_seed_begin_with_the_same_rows_and_others_with_others(table):

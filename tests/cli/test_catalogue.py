@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bbo.problems import PROBLEMS
+from bbo.problems import PROBLEMS, make
 from bbo.strategies import STRATEGIES
 
 
@@ -81,3 +81,34 @@ def test_the_installed_command_is_this_one():
 
     (installed,) = entry_points(group="console_scripts", name="bbo")
     assert installed.load() is main
+
+
+@pytest.mark.parametrize("name", ["welded-beam", "branin", "car-side-impact"])
+def test_a_card_says_what_is_known_of_a_problem(bbo, name):
+    said = " ".join(bbo("problems", name).stdout.split())
+    problem = make(name)
+    assert all(p in said for p in problem.space.names)
+    assert problem.card.source in said
+    assert problem.card.known in said
+    assert "one evaluation" in said
+    assert f"bbo run {name}" in said
+
+
+def test_a_card_of_a_table_has_its_fidelities_costs_and_licence(bbo, generated_tables):
+    said = " ".join(bbo("problems", "regmix").stdout.split())
+    assert "model_size 1e+06, 6e+07 parameters" in said
+    assert "at the least fidelity 0.0166667, in training runs of the large model" in said
+    assert "MIT, of the repository sail-sg/regmix" in said
+    assert "https://arxiv.org/abs/2407.01492" in said
+
+
+def test_a_card_is_printed_where_the_table_cannot_be_had(bbo, monkeypatch):
+    monkeypatch.setenv("BBO_DATA", "nowhere")
+    said = " ".join(bbo("problems", "admire").stdout.split())
+    assert "one evaluation cannot be had here: BBO_DATA=nowhere has no" in said
+    assert "CC BY-NC-SA 4.0: no commercial use" in said
+
+
+def test_a_card_of_an_unknown_problem_is_an_error_with_near_names(bbo):
+    result = bbo("problems", "brannin")
+    assert (result.exit_code, result.stderr.startswith("error: There is no problem named 'brannin'")) == (2, True)

@@ -133,11 +133,14 @@ def test_a_strategy_that_refuses_the_problem_is_an_error_before_anything_is_writ
             return {"cost": params["x1"], "strength": params["x1"] - params["x2"]}
 
     monkeypatch.setitem(PROBLEMS, "two", Two)
-    refused = bbo("run", "two", "--trials", 4)
+    refused = bbo("run", "two", "--trials", 4, "--strategy", "GP")
     assert (refused.exit_code, list(tmp_path.iterdir())) == (2, [])
     assert "error: GP takes one objective" in refused.stderr
+    other = bbo("run", "two", "--trials", 4, "--name", "other")
+    assert "so SobolSearch does it" in other.stdout
+    assert "SobolSearch, 4 trials" in other.stdout
     taken = bbo("run", "two", "--trials", 9, "--strategy", "RandomSearch")
-    with Study.load("bbo.db") as study:
+    with Study.load("bbo.db", "two") as study:
         assert f"two: {len(study.front)} trial" in taken.stdout
         assert {row[0] for row in rows(taken.stdout) if len(row) == 5 and row[0].isdigit()} == {
             str(t.number) for t in study.front
@@ -213,3 +216,23 @@ def test_a_second_ctrl_c_leaves_running_evaluations_to_the_next_run(tmp_path):
     assert child.returncode == 130
     assert "Traceback" not in said
     assert "Interrupted after 0 of 4 trials" in said
+
+
+@pytest.mark.parametrize("name", [name for name, entry in PROBLEMS.items() if not (entry.extra or entry.data)])
+def test_every_problem_that_needs_nothing_more_runs(bbo, name):
+    ran = bbo("run", name, "--trials", 5, "--seed", 0)
+    assert ran.exit_code == 0
+    assert "5 trials: 5 completed" in ran.stdout
+
+
+def test_a_table_that_cannot_be_fetched_is_a_line(bbo, monkeypatch):
+    monkeypatch.setenv("BBO_DATA", "nowhere")
+    result = bbo("run", "suzuki-yield", "--trials", 2)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: BBO_DATA=nowhere has no 'chemistry/suzuki_yield/levels.csv'")
+
+
+def test_a_problem_on_a_table_is_run_resumed_and_looked_at(bbo, generated_tables):
+    assert "4 trials: 4 completed" in bbo("run", "regmix", "--trials", 4, "--seed", 0).stdout
+    assert "6 trials: 6 completed" in bbo("run", "regmix", "--trials", 6).stdout
+    assert "mixture.uspto_backgrounds" in bbo("status").stdout

@@ -1,4 +1,4 @@
-"""How the golden logs are made: `python -m tests.golden.make v3` wrote v3.jsonl and v3.db, once, as v1 and v2 before.
+"""How the golden logs are made: `python -m tests.golden.make v4` wrote v4.jsonl and v4.db, once, as v1 to v3 before.
 
 A later form of an event adds a log beside them; these stay as they are. What an earlier version wrote in another form
 is not to be had by this one: v1 stands here for what is in it.
@@ -116,6 +116,18 @@ def make_v3(where):
     study.close()
 
 
+def make_v4(where):
+    """Past data that failed, beside what version 3 has."""
+    study = Study(SPACE, UNITS, strategy=RandomSearch(), storage=where, name="golden", seed=2026)
+    past = {"temperature": 40.0, "load": 1.0, "ph": 7.0, "hours": 3, "flask": 25, "solvent": "DMF"}
+    failed = past | {"temperature": 130.0, "status": "failed", "note": "it boiled"}
+    study.add(pd.DataFrame([past | {"waste": 0.5, "yield": 0.4}, failed, failed]), source="notebook 8")
+    study.tell(study.ask(), {"waste": 1.0, "yield": 0.5})
+    study.amend(2, {"waste": 2.0, "yield": 0.1}, status=Status.COMPLETED, why="measured the rest")
+    study.ask()
+    study.close()
+
+
 WIDE = Space(
     [
         Simplex("mix", ["sand", "lime", "clay"], total=100.0, upper={"clay": 60.0}, max_parts=2, unit="g"),
@@ -160,7 +172,7 @@ def make_spaces(where):
 if __name__ == "__main__":
     version = sys.argv[1]
     log = HERE / f"{version}.jsonl"
-    {"v1": make_v1, "v2": make_v2, "v3": make_v3, "spaces": make_spaces}[version](log)
+    {"v1": make_v1, "v2": make_v2, "v3": make_v3, "v4": make_v4, "spaces": make_spaces}[version](log)
     source, target = open_storage(log), open_storage(HERE / f"{version}.db")
     copy_study(source, "golden", target)
     source.close()

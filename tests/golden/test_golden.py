@@ -150,6 +150,22 @@ def test_a_log_of_version_3_is_recomputed_to_the_last_bit_and_goes_on(contexts):
     assert contexts.ask(context={"solvent": "water"}).notes["by"] == "enqueued"
 
 
+@pytest.mark.parametrize("file", ["v4.jsonl", "v4.db"])
+def test_a_log_of_version_4_folds_is_recomputed_and_goes_on(file, tmp_path):
+    study = Study.load(shutil.copy(HERE / file, tmp_path), "golden")
+    t = study.trials
+    assert [trial.status for trial in t[:3]] == [Status.COMPLETED, Status.FAILED, Status.COMPLETED]
+    assert (t[1].reason, t[1].message, t[1]["temperature"]) == (FailureReason.INVALID, "it boiled", 130.0)
+    assert t[2].values == {"waste": 2.0, "yield": 0.1}
+    assert study.history.is_failed.nonzero()[0].tolist() == [1]
+    assert study.history.is_past.nonzero()[0].tolist() == [0, 1, 2]
+    said = study.verify()
+    assert said.agrees, said.divergence
+    assert said.n_asks == 2
+    assert study.ask().number == 5
+    study.close()
+
+
 @pytest.mark.parametrize("file", ["spaces.jsonl", "spaces.db"])
 def test_a_log_of_all_that_a_space_may_have_folds_is_recomputed_and_goes_on(file, tmp_path):
     study = Study.load(shutil.copy(HERE / file, tmp_path), "golden")
@@ -168,7 +184,7 @@ def test_a_log_of_all_that_a_space_may_have_folds_is_recomputed_and_goes_on(file
     study.close()
 
 
-@pytest.mark.parametrize("version", ["v1", "v2", "v3", "spaces"])
+@pytest.mark.parametrize("version", ["v1", "v2", "v3", "v4", "spaces"])
 def test_both_files_hold_the_same_events(version, tmp_path):
     logs = []
     for file in (f"{version}.jsonl", f"{version}.db"):

@@ -131,6 +131,9 @@ def test_fixed_parameters_are_given():
     ax = client(unit("x", "z"), BBONode(RandomSearch(), seed=1))
     (params,) = ax.get_next_trials(max_trials=1, fixed_parameters={"x": 0.25}).values()
     assert params["x"] == 0.25
+    for fixed, said in (({"y": 1.0}, "Cannot fix 'y' at 1.0: the parameters are"), ({"x": 2.0}, "'x' lies in")):
+        with pytest.raises(SpaceError, match=said):
+            ax.get_next_trials(max_trials=1, fixed_parameters=fixed)
 
 
 def test_trials_that_were_attached_inform():
@@ -162,3 +165,19 @@ def test_a_space_without_an_untried_point_ends_in_ax_s_error():
     assert {p["n"] for p in ax.get_next_trials(max_trials=2).values()} == {1, 2}
     with pytest.raises(SearchSpaceExhausted, match="no untried point"):
         ax.get_next_trials(max_trials=1)
+
+
+def test_near_its_end_a_space_gives_the_points_that_it_has():
+    parameters = [
+        RangeParameterConfig(name="n", parameter_type="int", bounds=(1, 3)),
+        ChoiceParameterConfig(name="kind", parameter_type="str", values=["a", "b"], is_ordered=False),
+    ]
+    ax = client(parameters, BBONode(RandomSearch(), seed=1), constraints=["n <= 2"])
+    first = ax.get_next_trials(max_trials=3)
+    ax.complete_trial(0, raw_data={"value": 1.0})
+    ax.mark_trial_failed(1)
+    rest = ax.get_next_trials(max_trials=5)
+    points = {(p["n"], p["kind"]) for p in (*first.values(), *rest.values())}
+    assert points == {(n, kind) for n in (1, 2) for kind in "ab"}
+    with pytest.raises(SearchSpaceExhausted, match="no untried point"):
+        ax.get_next_trials(max_trials=5)

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -140,6 +141,14 @@ def test_a_mistake_that_every_point_shares_is_an_error():
         BBOSearchCV(Fragile(), [Float("x", 0.6, 1.0)], n_iter=9, cv=CV, random_state=0).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_small_space_of_which_no_point_can_be_fitted_is_an_error_too(batch_size):
+    hopeless = BBOSearchCV(Fragile(), [Ordinal("x", [0.6, 0.8])], n_iter=9, batch_size=batch_size, cv=CV)
+    with pytest.raises(ValueError, match=r"(?s)^All the 6 fits failed; points tried: 2\..*ValueError: too much"):
+        hopeless.fit(X, y)
+
+
 def test_a_space_with_fewer_points_is_tried_whole():
     found = BBOSearchCV(pipeline(), [Ordinal("svc__C", [0.1, 1.0, 10.0])], n_iter=9, cv=CV).fit(X, y)
     assert sorted(p["svc__C"] for p in found.cv_results_["params"]) == [0.1, 1.0, 10.0]
@@ -163,3 +172,23 @@ def test_a_choice_without_an_object_is_named():
     space = [Categorical("svc", ["a", "b"])]
     with pytest.raises(SpaceError, match=r"missing are \['b'\]"):
         BBOSearchCV(pipeline(), space, objects={"svc": {"a": SVC()}}, n_iter=2).fit(X, y)
+
+
+def test_objects_as_choices_are_told_how_to_be_given():
+    with pytest.raises(SpaceError, match=r"got SVC\(C=2\)\. Name such .* objects=\{'svc': \{\"a\": SVC\(C=2\)"):
+        Categorical("svc", [SVC(C=2), RandomForestClassifier()])
+    with pytest.raises(SpaceError, match=r"got \(10, 10\)\. Name such .* objects="):
+        Ordinal("hidden_layer_sizes", [(10, 10), (20, 20)])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"), [(pipeline(), "svc"), (MLPClassifier(hidden_layer_sizes=(9,)), "hidden_layer_sizes")]
+)
+def test_names_in_the_place_of_objects_need_the_objects(estimator, name):
+    with pytest.raises(SpaceError, match=rf"\['a', 'b'\] of '{name}' are texts, .* objects=\{{'{name}': \{{'a': "):
+        BBOSearchCV(estimator, [Categorical(name, ["a", "b"])], n_iter=2, cv=CV).fit(X, y)
+
+
+def test_a_step_may_be_passed_through():
+    found = BBOSearchCV(pipeline(), [Categorical("scale", ["passthrough", None])], n_iter=2, cv=CV).fit(X, y)
+    assert {p["scale"] for p in found.cv_results_["params"]} == {"passthrough", None}

@@ -250,3 +250,12 @@ def test_a_part_is_not_fixed_by_itself():
     space = Space([Simplex("mix", ["a", "b"])])
     with pytest.raises(SpaceError, match="Of a mixture all parts are fixed"):
         space.fix({"mix.a": 0.5})
+
+
+def test_a_space_in_words_has_the_conditions():
+    kiln = Categorical("kiln", ["gas", "oil", "none"])
+    space = Space([kiln, Float("heat", 500.0, 900.0, when={"kiln": ["gas", "oil"]})])
+    assert "when={'kiln': ('gas', 'oil')}" in str(space)
+    assert eval(repr(space)) == space
+    other = Space([kiln, Float("heat", 500.0, 900.0)])
+    assert "when={'kiln': ('gas', 'oil')}" in space.difference(other)

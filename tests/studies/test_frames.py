@@ -53,10 +53,10 @@ def sheet(*rows):
     return pd.DataFrame([{"trial": None} | row for row in rows]).astype(object)
 
 
-def refused(s, error, said, frame, **options):
+def refused(s, error, said, frame, verb=Study.tell_frame, **options):
     before = s.storage.events(s.name)
     with pytest.raises(error, match=said):
-        s.tell_frame(frame, **options)
+        verb(s, frame, **options)
     assert s.storage.events(s.name) == before
 
 
@@ -656,3 +656,68 @@ def test_a_metric_called_like_a_column_of_noise_leaves_none_to_the_other():
     s.tell(0, {"y": 1.0, "sd of y": 7.0}, sd={"y": 0.5})
     assert s.frame()["sd of y"].tolist() == [7.0]
     assert s.trial(0).sd == {"y": 0.5}
+
+
+HEAD = "temperature,hours,flask,solvent,yield,purity"
+
+
+def lab_table(*rows, head=HEAD):
+    """As pandas reads a lab's file."""
+    return pd.read_csv(io.StringIO("\n".join((head, *rows))))
+
+
+def test_columns_of_a_lab_table_may_be_passed_over_and_blank_rows_are_none():
+    frame = lab_table(
+        "50,3,25,DMF,55,0.99,red,", ",,,,,,,", "60,4,10,water,60,0.95,,", ",,,,,,,", head=f"{HEAD},Operator,"
+    )
+    s = study()
+    refused(s, ObjectiveError, "unknown are .'Operator'.", frame, verb=Study.add)
+    assert s.add(frame, ignore=["operator"]) == 2
+    assert [t.values["yield"] for t in s.trials] == [55.0, 60.0]
+    assert s.add(frame.dropna(how="all"), ignore=["operator"]) == 0
+
+
+def test_failed_rows_of_a_lab_table_teach_where_not_to_go(tmp_path):
+    frame = lab_table(
+        "50,3,25,DMF,55,0.99,,",
+        "60,4,10,DMF,,,Failed,precipitated",
+        "70,4,10,DMF,,,timeout,",
+        "80,4,10,DMF,,,cancelled,",
+        "90,4,10,DMF,,,running,",
+        head=f"{HEAD},status,note",
+    )
+    s = study(storage=tmp_path / "s.jsonl")
+    assert s.add(frame) == 2
+    assert s.add(frame) == 0
+    failed = s.trial(1)
+    assert (failed.status, failed.reason, failed.message) == (Status.FAILED, FailureReason.INVALID, "precipitated")
+    assert (failed["temperature"], failed.values) == (60.0, {})
+    for there in (s, Study.load(s.storage, s.name)):
+        assert there.history.is_failed.tolist() == [False, True]
+        assert there.history.is_past.all()
+        assert there.history.n_counted == 0
+    assert s.add(frame.iloc[1:2]) == 0
+    assert s.best.number == 0
+    s.ask()
+    assert s.verify().agrees
+    other = study()
+    assert other.add(s.frame()) == 2
+    assert [(t.params, t.status, t.reason, t.message) for t in other.trials[:2]] == [
+        (t.params, t.status, t.reason, t.message) for t in s.trials[:2]
+    ]
+    with pytest.raises(AlreadyToldError, match="Trial 1 is failed"):
+        s.tell(1, {"yield": 50.0, "purity": 0.9})
+    s.amend(1, {"yield": 50.0, "purity": 0.9}, status=Status.COMPLETED, why="filtered")
+    assert s.trial(1).values["yield"] == 50.0
+
+
+def test_a_row_without_results_says_how_it_ended():
+    s = study()
+    frame = lab_table("50,3,25,DMF,55,0.99", "60,4,10,DMF,,0.5")
+    refused(s, ObjectiveError, "^Row 1: It has no value of .'yield'.. Where .* failed write", frame, verb=Study.add)
+    frame["status"] = frame["yield"].isna().map({True: "failed", False: None})
+    assert s.add(frame) == 2
+    refused(
+        s, ObjectiveError, "^Row 0: The column 'status' is of bbo's own", frame.assign(status="green"), verb=Study.add
+    )
+    assert s.add(frame[:1].assign(status="green"), ignore=["status"]) == 0

@@ -36,7 +36,7 @@ from bbo.protocols import Strategy
 from bbo.space import Float, Parameter, Params, Space
 from bbo.studies import specification
 from bbo.studies.optuna.attributes import keep, kept
-from bbo.studies.optuna.distributions import parameter_of
+from bbo.studies.optuna.distributions import check_choices, parameter_of
 from bbo.studies.optuna.spaces import Given, Searched, external, inferred, name_of
 from bbo.studies.optuna.told import objectives_of, outcomes, reasons
 from bbo.trial import FailureReason, Notes
@@ -69,6 +69,7 @@ class BBOSampler(BaseSampler):
     Raises:
         StrategyError: what is no strategy; or, when a study asks, one that cannot take it, such as one for a single
             objective.
+        SpaceError: when a study asks: choices that Optuna takes for one, such as True and 1.
     """
 
     def __init__(
@@ -89,6 +90,15 @@ class BBOSampler(BaseSampler):
         self._constraints_func = constraints_func
         self._memo = _Memo()
         self._has_warned = False
+
+    def __repr__(self) -> str:
+        given = {
+            "strategy": self._strategy,
+            "space": None if self._given is None else self._given.space,
+            "seed": self._seed,
+            "constraints_func": self._constraints_func,
+        }
+        return f"BBOSampler({', '.join(f'{name}={value!r}' for name, value in given.items() if value is not None)})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_memo": _Memo()}  # another process reads the trials anew
@@ -127,6 +137,7 @@ class BBOSampler(BaseSampler):
     ) -> Any:
         """Of the very first trial the middle, where a first design of bbo begins; drawn, later."""
         self._check(study)
+        check_choices(param_name, param_distribution)
         if trial.number == 0:
             try:
                 (middle,) = parameter_of(param_name, param_distribution).decode(np.array([0.5]))
@@ -216,9 +227,18 @@ class BBOSampler(BaseSampler):
         return values, said is not None
 
 
-def notes_of(trial: FrozenTrial) -> Notes:
-    """Why bbo suggested a trial of an Optuna study; empty where it did not. The keys are those of `bbo.events`."""
-    record = kept(_KEY, trial.system_attrs) or {}
+def notes_of(trial: FrozenTrial | optuna.trial.Trial) -> Notes:
+    """Why bbo suggested a trial of an Optuna study; empty where it did not. The keys are those of `bbo.events`.
+
+    Args:
+        trial: of `study.trials`, or the one that an objective is given, once that asked for a value.
+    """
+    attributes: Mapping[str, Any]
+    if isinstance(trial, optuna.trial.Trial):
+        attributes = trial.storage.get_trial_system_attrs(trial._trial_id)
+    else:
+        attributes = trial.system_attrs
+    record = kept(_KEY, attributes) or {}
     notes: Notes = record.get("notes", {})
     return notes
 

@@ -388,3 +388,51 @@ def test_maximizing_is_minimizing_the_negative():
     mirrored = optuna.create_study(sampler=BBOSampler(seed=1))
     mirrored.optimize(bowl, n_trials=10)
     assert params(study) == params(mirrored)
+
+
+def test_notes_are_there_while_the_objective_runs():
+    said = []
+
+    def objective(trial):
+        x = trial.suggest_float("x", 0.0, 1.0)
+        said.append(notes_of(trial))
+        return x
+
+    study = optuna.create_study(sampler=BBOSampler(space=[Float("x", 0.0, 1.0)], seed=1))
+    study.optimize(objective, n_trials=2)
+    assert said == [notes_of(t) for t in study.trials]
+    assert [notes["by"] for notes in said] == ["sobol", "sobol"]
+
+
+def test_a_sampler_in_words_is_how_it_was_made():
+    space = Space([Float("x", 0.0, 1.0)])
+    made = eval(repr(BBOSampler(RandomSearch(), space=space, seed=3)))
+    assert repr(made) == f"BBOSampler(strategy={RandomSearch()!r}, space={space!r}, seed=3)"
+    assert repr(BBOSampler(seed=1)) == "BBOSampler(seed=1)"
+
+
+@pytest.mark.parametrize("choices", [[True, 1], [1, 1.0], ["a", False, 0.0]])
+@pytest.mark.parametrize("n_random", [0, 2])
+def test_choices_that_optuna_takes_for_one_are_refused(choices, n_random):
+    objective = lambda trial: float(trial.suggest_categorical("k", choices) == "a")  # noqa: E731
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    study.optimize(objective, n_trials=n_random)
+    study.sampler = BBOSampler(seed=1)
+    with pytest.raises(SpaceError, match=rf"Optuna takes {choices[-2]} and {choices[-1]}, choices of 'k', for one"):
+        study.optimize(objective, n_trials=1)
+
+
+def test_such_choices_of_a_given_space_go_by_their_spelling():
+    space = Space([Categorical("k", [True, 1, "a", None]), Float("x", 0.0, 1.0)])
+    study = optuna.create_study(sampler=BBOSampler(SobolSearch(), space=space, seed=1))
+    points = []
+
+    def objective(trial):
+        points.append(suggest(trial, space))
+        return points[-1]["x"]
+
+    study.optimize(objective, n_trials=12)
+    assert {repr(point["k"]) for point in points} == {"True", "1", "'a'", "None"}
+    assert [t.params["k"] for t in study.trials] == [repr(point["k"]) for point in points]
+    taken = Study.from_optuna(study, space=space)
+    assert [repr(t.params["k"]) for t in taken.trials] == [repr(point["k"]) for point in points]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
 import pandas as pd
@@ -273,3 +274,26 @@ def test_what_cannot_be_imported_is_said(url):
     assert study.space.names == ("x",)
     with pytest.raises(StudyExistsError):
         Study.from_optuna(empty, space=study.space, storage=storage)
+
+
+def test_the_own_log_is_no_storage_of_optunas(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = Study([Float("x", 0, 1)], Minimize("value"), storage="bbo.db?durability=process", seed=1)
+    study.tell(study.ask(), 1.0)
+    before = Path("bbo.db").read_bytes()
+    for url in ("sqlite:///bbo.db", f"sqlite:///{tmp_path}/bbo.db", "sqlite+pysqlite:///./bbo.db"):
+        with pytest.raises(ValueError, match=r"is bbo's own log: give Optuna another file"):
+            study.to_optuna(url)
+    assert Path("bbo.db").read_bytes() == before
+    assert len(study.to_optuna("sqlite:///optuna.db").trials) == 1
+
+
+def test_past_data_that_failed_goes_there_and_comes_back(url):
+    study = Study([Float("x", 0, 1)], Minimize("value"), seed=1)
+    study.add(pd.DataFrame({"x": [0.5, 1.75], "value": [1.0, None], "status": [None, "failed"], "note": [None, "hot"]}))
+    assert [t.state for t in study.to_optuna(url).trials] == [TrialState.COMPLETE, TrialState.FAIL]
+    again = Study.from_optuna(url)
+    assert [(t.params, t.status, t.reason, t.message) for t in again.trials] == [
+        (t.params, t.status, t.reason, t.message) for t in study.trials
+    ]
+    assert again.history.is_past.all()

@@ -25,7 +25,7 @@ def test_a_space_without_conditions_is_that_of_every_trial():
         trial.suggest_float("lr", 1e-5, 1.0, log=True)
         trial.suggest_float("dropout", 0.0, 0.5, step=0.1)
         trial.suggest_int("layers", 1, 4)
-        trial.suggest_categorical("kind", ["a", None, True, 1])
+        trial.suggest_categorical("kind", ["a", None, True, 2])
         trial.suggest_categorical("batch", [16, 32, 64])
         trial.suggest_float("fixed", 2.0, 2.0)
         return 0.0
@@ -36,7 +36,7 @@ def test_a_space_without_conditions_is_that_of_every_trial():
         "lr": Float("lr", 1e-5, 1.0, log=True),
         "dropout": Float("dropout", 0.0, 0.5, step=0.1),
         "layers": Int("layers", 1, 4),
-        "kind": Categorical("kind", ["a", None, True, 1]),
+        "kind": Categorical("kind", ["a", None, True, 2]),
         "batch": Ordinal("batch", [16, 32, 64]),
     }
     point = searched.point(trial.params)
