@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 
-from bbo.errors import SpaceError
+from bbo.errors import FidelityError, SpaceError
 from bbo.objective import Minimize, Objectives
 from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Levy, Noisy, PressureVessel
 from bbo.problems.wrappers import Categorized, Embedded, Moved
@@ -31,6 +31,7 @@ EVERY = {**PROBLEMS, **WRAPPED}
 # The noise moves the value at the optimum.
 KNOWN = {name: make for name, make in EVERY.items() if getattr(make(), "best_value", None) is not None}
 KNOWN.pop("noisy")
+FIDELITIES = {name: make for name, make in EVERY.items() if getattr(make(), "fidelities", ())}
 SMOOTH = {
     name: make
     for name, make in KNOWN.items()
@@ -60,9 +61,11 @@ def _utility(problem, values):
     return wanted.utilities(np.array([[values[m] for m in wanted.metrics]]))[0]
 
 
-def test_the_problems_with_a_known_best_value_are_all_but_those_of_machine_learning():
-    assert {name for name in PROBLEMS if name not in KNOWN} == {
-        name for name, entry in PROBLEMS.items() if entry.family == "machine learning"
+def test_a_best_value_is_known_of_all_but_machine_learning_solvers_and_what_has_several_objectives():
+    several = {name for name, make in PROBLEMS.items() if len(Objectives(tuple(make().objectives)).aims) > 1}
+    assert not several & set(KNOWN)
+    assert {name for name in PROBLEMS if name not in KNOWN} - several == {
+        name for name, entry in PROBLEMS.items() if entry.family in ("machine learning", "solvers")
     }
 
 
@@ -74,7 +77,8 @@ def test_params_outside_the_space_are_refused(make):
     for p in problem.space.parameters:
         beyond = [p.low - 1, p.high + 1, math.nan] if isinstance(p, (Float, Int)) else ["no such choice"]
         outside += [{**inside, p.name: value} for value in beyond]
-        outside.append({name: value for name, value in inside.items() if name != p.name})
+        if p.name in inside:
+            outside.append({name: value for name, value in inside.items() if name != p.name})
     for params in outside:
         with pytest.raises(SpaceError):
             problem.evaluate(params)
@@ -160,9 +164,50 @@ def test_an_interior_optimum_has_zero_gradient(make):
     for optimum in problem.optima:
         for k, p in enumerate(problem.space.parameters):
             assert p.low < optimum[k] < p.high
+            metric = problem.objectives[0].metric
             ends = [
-                problem.evaluate(_at(problem, [*optimum[:k], optimum[k] + h, *optimum[k + 1 :]]))["value"]
+                problem.evaluate(
+                    _at(
+                        problem,
+                        [*optimum[:k], optimum[k] * math.exp(h) if p.log else optimum[k] + h, *optimum[k + 1 :]],
+                    )
+                )[metric]
                 for h in (-step, step)
             ]
             # Central differences err by step^2 / 6 of the third derivative, 2400 for Rosenbrock.
             assert (ends[1] - ends[0]) / (2 * step) == pytest.approx(0.0, abs=1e-6)
+
+
+@_each(FIDELITIES)
+def test_less_fidelity_costs_less_and_the_full_one_is_what_is_paid_where_nothing_is_said(make):
+    problem = make()
+    params = _points(problem, 1)[0]
+    full = {f.name: f.high for f in problem.fidelities}
+    assert problem.evaluate(params, fidelity=full, seed=1) == problem.evaluate(params, seed=1)
+    for fidelity in problem.fidelities:
+        low = {fidelity.name: fidelity.low}
+        assert problem.evaluate(params, fidelity=low).keys() == problem.evaluate(params).keys()
+        assert 0 < problem.cost(params, low) < problem.cost(params, full) == problem.cost(params, None)
+        for beyond in (fidelity.low / 2, fidelity.high + 1, math.nan):
+            with pytest.raises(FidelityError, match=fidelity.name):
+                problem.evaluate(params, fidelity={fidelity.name: beyond})
+    with pytest.raises(FidelityError, match=r"has the fidelities .*: got \['no such fidelity'\]"):
+        problem.evaluate(params, fidelity={"no such fidelity": 1.0})
+
+
+@_each({name: make for name, make in PROBLEMS.items() if hasattr(make(), "card")})
+def test_a_card_says_where_the_problem_comes_from_what_it_costs_and_how_its_best_value_is_known(make):
+    problem = make()
+    assert problem.card.source
+    assert bool(problem.card.cost_unit) == hasattr(problem, "cost")
+    assert bool(problem.card.known) == (getattr(problem, "best_value", None) is not None)
+
+
+@_each({name: make for name, make in PROBLEMS.items() if hasattr(make(), "cost")})
+def test_a_cost_is_positive_and_a_function_of_what_is_evaluated(make):
+    problem = make()
+    for params in _points(problem, 2):
+        cost = problem.cost(params, None)
+        assert math.isfinite(cost)
+        assert cost > 0
+        assert make().cost(dict(params), {}) == cost

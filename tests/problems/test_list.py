@@ -9,6 +9,8 @@ import pytest
 import bbo.problems
 from bbo.problems import PROBLEMS, Branin, make
 
+FAMILIES = {"synthetic", "constrained", "engineering", "chemistry", "solvers", "scaling", "machine learning"}
+
 
 def test_make_gives_the_problem_of_that_name():
     assert make("branin") == Branin()
@@ -31,7 +33,7 @@ def test_a_name_near_nothing_is_answered_with_all():
 def test_every_problem_has_a_typable_name_a_family_and_a_line_of_description(name):
     entry = PROBLEMS[name]
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
-    assert entry.family in ("synthetic", "constrained", "engineering", "machine learning")
+    assert entry.family in FAMILIES
     assert entry.description.endswith(".")
     assert len(entry.description) < 120
 
@@ -48,6 +50,7 @@ def test_classes_are_importable_from_the_package():
     [
         "import bbo.problems",
         "from bbo.problems import make; make('speed-reducer'); make('mlp-digits')",
+        "from bbo.problems import PROBLEMS, make; [make(name) for name in PROBLEMS]",
     ],
 )
 def test_listing_and_making_load_neither_sklearn_nor_torch_nor_scipy(code):

@@ -1,0 +1,1 @@
+"""Reactions: their conditions, and what comes of them."""
