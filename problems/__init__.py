@@ -79,10 +79,12 @@ PROBLEMS: dict[str, Entry] = {
     "four-bar-truss-tanabe": Entry("engineering.four_bar_truss", "FourBarTrussTanabe"),
     "heat-exchanger": Entry("engineering.heat_exchanger", "HeatExchanger"),
     "heat-exchanger-yu": Entry("engineering.heat_exchanger", "HeatExchangerYu"),
+    "hot-plate": Entry("engineering.hot_plate", "HotPlate"),
     "pressure-vessel": Entry("engineering.pressure_vessel", "PressureVessel"),
     "pressure-vessel-yu": Entry("engineering.pressure_vessel", "PressureVesselYu"),
     "speed-reducer": Entry("engineering.speed_reducer", "SpeedReducer"),
     "speed-reducer-yu": Entry("engineering.speed_reducer", "SpeedReducerYu"),
+    "tapered-cantilever": Entry("engineering.tapered_cantilever", "TaperedCantilever"),
     "three-bar-truss": Entry("engineering.three_bar_truss", "ThreeBarTruss"),
     "vehicle-crashworthiness": Entry("engineering.vehicle_crashworthiness", "VehicleCrashworthiness"),
     "welded-beam": Entry("engineering.welded_beam", "WeldedBeam"),
@@ -94,6 +96,7 @@ PROBLEMS: dict[str, Entry] = {
     "chan-lam": Entry("chemistry.reactions", "ChanLam", data=True),
     "chan-lam-selectivity": Entry("chemistry.reactions", "ChanLamSelectivity", data=True),
     "reductive-amination": Entry("chemistry.reactions", "ReductiveAmination", data=True),
+    "snar-reactor": Entry("chemistry.snar", "SnArReactor"),
     "suzuki-conversion": Entry("chemistry.reactions", "SuzukiConversion", data=True),
     "suzuki-yield": Entry("chemistry.reactions", "SuzukiYield", data=True),
     "admire": Entry("mixtures.recorded", "Admire", data=True),
@@ -108,9 +111,9 @@ PROBLEMS: dict[str, Entry] = {
     "dqn-cartpole": Entry("reinforcement_learning.dqn", "DQNCartPole", extra="rl"),
     "ppo-acrobot": Entry("reinforcement_learning.ppo", "PPOAcrobot", extra="rl"),
     "ppo-cartpole": Entry("reinforcement_learning.ppo", "PPOCartPole", extra="rl"),
-    "ppo-pendulum": Entry("reinforcement_learning.ppo", "PPOPendulum", extra="rl"),
     "ppo-enduro": Entry("reinforcement_learning.curves", "PPOEnduro", data=True),
     "ppo-enduro-schedules": Entry("reinforcement_learning.curves", "PPOEnduroSchedules", data=True),
+    "ppo-pendulum": Entry("reinforcement_learning.ppo", "PPOPendulum", extra="rl"),
     "ppo-pong": Entry("reinforcement_learning.curves", "PPOPong", data=True),
     "forest-digits-nodes": Entry("machine_learning.forests", "ForestDigitsNodes", extra="sklearn"),
     "gradient-boosting-diabetes": Entry(
@@ -125,6 +128,10 @@ PROBLEMS: dict[str, Entry] = {
     "svm-digits": Entry("machine_learning.svm", "SVMDigits", extra="sklearn"),
     "astrasim": Entry("hardware", "AstraSim", data=True),
     "astrasim-reward": Entry("hardware", "AstraSimReward", data=True),
+    "cg-preconditioner": Entry("solvers.conjugate_gradients", "CGPreconditioner"),
+    "sor-context": Entry("solvers.relaxation", "SORContext"),
+    "sor-stream": Entry("solvers.relaxation", "SORStream"),
+    "step-law": Entry("scaling", "StepLaw"),
 }
 
 _WRAPPERS = (

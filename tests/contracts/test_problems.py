@@ -144,7 +144,8 @@ def test_params_outside_the_space_are_refused(make):
             continue
         beyond = [p.low - 1, p.high + 1, math.nan] if isinstance(p, (Float, Int)) else ["no such choice"]
         outside += [{**inside, p.name: value} for value in beyond]
-        outside.append({name: value for name, value in inside.items() if name != p.name})
+        if p.name in inside:
+            outside.append({name: value for name, value in inside.items() if name != p.name})
     for params in outside:
         with pytest.raises(SpaceError):
             problem.evaluate(params)
@@ -241,8 +242,14 @@ def test_an_interior_optimum_has_zero_gradient(make):
     for optimum in problem.optima:
         for k, p in enumerate(problem.space.parameters):
             assert p.low < optimum[k] < p.high
+            metric = problem.objectives[0].metric
             ends = [
-                problem.evaluate(_at(problem, [*optimum[:k], optimum[k] + h, *optimum[k + 1 :]]))["value"]
+                problem.evaluate(
+                    _at(
+                        problem,
+                        [*optimum[:k], optimum[k] * math.exp(h) if p.log else optimum[k] + h, *optimum[k + 1 :]],
+                    )
+                )[metric]
                 for h in (-step, step)
             ]
             # Central differences err by step^2 / 6 of the third derivative, 2400 for Rosenbrock.
@@ -262,7 +269,7 @@ def test_fidelities_change_what_is_paid_and_others_are_refused(make):
         assert set(problem.evaluate(params, fidelity=low)) == metrics
         if hasattr(problem, "cost"):
             assert 0 < problem.cost(params, low) < problem.cost(params, full) == problem.cost(params, None)
-        for beyond in (fidelity.low - 1, fidelity.high + 1, math.nan):
+        for beyond in (fidelity.low / 2, fidelity.high + 1, math.nan):
             with pytest.raises(FidelityError, match=fidelity.name):
                 problem.evaluate(params, fidelity={fidelity.name: beyond})
     with pytest.raises(FidelityError, match=r"has the fidelities .*: got \['no such fidelity'\]"):
@@ -288,3 +295,13 @@ def test_a_curve_has_the_values_of_evaluations_that_end_at_its_steps(make):
         assert all(reported in curve for reported in ends[:-1])
     with pytest.raises(SpaceError):
         next(iter(problem.curve({}, seed=3)))
+
+
+@_each({name: make for name, make in PROBLEMS.items() if hasattr(make(), "cost")})
+def test_a_cost_is_positive_and_a_function_of_what_is_evaluated(make):
+    problem = make()
+    for params in _points(problem, 2):
+        cost = problem.cost(params, None)
+        assert math.isfinite(cost)
+        assert cost > 0
+        assert make().cost(dict(params), {}) == cost

@@ -18,6 +18,8 @@ FAMILIES = {
     "reinforcement learning",
     "machine learning",
     "hardware",
+    "solvers",
+    "scaling",
 }
 
 

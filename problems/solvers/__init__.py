@@ -1,0 +1,1 @@
+"""Settings of iterative solvers of linear systems, judged by counts of what they do and not by time."""
