@@ -68,6 +68,7 @@ def _fidelity(fidelity: Fidelity) -> str:
 def _timed(problem: Problem, card: Card) -> str:
     """How long an evaluation takes on this machine, the median of some; with what it costs by its own account."""
     points = problem.space.sample(_MOST_TIMED, np.random.default_rng(0))
+    problem.evaluate(points[0])  # loads what the first evaluation loads
     seconds: list[float] = []
     for seed, params in enumerate(points):
         began = time.perf_counter()
