@@ -66,7 +66,7 @@ def print_problems() -> None:
     made = {name: entry() for name, entry in PROBLEMS.items()}
     goals = {name: _in_brief(Objectives(tuple(problem.objectives))) for name, problem in made.items()}
     wide, wider = max(map(len, made)), max(map(len, goals.values()))
-    screen.print(f"  {'problem':{wide}}  dim  {'goal':{wider}}  best", style="dim")
+    screen.print(f"  {'problem':{wide}}  dim  {'goal':{wider}} best", style="dim")
     family = ""
     for name, problem in made.items():
         entry = PROBLEMS[name]
@@ -75,7 +75,7 @@ def print_problems() -> None:
             screen.print(f"\n{family}", style="bold underline")
         known = None if entry.data else best_known(problem)
         dim = "" if entry.data else problem.space.dim
-        row = f"  {dim:3}  {goals[name]:{wider}}  {'' if known is None else number(known)}"
+        row = f"  {dim:3}  {goals[name]:{wider}} {'' if known is None else number(known)}"
         screen.print(Text.assemble((f"  {name:{wide}}", "bold"), row.rstrip()), soft_wrap=True)
         wrapped(screen, entry.description, indent=4, style="dim")
 

@@ -74,8 +74,8 @@ class SnArReactor:
             "The two conflict: the highest yield found, 11562, is at 0.5 min, 5 eq and 31 degC with an E-factor of "
             "9.75, the lowest E-factor, 8.45, at 2 min, 1.18 eq and 62 degC with a yield of 2858; both at 0.5 mol/L.",
             "E-factor counts ethanol by the volume of the whole flow, and not the hydrogen fluoride that is set free.",
-            "SnarBenchmark of Summit is the same but for 0 degC, 273.71 K there, by which values differ by up to "
-            "0.3 %; up to its version 0.8.4 the para isomer came about at the rate k_a.",
+            "SnarBenchmark of Summit 0.8.9 is the same but for 0 degC, 273.71 K there, by which values differ by up to "
+            "0.6 %; in its version 0.8.4 the para isomer came about at the rate k_a.",
         ),
     )
     space: ClassVar[Space] = Space(

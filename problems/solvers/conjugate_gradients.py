@@ -202,9 +202,9 @@ def _chebyshev(A: Any, degree: int, low: float) -> Preconditioner:
     def apply(r: NDArray[np.float64]) -> NDArray[np.float64]:
         # Saad, algorithm 12.1, from zero.
         rho = half / centre
-        residual = scale * r
+        residual: NDArray[np.float64] = scale * r
         step = residual / centre
-        x = step
+        x: NDArray[np.float64] = step
         for _ in range(degree - 1):
             residual = residual - scale * (A @ step)
             before, rho = rho, 1 / (2 * centre / half - rho)
