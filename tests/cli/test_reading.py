@@ -173,7 +173,8 @@ def test_the_csv_says_why_trials_ended_and_what_was_told_beside_the_means(bbo, t
         told = lab.tell_frame(written)
         assert (told.unchanged, len(lab.storage.events("lab"))) == ([0, 1, 2], n)
     with study("other", [Maximize("y"), Tracked("z")]) as other:
-        assert other.add(written) == 1
+        assert other.add(written) == 2
+        assert other.trial(1).message == "leaked\nat the seal"
 
 
 def test_a_csv_is_not_written_over_a_file_with_results_unless_forced(bbo, beam_log, tmp_path):

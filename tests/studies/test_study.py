@@ -234,7 +234,7 @@ def test_past_data_informs_without_being_a_suggestion_and_is_added_once():
     [
         ({"n": [1, 2.5]}, SpaceError, "Row 1: .*got 2.5"),
         ({"c": ["a", "z"]}, SpaceError, "Row 1: .*got 'z'.*left out, or study.change_space"),
-        ({"y": [1.0, None]}, ObjectiveError, r"Row 1: .*\['y'\] missing"),
+        ({"y": [1.0, None]}, ObjectiveError, r"Row 1: It has no value of \['y'\]"),
         ({"smell": 1}, ObjectiveError, r"unknown are \['smell'\]"),
     ],
 )
