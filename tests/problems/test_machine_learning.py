@@ -169,6 +169,13 @@ def test_a_linear_classifier_of_digits_learns_with_the_epochs():
     assert accuracies[-1] > 0.93
 
 
+def test_no_linear_classifier_is_worse_than_chance():
+    problem = SGDDigits()
+    points = problem.space.sample(20, np.random.default_rng(2))
+    assert all(("average" in point) == (point["penalty"] == "l2") for point in points)
+    assert min(problem.evaluate(point, fidelity={"epochs": 2})["accuracy"] for point in points) > 0.15
+
+
 NETWORK = {
     "layers": 2,
     "units": 64,
