@@ -27,7 +27,6 @@ class CantileverBeam:
     card: ClassVar[Card] = Card(
         'Thanedar & Vanderplaats, "Survey of discrete variable optimization for structural design", J. Structural '
         "Engineering 121 (1995)",
-        doi="10.1061/(ASCE)0733-9445(1995)121:2(301)",
         known="searches from many starts",
     )
     space: ClassVar[Space] = Space(

@@ -41,7 +41,6 @@ class FourBarTruss:
     card: ClassVar[Card] = Card(
         'Cheng & Li, "Generalized center method for multiobjective engineering optimization", Engineering Optimization '
         "31 (1999)",
-        doi="10.1080/03052159908941390",
         remarks=("The front is known in closed form: see the docstring of the class.",),
     )
     space: ClassVar[Space] = _BOX

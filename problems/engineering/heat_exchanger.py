@@ -73,7 +73,6 @@ class HeatExchanger:
     card: ClassVar[Card] = Card(
         'Avriel & Williams, "An extension of geometric programming with applications in engineering optimization", J. '
         "Engineering Mathematics 5 (1971)",
-        doi="10.1007/BF01535411",
         known="searches from many starts, and as reported for G10",
         remarks=("Less than one in a hundred thousand points of the box is feasible.",),
     )
