@@ -88,6 +88,7 @@ class Problem(Protocol):
 
         Raises:
             SpaceError: params outside the space.
-            FidelityError: a fidelity that the problem does not have, or a value that is none of it.
+            FidelityError: where it has `fidelities`, another one or a value that is none of them; without any it may
+                pass over the argument.
         """
         ...

@@ -58,11 +58,11 @@ class Dataset:
         """
         folder = here()
         if folder:
-            return self._checked(_copy(Path(folder), self.path), f"{FOLDER}={folder}")
+            return self._checked(_copy(Path(folder), self.path), f"{FOLDER}={folder}", "Put the right one there.")
         kept = cache() / self.path
         if not kept.is_file():
             _write(kept, self._fetched())
-        return self._checked(kept.read_bytes(), str(kept))
+        return self._checked(kept.read_bytes(), str(kept), "Delete it, so that it is fetched again.")
 
     def _fetched(self) -> bytes:
         if not self.sources:
@@ -71,14 +71,15 @@ class Dataset:
                 "has it under this path."
             )
         with tempfile.TemporaryDirectory() as folder:
-            return self._checked(self.convert([_fetch(source, Path(folder)) for source in self.sources]), "its sources")
+            contents = [_fetch(source, Path(folder)) for source in self.sources]
+            return self._checked(self.convert(contents), "its sources", "This is a fault of bbo's: please report it.")
 
-    def _checked(self, content: bytes, where: str) -> bytes:
+    def _checked(self, content: bytes, where: str, remedy: str) -> bytes:
         found = hashlib.sha256(content).hexdigest()
         if found != self.sha256:
             raise DataError(
                 f"The table {self.path!r} of {where} is not the one that was described: its SHA-256 is {found}, wanted "
-                f"is {self.sha256}. Delete it, so that it is fetched again."
+                f"is {self.sha256}. {remedy}"
             )
         return content
 

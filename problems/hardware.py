@@ -7,7 +7,7 @@ gymnasium for machine learning assisted architecture design", ISCA 2023, arXiv:2
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from bbo.objective import Maximize, Minimize, Tracked
@@ -26,8 +26,15 @@ _TARGET = 3e6
 _SOURCE = (
     'Krishnan et al., "ArchGym: an open-source gymnasium for machine learning assisted architecture design", ISCA 2023'
 )
-_LICENCE = "Apache-2.0, of the repository srivatsankrishnan/oss-arch-gym"
 _UNIT = "Times have the simulator's unit, which is not stated: nanoseconds by their size."
+_CARD = Card(
+    source=_SOURCE,
+    doi="arXiv:2306.08888",
+    licence="Apache-2.0, of the repository srivatsankrishnan/oss-arch-gym",
+    size="1,792 designs found by agents, not a factorial",
+    known="the best of all rows",
+    remarks=(_UNIT,),
+)
 
 
 def joined(contents: Sequence[bytes]) -> bytes:
@@ -74,14 +81,7 @@ class AstraSim(_Designs):
 
     objectives: ClassVar[tuple[Minimize | Tracked, ...]] = (Minimize("comms_time"), Tracked("total_exposed_comm"))
     best_value: ClassVar[float] = 3064383.235
-    card: ClassVar[Card] = Card(
-        source=_SOURCE,
-        doi="arXiv:2306.08888",
-        licence=_LICENCE,
-        size="1,792 designs found by agents, not a factorial",
-        known="the best of all rows",
-        remarks=(_UNIT,),
-    )
+    card: ClassVar[Card] = _CARD
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,8 @@ class AstraSimReward(_Designs):
 
     objectives: ClassVar[tuple[Maximize | Tracked, ...]] = (Maximize("reward"), Tracked("comms_time"))
     best_value: ClassVar[float] = 46.59598108109986
-    card: ClassVar[Card] = Card(
-        source=_SOURCE,
-        doi="arXiv:2306.08888",
-        licence=_LICENCE,
-        size="1,792 designs found by agents, not a factorial",
-        known="the best of all rows",
+    card: ClassVar[Card] = replace(
+        _CARD,
         remarks=(
             f"The reward is T / |t - T| of the time of communication t and a target T of {_TARGET:g}, after ArchGym's "
             "for memories: it rises steeply near the target, and most designs differ little by it.",

@@ -95,7 +95,7 @@ class StepLaw:
         off = math.log2(point["learning_rate"] / rate) - _RIDGE * doublings
         return {"loss": least_loss(*size) * (1 + _RATE_EXCESS * off**2 + _BATCH_EXCESS * doublings**2)}
 
-    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None) -> float:
+    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None = None) -> float:
         n_params, n_tokens = self._paid(fidelity)
         return 6 * n_params * n_tokens
 

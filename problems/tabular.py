@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice, product
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -106,13 +106,12 @@ class Tabular:
         """Of the points that have a row at full fidelity."""
         parameters, points = self._parameters, self._points
         choices = [p.listed for p in parameters if isinstance(p, (Categorical, Ordinal))]
-        if len(choices) == len(parameters):
-            there = {tuple(point[p.name] for p in parameters) for point in points}
-            absent = [x for x in islice(product(*choices), len(there) + _FEW + 1) if x not in there]
-            if math.prod(map(len, choices)) <= len(there) + _FEW:
-                names = [p.name for p in parameters]
-                left_out = (Forbidden({n: (v,) for n, v in zip(names, x, strict=True)}) for x in absent)
-                return Space(tuple(parameters), tuple(left_out))
+        if len(choices) == len(parameters) and math.prod(map(len, choices)) <= len(points) + _FEW:
+            names = [p.name for p in parameters]
+            there = {tuple(point[name] for name in names) for point in points}
+            absent = [x for x in product(*choices) if x not in there]
+            left_out = (Forbidden({n: (v,) for n, v in zip(names, x, strict=True)}) for x in absent)
+            return Space(tuple(parameters), tuple(left_out))
         rows = self._rows.iloc[self._first][self._columns]
         rows = rows.astype({p.name: str for p in parameters if isinstance(p, Categorical)})
         return Space(tuple(parameters), (Pool(Table.of(rows)),))

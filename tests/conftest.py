@@ -63,5 +63,5 @@ def generated_tables(small_tables: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     from bbo.problems import data
 
     monkeypatch.setenv(data.FOLDER, str(small_tables))
-    monkeypatch.setattr(data.Dataset, "_checked", lambda self, content, where: content)
+    monkeypatch.setattr(data.Dataset, "_checked", lambda self, content, where, remedy: content)
     return small_tables

@@ -151,6 +151,7 @@ class BuchwaldHartwig(_Reaction):
         known="the best of 2 rows as good",
         remarks=(
             'The levels "None" of aryl halide and additive are controls: without aryl halide all 287 yields are 0.',
+            'What stands as SMILES of "None" is a placeholder.',
             "The substrate is a parameter, so the best point is the best pair of substrates and conditions.",
         ),
     )
@@ -204,6 +205,7 @@ class SuzukiConversion(_Reaction):
         remarks=(
             "One row in five is within 5 % of the best, so twenty random ones nearly always have one of them: this "
             "table does not tell methods apart.",
+            "The SMILES of the catalyst Aphos G3 look wrong, so descriptors are to be taken with care.",
         ),
     )
 

@@ -129,7 +129,7 @@ class HotPlate:
             "mass": _RHO * thickness * _L**2 + len(_HEATERS) * heater_mass,
         }
 
-    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None) -> float:
+    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None = None) -> float:
         """In units of a full evaluation: what grows with the mesh is the factorization."""
         share = paid(self.fidelities, fidelity)["cells"] / self.fidelities[0].high
         return float(share ** (2 * 1.2))

@@ -81,7 +81,7 @@ class TaperedCantilever:
             "stress": float(1e-6 * (6 * moment / (_B * d**2)).max()),
         }
 
-    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None) -> float:
+    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None = None) -> float:
         """In units of a full evaluation: what grows with the mesh is the frequency."""
         share = paid(self.fidelities, fidelity)["cells"] / self.fidelities[0].high
         return float(share**2.2)

@@ -33,7 +33,7 @@ _YE = (
     'Ye, Liu, Sun, Zhan, Zhou & Qiu, "Data mixing laws: optimizing data mixtures by predicting language modeling '
     'performance", ICLR 2025'
 )
-_NO_LICENCE = "none stated: it may be used where you may read it, and not be passed on"
+_NO_LICENCE = "none stated: no permission to redistribute can be assumed"
 
 
 def _regmix(name: str, sha256: str) -> Dataset:
@@ -245,6 +245,7 @@ class MixingLawsRedPajama(Priced):
         remarks=(
             "What the seven parts are is not stated by the authors; by size they fit CommonCrawl, C4, GitHub and four "
             "small domains.",
+            "Two recorded mixtures, 997 and 999, do not sum to 1 and are scaled.",
         ),
     )
 

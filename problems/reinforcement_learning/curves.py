@@ -7,7 +7,7 @@ cannot be fetched here: BBO_DATA names a folder that has them.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from bbo.fidelity import Fidelity
@@ -22,9 +22,13 @@ _SOURCE = (
     'Shala, Pineda Arango, Biedenkapp, Hutter & Grabocka, "HPO-RL-Bench: a zero-cost benchmark for HPO in '
     'reinforcement learning", AutoML 2024, PMLR 256'
 )
-_LICENCE = "none stated: it may be used where you may read it, and not be passed on"
 _EVALUATION = Fidelity.of_levels("evaluation", tuple(range(1, 101)), unit="of a hundred, evenly over the training")
-_SECONDS = "s of wall clock, as recorded"
+_CARD = Card(
+    source=_SOURCE,
+    licence="none stated: no permission to redistribute can be assumed",
+    known="the best mean over runs at the last evaluation",
+    cost_unit="s of wall clock, as recorded",
+)
 
 
 def _curves(name: str, sha256: str) -> Dataset:
@@ -56,13 +60,11 @@ class PPOEnduro(_Curves):
 
     best_value: ClassVar[float] = 411.2
     dataset: ClassVar[Dataset] = _curves("enduro", "6e885ec4a10d164f65fbca0ad42f175a44d17e51ce466777cab18461cf7c61d7")
-    card: ClassVar[Card] = Card(
-        source=_SOURCE,
-        licence=_LICENCE,
+    card: ClassVar[Card] = replace(
+        _CARD,
         size="539 runs of 108 configurations; one run that ended early is left out",
-        known="the best mean over runs at the last evaluation",
         noise="which of the five runs is drawn",
-        cost_unit=_SECONDS,
+        remarks=("Runs end between 330,000 and 1,003,000 steps of the environment, each after a hundred evaluations.",),
     )
 
 
@@ -72,13 +74,10 @@ class PPOPong(_Curves):
 
     best_value: ClassVar[float] = -6.833333333333333
     dataset: ClassVar[Dataset] = _curves("pong", "2744539dcd8aa278acec5eead04462771f38d350dbaae7fc66c2595dda019c7e")
-    card: ClassVar[Card] = Card(
-        source=_SOURCE,
-        licence=_LICENCE,
+    card: ClassVar[Card] = replace(
+        _CARD,
         size="324 runs of 108 configurations",
-        known="the best mean over runs at the last evaluation",
         noise="which of the three runs is drawn",
-        cost_unit=_SECONDS,
         remarks=("Most configurations learn nothing: the median of all ends at -21, the least return there is.",),
     )
 
@@ -92,12 +91,9 @@ class PPOEnduroSchedules(_Curves):
         "enduro_dynamic", "6c8f40eb3df6e1d406c8fc07822e68d2e1b6c2c202a2aa3322d4d3b61766cb58"
     )
     inputs: ClassVar[tuple[str, ...]] = ("log10_lr_1", "log10_lr_2", "log10_lr_3", "gamma_1", "gamma_2", "gamma_3")
-    card: ClassVar[Card] = Card(
-        source=_SOURCE,
-        licence=_LICENCE,
+    card: ClassVar[Card] = replace(
+        _CARD,
         size="2,183 runs of 729 schedules",
-        known="the best mean over runs at the last evaluation",
         noise="which of the two or three runs is drawn",
-        cost_unit=_SECONDS,
         remarks=("Phases change every 300,000 steps of the environment.",),
     )

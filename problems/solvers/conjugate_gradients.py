@@ -88,7 +88,7 @@ class CGPreconditioner:
         each = A.nnz + 6 * n + made.per_use
         return {"multiplications": (made.once + iterations * each) / n, "iterations": float(iterations)}
 
-    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None) -> float:
+    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None = None) -> float:
         return self.evaluate(params, fidelity=fidelity)["multiplications"]
 
     def system(self, seed: int) -> tuple[Any, NDArray[np.float64]]:

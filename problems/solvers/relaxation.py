@@ -95,7 +95,7 @@ class SORContext:
         paid((), fidelity)
         return {"iterations": float(_iterations(point["omega"], point["shift"], seed))}
 
-    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None) -> float:
+    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None = None) -> float:
         return self.evaluate(params, fidelity=fidelity)["iterations"]
 
 
@@ -131,5 +131,5 @@ class SORStream:
         system = SORContext(self.beta)
         return system.evaluate({**point, "shift": system.shift(seed)}, fidelity=fidelity, seed=seed)
 
-    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None) -> float:
+    def cost(self, params: Mapping[str, Any], fidelity: Mapping[str, float] | None = None) -> float:
         return self.evaluate(params, fidelity=fidelity)["iterations"]

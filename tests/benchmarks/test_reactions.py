@@ -32,7 +32,7 @@ def table(tmp_path, monkeypatch):
     data = [",".join([*x, str(float(k))]) for k, x in enumerate(rows)]
     (folder / "data.csv").write_text("\n".join(["base,additive,hours,yield", *data]) + "\n")
     monkeypatch.setenv("BBO_DATA", str(tmp_path))
-    monkeypatch.setattr(Dataset, "_checked", lambda self, content, where: content)
+    monkeypatch.setattr(Dataset, "_checked", lambda self, content, where, remedy: content)
     return Table(NAME)
 
 

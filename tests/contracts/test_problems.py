@@ -16,7 +16,6 @@ from bbo.errors import FidelityError, SpaceError
 from bbo.objective import Minimize, Objectives
 from bbo.problems import PROBLEMS, Branin, Delayed, Failing, Levy, Noisy, PressureVessel, Program, Proxy, SVMDigits
 from bbo.problems.card import Card
-from bbo.problems.data import Dataset
 from bbo.problems.wrappers import Categorized, Costly, Embedded, Moved, Relabelled
 from bbo.space import Float, Int, Space
 
@@ -69,6 +68,11 @@ SMOOTH = {
     for name, make in KNOWN.items()
     if len(make().objectives) == 1 and all(isinstance(p, Float) for p in make().space.parameters)
 }
+# Modules of which evaluations in full take seconds and more.
+TRAINING = (
+    *("machine_learning", "mixtures.trained", "reinforcement_learning.ppo"),
+    *("reinforcement_learning.dqn", "reinforcement_learning.deep_sea_treasure"),
+)
 # What stands for an extra: the packages of some are not everywhere.
 MODULES = {"rl": ("gymnasium", "mo_gymnasium", "stable_baselines3")}
 
@@ -95,9 +99,9 @@ def _points(problem, n):
 
 
 def _least(problem):
-    """The cheapest fidelity, where evaluations train something; what is said of it is as true in full."""
-    is_table = isinstance(getattr(problem, "dataset", None), Dataset)
-    return {} if is_table else {f.name: f.low for f in getattr(problem, "fidelities", ())}
+    """The cheapest fidelity where evaluations train something, as what is said of it is as true in full; else none."""
+    trains = type(problem).__module__.startswith(tuple(f"bbo.problems.{module}" for module in TRAINING))
+    return {f.name: f.low for f in getattr(problem, "fidelities", ())} if trains else {}
 
 
 def _at(problem, optimum):

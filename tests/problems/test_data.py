@@ -119,3 +119,12 @@ def test_without_pooch_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(ImportError, match=r"pip install 'bbo\[data\]', or set BBO_DATA"):
         _dataset("http://127.0.0.1:9").read()
+
+
+def test_another_copy_in_the_folder_is_refused_and_nothing_is_said_of_fetching(home, tmp_path, monkeypatch):
+    path = tmp_path / "mine/family/table.csv"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"changed")
+    monkeypatch.setenv(data.FOLDER, str(tmp_path / "mine"))
+    with pytest.raises(DataError, match=r"of BBO_DATA=.* is not the one .* Put the right one there\.$"):
+        _dataset(home).read()
